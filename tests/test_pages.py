@@ -91,9 +91,10 @@ def test_home_shows_models_and_analyses(folder: Path) -> None:
     app = fine(opened())
     captions = texts(app, "caption")
     (alone,) = (q.facts["stand_alone"] for q in Catalog(folder).questions("surface")[0])
-    told = f"11×11 · train · filter · seed 0  \nloss {alone['loss']:.4g} · 20"  # and the day
+    told = f"11×11 · train · filter · seed\xa00  \nloss {alone['loss']:.4g}  \n20"  # and the day
     assert [text for text in captions if text.startswith(told)]
-    assert [text for text in captions if text.startswith("21 points · train · filter · seed 0")]
+    told = "21\xa0points · train · filter · seed\xa00"
+    assert [text for text in captions if text.startswith(told)]
     addresses = {link.proto.query_string for link in app.get("page_link")}
     assert "model=mlp_b&x_count=11&y_count=11" in addresses
     table = app.dataframe[0].value.set_index("Model")

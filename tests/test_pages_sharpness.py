@@ -89,7 +89,7 @@ def test_what_is_stored_survives_the_catalog(folder: Path) -> None:
 def test_its_card_leads_to_it(folder: Path) -> None:
     """The catalog's card tells the rescaling, and its link shows the stored answer."""
     app = fine(opened(CATALOG_PAGE))
-    words = "train · rescaled by layer · seed 0"
+    words = "train · rescaled\xa0by\xa0layer · seed\xa00"
     assert len([text for text in texts(app, "caption") if text.startswith(words)]) == 1
     links = [link.proto for link in app.get("page_link")]
     link = next(link for link in links if link.label == "**run from run@1**")

@@ -134,7 +134,7 @@ def test_every_card_leads_to_its_spectrum(folder: Path) -> None:
 
 def test_every_setting_is_on_the_page(folder: Path) -> None:
     """What an address can name has a widget of that name, so that a card's link is followed."""
-    asked = {"matrix": "fisher", "room": "50", "tolerance": "0.01"}  # labels are its own
+    asked = {"matrix": "fisher", "room": "50", "tolerance": "0.01", "batches": "2"}
     app = fine(opened(SPECTRUM.page, model="tiny", **asked))
     keys = {e.key for kind in ("number_input", "selectbox") for e in app.get(kind)}
     keys |= {"split", "subset"}  # segmented controls

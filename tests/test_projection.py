@@ -198,7 +198,8 @@ def test_paths_are_asked_on_the_surface_s_page(
 ) -> None:
     """The desk takes point and runs; a real worker answers; both pages draw two runs by address.
 
-    What the surface's page hands out shows the paths: the figure, and they alone as they grow.
+    What the surface's page hands out shows the paths: the figure, and they alone as they grow; they
+    are shown alone where the plane's surface is not computed.
     """
     grid = SurfaceSettings(x_count=5, y_count=5)
     catalog = new_catalog(tmp_path / "catalog")
@@ -236,6 +237,8 @@ def test_paths_are_asked_on_the_surface_s_page(
         fine(app.select_slider(key="until").set_value(1).run())
     assert Image.open(io.BytesIO(downloads["Download GIF"]())).n_frames == 2
     assert downloads["Download PDF"]().startswith(b"%PDF")
+    app = fine(opened(SURFACE.page, model="one", runs=["one", "two"]))  # a card's own address
+    assert len(app.get("vega_lite_chart")) == 1 and len(app.select_slider) == 2  # and "Point"
     app = fine(opened(RUN.page, model="one", x_count="5", y_count="5", runs=["two"]))
     assert "of all snapshots' variance" in " ".join(texts(app, "caption"))
     assert app.select_slider(key="until").options == [str(step) for step in range(9)]

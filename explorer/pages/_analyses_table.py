@@ -33,6 +33,7 @@ def show_table(
     state = st.dataframe(
         columns,
         hide_index=True,
+        placeholder="",
         on_select="rerun",
         selection_mode="multi-row",
         # A selection is a row's number: with other rows it would be another analysis.

@@ -106,12 +106,12 @@ def delete_button(catalog: Catalog, question: records.Question) -> None:
 
 
 def loss_and_day(question: records.Question) -> str:
-    """The loss at the point and the day, in one line."""
+    """The loss at the point and the day, a line each: side by side they seldom fit a card."""
     alone = AnswerFacts.of(question.facts).stand_alone_loss
     loss = [f"loss {alone:.4g}"] if isinstance(alone, int | float) else []
     moment = local_time(question.completed or question.created)
     unbroken = moment.replace(" ", "\N{NO-BREAK SPACE}").replace("-", "\N{NON-BREAKING HYPHEN}")
-    return " · ".join([*loss, unbroken])
+    return "  \n".join([*loss, unbroken])
 
 
 def count_text(question: records.Question) -> str:

@@ -30,7 +30,9 @@ def show_numbers(panels: Sequence[Panel], baseline: Panel, hindered: Collection[
     if not rows:
         return
     st.subheader("Numbers", anchor=False)
-    st.dataframe({name: [row[name] for row in rows] for name in rows[0]}, hide_index=True)
+    st.dataframe(
+        {name: [row[name] for row in rows] for name in rows[0]}, hide_index=True, placeholder=""
+    )
     st.caption(
         "Rank 1 is the lowest of those that are whole and comparable with the baseline; equal ones "
         "share a rank. Intervals: 95 %, or where the number must lie; of a difference from both "

@@ -86,7 +86,7 @@ def _never(_: str) -> bool:
 
 def choose_profile(values: Mapping[str, object]) -> tuple[bool, str]:
     """How profiles with these values are drawn: log scale or not, and what is drawn below them."""
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+    with st.container(horizontal=True, vertical_alignment="bottom"):
         scale = st.segmented_control(
             "Scale",
             ["Linear", "Log"],
@@ -101,7 +101,7 @@ def choose_profile(values: Mapping[str, object]) -> tuple[bool, str]:
 
 def choose_height(values: Mapping[str, object], decades: bool) -> tuple[bool, str]:
     """How a plane with these values is drawn: log scale or not, and which value."""
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+    with st.container(horizontal=True, vertical_alignment="bottom"):
         value = st.selectbox("Value", measured_names(values), width=190)
         scale = st.segmented_control(
             "Scale",

@@ -21,9 +21,11 @@ def facts_line(model: records.Model) -> str:
     """A model's measured facts in one line."""
     fact_texts = [f"{ModelFacts.of(model.facts).parameters or 0:,} parameters"]
     for split, values in sorted(model.measurements.items(), reverse=True):
-        for name, value in sorted(values.items(), reverse=True):
-            text = f"{value:.1%}" if name == "accuracy" else f"{value:.4g}"
-            fact_texts.append(f"{as_text(split)} {as_text(name)} {text}")
+        measured = ", ".join(
+            f"{as_text(name)} {value:.1%}" if name == "accuracy" else f"{as_text(name)} {value:.4g}"
+            for name, value in sorted(values.items(), reverse=True)
+        )
+        fact_texts.append(f"{as_text(split)} {measured}")
     return " · ".join(fact_texts)
 
 
@@ -37,8 +39,9 @@ def distinguishing_words(question: records.Question) -> str:
 
 
 def distinguishing_text(question: records.Question) -> str:
-    """The same as text of a page."""
-    return as_text(distinguishing_words(question), 200)
+    """The same as text of a page, each kept on one line."""
+    words = as_text(distinguishing_words(question), 200).split(" · ")
+    return " · ".join(word.replace(" ", "\N{NO-BREAK SPACE}") for word in words)
 
 
 def part_of_data(split: SplitFacts) -> str:

@@ -19,6 +19,7 @@ from explorer.pages._text import as_text
 
 S = TypeVar("S", bound=Settings)
 Values = dict[str, SettingValue]  # of settings, by their names
+MOST_LETTERS = 22  # of words side by side: the left column has no room for more
 
 
 def choose(
@@ -58,7 +59,7 @@ def choose(
     if len(setting.choices) == 1:
         check_address(name, f"{words[0]} here", words.__contains__)
         return words[0]
-    if menu:
+    if menu or sum(map(len, words)) > MOST_LETTERS:
         return _choose_from_menu(name, words, str(value), label, help)
     usual_word = str(value) if value in words else words[0]
     return choose_one_of(label, words, name, help, usual_word)
@@ -164,11 +165,10 @@ def choose_all(
 ) -> Values:
     """Settings two in a row; see `choose_row`."""
     values: Values = {}
-    for pair in (names[start : start + 2] for start in range(0, len(names), 2)):
-        both = (*pair, "")[:2]
+    for start in range(0, len(names), 2):
         columns = st.columns(2, gap="xsmall")
-        for name, column in zip(both, columns, strict=True):
-            if name:
+        for name, column in zip(names[start : start + 2], columns, strict=False):
+            if setting_field(settings, name).counts(values):
                 with column:
                     values[name] = choose(settings, name, usual=(usual or {}).get(name))
     return values

@@ -77,6 +77,7 @@ def select_model(
     table_state = st.dataframe(
         model_rows(labels, noted),
         hide_index=True,
+        placeholder="",
         on_select="rerun",
         selection_mode="single-row",
         # A selection is a row's number: with other rows it would be another model's.

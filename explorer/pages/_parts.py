@@ -24,6 +24,10 @@ div:has(> .st-key-ask), div:has(> .st-key-progress) {
   position: sticky; top: 0; z-index: 20; background: PAPER;
 }
 """
+# Segmented controls are lower than the fields that stand beside them, and so would be their labels.
+ONE_HEIGHT_CSS = """
+[data-testid="stButtonGroup"] button[data-variant^="segmented_control"] { min-height: 2.5rem; }
+"""
 PAGE_COLOURS = {"light": "#ffffff", "dark": "#171614"}
 
 
@@ -63,6 +67,7 @@ def sentence(error: Exception) -> str:
 def start_page() -> AppState:
     """The process-wide objects, with a warning on the page while the catalog cannot be written."""
     app = app_state()
+    st.html(f"<style>{ONE_HEIGHT_CSS}</style>")
     with st.container():  # with or without a warning, what comes after keeps its place
         if app.supervisor.trouble:
             st.warning(as_message(app.supervisor.trouble), icon=":material/warning:")

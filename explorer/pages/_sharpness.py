@@ -58,7 +58,7 @@ def show_measures(answers: Answers) -> None:
     """A row for each measure: its value at each model, and whether it is invariant."""
     rows = [_row(measure, answers.results) for measure in answers.measures]
     columns = {
-        "Measure": st.column_config.TextColumn(pinned=True, width=215),
+        "Measure": st.column_config.TextColumn(pinned=True, width=245),
         **{name: st.column_config.TextColumn(width=155) for name in answers.results},
         "Invariant": st.column_config.TextColumn(
             width=95, help="Whether a rescaling of layers or neurons leaves it as it is."

@@ -22,7 +22,7 @@ TENSOR_NAMES_WIDTH = 265  # px beside a plot for the tensors' names
 
 def show_density(spectrum: Spectrum) -> SpectrumLook:
     """The density with its controls, and what is drawn over it; returns how it is drawn."""
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+    with st.container(horizontal=True, vertical_alignment="bottom"):
         log = controls.choose_scale("density-scale", log=True)
         share = st.slider(
             "Kernel width, % of the range",

@@ -42,7 +42,7 @@ def choose_look(
         decay: the weight decay.
         usual_decay: that of its field at first.
     """
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+    with st.container(horizontal=True, vertical_alignment="bottom"):
         view = st.segmented_control(
             "View", list(VIEWS), default="Contour", required=True, key="view", bind="query-params"
         )

@@ -11,6 +11,7 @@ from explorer.ask.subject_names import subject_names
 from explorer.kinds.look import SubjectName
 from explorer.kinds.projection import PROJECTION, Projection, ProjectionLook, ProjectionSettings
 from explorer.kinds.surface import Surface, SurfaceSettings
+from explorer.pages import _charts as charts
 from explorer.pages import _controls as controls
 from explorer.pages._asking import WantedQuestion
 from explorer.pages._text import as_step, as_text
@@ -95,6 +96,19 @@ def choose_drawn_paths(catalog: Catalog, question: records.Question | None) -> D
     names = subject_names(catalog, question)
     until = choose_moment(tracks_of(projection, names[1:]))
     return DrawnPaths(question, projection, names, until)
+
+
+def show_alone(catalog: Catalog, question: records.Question) -> None:
+    """The paths where the surface of their plane is not there."""
+    from explorer.render.projection import draw
+
+    drawn_paths = choose_drawn_paths(catalog, question)
+    if drawn_paths is None:
+        return
+    look = ProjectionLook(until=drawn_paths.until, width=charts.plot_width())
+    drawing = draw(drawn_paths.projection, look, drawn_paths.names)
+    description = "Training runs projected on a plane whose surface is not computed"
+    charts.show_chart(drawing, description)
 
 
 def explain_paths(drawn_paths: DrawnPaths, surface: Surface) -> None:

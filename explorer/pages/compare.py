@@ -90,7 +90,7 @@ def choose(panels: Sequence[Panel]) -> tuple[Panel, panels_.Choices]:
     """The baseline, and how panels are looked at."""
     planes = any(panel.is_plane for panel in panels)
     view, linked = "Contour", False
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+    with st.container(horizontal=True, vertical_alignment="bottom"):
         baseline = choose_baseline(panels)
         if planes:
             view = st.segmented_control(
@@ -182,7 +182,7 @@ def show_origins(catalog: Catalog, panels: Sequence[Panel]) -> None:
         columns |= {
             panel.label: [row.values[place] for row in shown] for place, panel in enumerate(panels)
         }
-        st.dataframe(columns, hide_index=True)
+        st.dataframe(columns, hide_index=True, placeholder="")
 
 
 def show(catalog: Catalog, panels: Sequence[Panel]) -> None:

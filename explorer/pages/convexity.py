@@ -47,7 +47,7 @@ def choose(catalog: Catalog) -> tuple[records.Model, str, ConvexitySettings]:
 
 def choose_look(plane: Convexity) -> ConvexityLook:
     """How the values are drawn; nothing here changes what is stored."""
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+    with st.container(horizontal=True, vertical_alignment="bottom"):
         value = st.selectbox(
             "Value",
             measured_names(plane.values),

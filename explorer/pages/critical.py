@@ -30,7 +30,7 @@ from explorer.pages._provenance import show_provenance
 from explorer.render.marks.ticks import number_text
 from store import Catalog, records
 
-START_NAMES = ("starts", "every", "seed")
+START_NAMES = ("starts", "every", "seed", "noise")
 SEARCH_NAMES = ("steps", "products", "target")
 INDEX_NAMES = ("bottom", "probes", "room", "tolerance")
 
@@ -51,8 +51,6 @@ def choose(catalog: Catalog) -> tuple[dict[str, records.Model], CriticalSettings
     values: forms.Values = {}
     with st.expander("Starts", expanded=True):
         values |= forms.choose_all(CriticalSettings, START_NAMES, usual=usual)
-        if values["starts"] != 1:
-            values |= forms.choose_all(CriticalSettings, ("noise",))
     with st.expander("Search", expanded=True):
         values["method"] = forms.choose(CriticalSettings, "method", menu=True)
         values |= forms.choose_all(CriticalSettings, SEARCH_NAMES)
@@ -200,7 +198,8 @@ def show_search_table(searches: Critical, starts: list[str], metrics: Collection
         "products": of("products", 6),
         **{name: of(name) for name in searches.values if name in metrics},
     }
-    st.dataframe(columns, hide_index=True, width="stretch")
+    pinned = {name: st.column_config.Column(pinned=True) for name in ("search", "start")}
+    st.dataframe(columns, column_config=pinned, hide_index=True, width="stretch")
     st.caption(
         "Relative: the gradient's norm over the largest absolute eigenvalue times the parameters' "
         "norm; next: the length of a Newton step in parameters' norms. Both are below a thousandth "

@@ -20,6 +20,7 @@ from store import Catalog, records
 
 LOOK_SECONDS = 5.0  # while nothing is computed: each run of a part costs Streamlit 0.1 s
 MOST_SHOWN = 50
+ENDED_COLUMNS = (1.1, 4, 2.2, 1.2)  # state, title, end, way on
 STATES: dict[str, tuple[str, Literal["blue", "gray", "green", "red", "orange"]]] = {
     "running": (":material/play_arrow:", "blue"),
     "queued": (":material/schedule:", "gray"),
@@ -34,12 +35,15 @@ def show_title(
 ) -> None:
     """What the job is about; the way to its analysis, if it has one."""
     words = as_text(job.title, 120)
+    if job.task == "import":
+        st.page_link("explorer/pages/import.py", label=words, icon=":material/upload_file:")
+        return
     if (
         question is None
         or question.deleted is not None
         or unreadable(question.kind, question.settings)
     ):
-        st.markdown(words)
+        st.markdown(f":small[{words}]")
         return
     link = links.link_to(question, subjects)
     links.show_link(link, f"**{words}**", help="Open this analysis")
@@ -99,17 +103,20 @@ def show_ended(
     question: records.Question | None,
     subjects: links.Subjects,
 ) -> None:
-    """A job that is over."""
-    with st.container(horizontal=True, vertical_alignment="center"):
+    """A job that is over, in a row whose parts stand below those of the row before."""
+    badge, title, end, way_on = st.columns(ENDED_COLUMNS, vertical_alignment="center")
+    with badge:
         show_badge(job.status)
+    with title:
         show_title(job, question, subjects)
-        if job.finished:
-            end_text = local_time(job.finished, "%Y-%m-%d %H:%M:%S")
-            if job.started:  # not so where it ended before the supervisor had seen it run
-                took = (job.finished - job.started).total_seconds()
-                end_text += f" · {seconds_text(took)}"
-            st.caption(end_text)
-        if question is not None and question.status == "open" and is_current(question):
+    if job.finished:
+        end_text = local_time(job.finished, "%Y-%m-%d %H:%M:%S")
+        if job.started:  # not so where it ended before the supervisor had seen it run
+            took = (job.finished - job.started).total_seconds()
+            end_text += f" · {seconds_text(took)}"
+        end.caption(end_text)
+    if question is not None and question.status == "open" and is_current(question):
+        with way_on:
             resume_button(catalog, job, question)
     if job.error:
         st.error(as_message(f"{job.title}: {job.error}."), icon=":material/error:")
@@ -157,6 +164,7 @@ def look_for_jobs(catalog: Catalog, jobs: Sequence[records.Job]) -> None:
 def show_ended_jobs(catalog: Catalog) -> None:
     """The jobs that have ended."""
     jobs = catalog.jobs(status=("done", "failed", "cancelled"), limit=MOST_SHOWN)
+    jobs.sort(key=lambda job: job.finished or job.created, reverse=True)
     if not jobs:
         st.caption("Nothing has ended yet.")
         return

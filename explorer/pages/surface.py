@@ -144,9 +144,11 @@ def show(
     app: AppState, plane: ChosenPlane, stored_questions: Mapping[str, records.Question]
 ) -> None:
     """What there is of the surface, with the paths once they are all there."""
+    projected = stored_questions.get(PROJECTION.name)
     if SURFACE.name in stored_questions:
-        projected = stored_questions.get(PROJECTION.name)
         show_answer(app, plane, stored_questions[SURFACE.name], projected)
+    elif projected is not None:
+        paths.show_alone(app.catalog, projected)
 
 
 app = parts.start_page()

@@ -36,6 +36,7 @@ from explorer.render.marks.ticks import (
 SQUARE_WITHIN = 3.0  # ranges that differ by less share one scale per unit
 
 # The legend's symbols, as Vega's SVG paths in a box from -1 to 1.
+BAR_TITLE_HEIGHT = 30  # px, of one line and the gap below it
 BOX = "M-1,-1L1,-1L1,1L-1,1L-1,-1"
 CENTRE, LOWEST, NAN, INFINITE, NOT_POSITIVE, PREVIEW = (
     "cross",
@@ -129,7 +130,7 @@ def colour_bar(scale: ColourScale, title: list[str], height: int) -> alt.Chart:
                     "title": title,
                     "values": values,
                     "labelExpr": tick_label_expression(values),
-                    "gradientLength": max(60, height - 22 * len(title)),
+                    "gradientLength": max(60, height - BAR_TITLE_HEIGHT - 17 * (len(title) - 1)),
                     "titlePadding": 8,
                 },
             )
