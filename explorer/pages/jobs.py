@@ -164,7 +164,7 @@ def look_for_jobs(catalog: Catalog, jobs: Sequence[records.Job]) -> None:
 def show_ended_jobs(catalog: Catalog) -> None:
     """The jobs that have ended."""
     jobs = catalog.jobs(status=("done", "failed", "cancelled"), limit=MOST_SHOWN)
-    jobs.sort(key=lambda job: job.finished or job.created, reverse=True)
+    jobs.sort(key=lambda job: str(job.finished or job.created), reverse=True)
     if not jobs:
         st.caption("Nothing has ended yet.")
         return
