@@ -104,6 +104,7 @@ class ModelFacts(StoredFacts):
     parameters: int | None = None
     tensor_rows: tuple[JsonValue, ...] = field(default=(), metadata=named("tensors"))
     no_gradient: str = ""  # why it has none, if so
+    advice: tuple[str, ...] = ()  # what of its loss may not be meant, a sentence each
     remarks: tuple[str, ...] = ()  # on the choice among the weights in its files
     run: RunFacts | None = None
     part: str = ""  # keys before its weights in its files; "" for the usual ones

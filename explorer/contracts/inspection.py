@@ -30,4 +30,5 @@ class ImportResult:
     final_point: str
     tensors: tuple[TensorFacts, ...]  # none where all were known
     no_gradient: str = ""  # why the model has none, if so
+    advice: tuple[str, ...] = ()  # what of its loss may not be meant, a sentence each
     remarks: tuple[str, ...] = ()  # what a user should know of the choice of weights

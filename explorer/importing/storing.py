@@ -125,6 +125,7 @@ def warnings(catalog: Catalog, model: records.Model) -> list[str]:
     facts = ModelFacts.of(model.facts)
     if facts.no_gradient:
         sentences.append(f"{catalog.problem(model.problem_id).path}: {facts.no_gradient}")
+    sentences += facts.advice
     sentences += facts.remarks[:1]
     if more_remarks := facts.remarks[1:]:
         sentences.append(f"and {len(more_remarks):,} more such files")
@@ -153,6 +154,7 @@ def _model_facts(
             parameters=sum(t.size for t in result.tensors if t.role == "parameter"),
             tensor_rows=tuple(map(to_json, result.tensors)),
             no_gradient=result.no_gradient,
+            advice=result.advice,
             remarks=result.remarks,
         )
     return ModelFacts.of({**to_json(facts), **request.facts})

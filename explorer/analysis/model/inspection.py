@@ -13,6 +13,7 @@ from explorer.analysis.model.batch_coupling import MOST
 from explorer.analysis.model.checkpoint_reading import read_checkpoint
 from explorer.analysis.model.checkpoints import CheckpointError, Fit, fit
 from explorer.analysis.model.fresh_model import check_as_made_anew, one_example_less
+from explorer.analysis.model.loss_advice import loss_advice
 from explorer.analysis.model.problem_trial import (
     check_repeatable,
     check_uncoupled,
@@ -79,6 +80,7 @@ def inspect(
         final_point=hashes[-1] or points[-1].point_id,
         tensors=tensor_table(inspection.tensors, loaded),
         no_gradient=no_gradient,
+        advice=tuple(inspection.advice),
         remarks=tuple(inspection.remarks),
     )
 
@@ -93,6 +95,7 @@ class _Inspection:
     objectives: dict[str, Objective] = field(default_factory=dict)  # by split
     tensors: Tensors = field(default_factory=dict)  # of the last checkpoint
     seconds: dict[str, float] = field(default_factory=dict)  # each split's evaluation took
+    advice: list[str] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -141,6 +144,7 @@ class _Inspection:
             check_repeatable(objective, self.seconds[split], self.loaded)
             bounded = replace(self.loaded, problem=objective.problem)
             check_uncoupled(bounded, objective.flat, split, MOST)
+            self.advice += loss_advice(bounded, objective.flat, split, MOST)
             if anew is not None and self.loaded.quick:
                 self._check_anew(split, objective, anew)
 

@@ -16,6 +16,7 @@ from explorer.analysis.model.batch_coupling import (
     examples_of,
     why_coupled,
 )
+from explorer.analysis.model.broadcasts import broadcasts
 from explorer.analysis.model.input_changes import copy_batch
 from explorer.analysis.model.problems import LoadedProblem
 from explorer.analysis.objective.batches import slice_examples, to_device
@@ -131,18 +132,24 @@ def check_uncoupled(
     It is tried with at most so many examples.
 
     Raises:
-        ProblemError: the loss or a metric of an example depends on its batch.
+        ProblemError: the loss or a metric of an example depends on its batch, or shapes that do not
+            fit are repeated over it.
     """
     problem, path = loaded.problem, loaded.path
-    if problem.batch_size:
-        return
     with run_user_code(f"evaluating {path} on split {split!r} in other batches", path):
+        few = few_examples(problem, split, flat.theta.device)
+        repeated = broadcasts(problem, flat, few, path)
+        if repeated and repeated[0].certain:
+            raise ProblemError(f"{path}, split {split!r}: {repeated[0].words}")
+        if problem.batch_size:
+            return
         source = split_of(problem, split)
         many = affordable_examples(problem, flat, source, most)
         why = why_coupled(problem, flat, examples_of(source, many))
     if why:
+        first = f"{repeated[0].words}; where that is meant, " if repeated else f"{why}; "
         raise ProblemError(
-            f"{path}, split {split!r}: {why}; say how large the batches are that the loss is meant "
+            f"{path}, split {split!r}: {first}say how large the batches are that the loss is meant "
             "for, by Problem(..., batch_size=64), or of the whole split by its number of examples"
         )
 

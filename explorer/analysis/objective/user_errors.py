@@ -3,7 +3,7 @@
 import os
 import re
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -99,7 +99,12 @@ def _is_mixed(error: BaseException) -> bool:
 
 def _place(path: Path, error: BaseException) -> str:
     """The last line of the problem file, or of another of the user's own, that was on the way."""
-    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+    return user_line(traceback.extract_tb(error.__traceback__), path)
+
+
+def user_line(frames: Sequence[traceback.FrameSummary], path: Path) -> str:
+    """As " (line 3 of p.py)" the last of these frames that is the user's own; "" without one."""
+    for frame in reversed(frames):
         file = Path(frame.filename).resolve()
         if file.is_file() and (is_own(file) or file == path.resolve()):
             return f" (line {frame.lineno} of {file.name})"
