@@ -64,6 +64,9 @@ def said(capsys: pytest.CaptureFixture, folder: Path, *arguments: str, status: i
     return shown.err if status else shown.out
 
 
+SHARPNESS = ("compute", "sharpness", "--model", "tiny")
+
+
 def test_a_dry_run_says_what_is_there_and_changes_nothing(folder: Path, capsys) -> None:
     """A complete, a begun and a new question: points and key are right, no row and no job more."""
     before = content(folder)
@@ -104,6 +107,14 @@ def test_a_dry_run_asks_of_each_model_and_of_two(folder: Path, capsys) -> None:
     pair = ("compute", "interpolation", "--model", "tiny", "--model", "tiny", "--dry-run")
     [line] = said(capsys, folder, *pair).splitlines()
     assert "Interpolation of tiny to tiny: 0 of " in line
+
+
+def test_a_start_may_be_left_out(folder: Path, capsys) -> None:
+    """Each of several models is asked from its own start; one without earlier snapshots alone."""
+    [line] = said(capsys, folder, *SHARPNESS, "--dry-run").splitlines()
+    assert "Sharpness of tiny: 0 of " in line
+    both = said(capsys, folder, *SHARPNESS, "--model", "tiny", "--dry-run").splitlines()
+    assert both == [line]  # two of one model are its point and its start
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from explorer.ask.study import Study, StudyModel
-from explorer.ask.subjects import Subject
+from explorer.ask.subjects import Subject, training_start
 from explorer.wording import quote
 from store import Catalog, UnknownEntry, records
 
@@ -70,13 +70,10 @@ class StudyReads:
         Raises:
             ValueError: there is none.
         """
-        model, _ = subject
-        snapshots = self.points(model.id)
-        if len(snapshots) > 1:
-            return model, snapshots[0].point_id
-        if optional:
-            return subject
+        start = training_start(self, subject)
+        if optional or len(self.points(start[0].id)) > 1:
+            return start
         raise ValueError(
-            f"{quote(model.name)} has no earlier snapshot; import several of its checkpoints "
+            f"{quote(start[0].name)} has no earlier snapshot; import several of its checkpoints "
             "together"
         )

@@ -66,6 +66,13 @@ def run_snapshots(catalog: Reads, model: records.Model, fewest: int) -> RunSnaps
     return RunSnapshots(model.name, tuple(order), tuple(states.get(id, "") for id in order))
 
 
+def training_start(catalog: Reads, subject: Subject) -> Subject:
+    """The first snapshot of the subject's model; the subject itself where there is no other."""
+    model, _ = subject
+    snapshots = catalog.points(model.id)
+    return (model, snapshots[0].point_id) if len(snapshots) > 1 else subject
+
+
 def named_points(kind: Kind, settings: ObjectiveSettings, points: Sequence[str]) -> list[str]:
     """The point that each subject of a question is named by; a whole run's is its final one."""
     if kind.runs_from is None or not isinstance(settings, OfRuns):

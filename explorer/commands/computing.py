@@ -8,6 +8,7 @@ from cyclopts import App, Group, Parameter
 
 from explorer.ask import questions
 from explorer.ask.command_text import option_name
+from explorer.ask.subjects import Subject, training_start
 from explorer.commands.estimates import print_estimates
 from explorer.commands.parameters import OpenCatalog
 from explorer.commands.progress import wait_for_jobs
@@ -40,8 +41,7 @@ def answer(
     subjects = [subject_named(catalog, text) for text in model]
     if together and not kind.whole_run:
         raise ValueError(f"--together is for kinds about whole runs, got {kind.name}")
-    apart = len(kind.subjects) == 1 and not together
-    asks = [[subject] for subject in subjects] if apart else [subjects]
+    asks = _subjects_of_each(catalog, kind, subjects, together)
     if dry_run:
         print_estimates(catalog, kind, settings, asks)
         return 0
@@ -54,6 +54,16 @@ def answer(
     for key in keys:
         print(key)
     return 0
+
+
+def _subjects_of_each(
+    catalog: Catalog, kind: Kind, subjects: list[Subject], together: bool
+) -> list[list[Subject]]:
+    """The subjects of each question that is asked."""
+    if kind.own_second and (len(subjects) == 1 or len({model.id for model, _ in subjects}) > 1):
+        return [[subject, training_start(catalog, subject)] for subject in subjects]
+    apart = len(kind.subjects) == 1 and not together
+    return [[subject] for subject in subjects] if apart else [subjects]
 
 
 def chosen_settings(
@@ -140,8 +150,12 @@ def command_of(kind: Kind) -> Callable[..., int]:
 
 def _shared_parameters(kind: Kind) -> list[inspect.Parameter]:
     """The parameters that questions of all kinds have."""
-    subjects = "several: one question each" if len(kind.subjects) == 1 else "in order, two or more"
-    named = f"a model, or NAME@STEP or NAME@FILE for a snapshot of it; {subjects}"
+    several = "several: one question each"
+    if kind.own_second:
+        several += f", with the first snapshot as {kind.subjects[1]}; or two of one model"
+    elif len(kind.subjects) > 1:
+        several = "in order, two or more"
+    named = f"a model, or NAME@STEP or NAME@FILE for a snapshot of it; {several}"
     return [
         _parameter("model", list[str], Parameter(help=named, metavar="NAME")),
         _parameter(

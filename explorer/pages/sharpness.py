@@ -6,7 +6,7 @@ from functools import partial
 import streamlit as st
 
 from explorer.ask import questions
-from explorer.ask.subjects import Subject
+from explorer.ask.subjects import Subject, training_start
 from explorer.kinds.sharpness import SHARPNESS
 from explorer.kinds.sharpness_result import Sharpness
 from explorer.kinds.sharpness_settings import SharpnessSettings
@@ -66,15 +66,9 @@ def choose(catalog: Catalog) -> tuple[dict[str, asking.WantedQuestion], Sharpnes
 def choose_subjects(catalog: Catalog) -> dict[str, tuple[Subject, Subject]]:
     """Each model's point and its initial parameters: one model at any snapshot, or several."""
     return {
-        name: ((model, point), (model, start_point(catalog, model, point)))
-        for name, (model, point) in controls.choose_models(catalog).items()
+        name: (subject, training_start(catalog, subject))
+        for name, subject in controls.choose_models(catalog).items()
     }
-
-
-def start_point(catalog: Catalog, model: records.Model, point: str) -> str:
-    """The first snapshot of a model's training; the point itself where there is none before it."""
-    snapshots = catalog.points(model.id)
-    return snapshots[0].point_id if len(snapshots) > 1 else point
 
 
 def choose_rescaling() -> forms.Values:
