@@ -137,8 +137,8 @@ def test_lanes_only_where_copies_do_not_disturb_each_other(kind: str) -> None:
     """What a hook leaves in a dictionary of the module, and torch's generator, are shared."""
     objective = Objective(unusual.problem_of(kind), ObjectiveSettings(), CPU)
     assert objective.flat.is_copy
-    assert objective.copies_are_independent == (kind in ("net", "complex"))
-    assert objective.draws == (kind == "seeded")
+    assert objective.traits.copies_are_independent == (kind in ("net", "complex"))
+    assert objective.traits.draws == (kind == "seeded")
     if kind == "seeded":
         assert objective.choice.batch == objective.examples
 

@@ -75,7 +75,7 @@ class DifferentiableModel:
         elif is_rewritten(self.flat.module):
             raise CurvatureError(_WEIGHT_NORM)
         self.module, self.parameters = self.flat.module, self.flat.parameters
-        self.draws = objective.draws
+        self.draws = objective.traits.draws
         self.usual_batch = objective.usual_choice().batch
         self.numbers = self._numbers[:0]  # of the last batch's examples, among all; (B,)
         self._checked = False

@@ -48,7 +48,7 @@ def squared_norms(objective: Objective) -> Iterator[Tensor]:
     """
     if objective.problem.batch_size:
         raise NoNoise("the problem declares batches, so that no example has a gradient by itself")
-    if objective.draws:
+    if objective.traits.draws:
         raise NoNoise("random numbers are drawn, so that an example by itself has other gradients")
     theta = objective.flat.theta
     most = max(1, TOGETHER_BYTES // (theta.numel() * theta.element_size()))

@@ -140,6 +140,17 @@ class FoldedNetwork:
                 bias.add_(norm.bias)
 
 
+def folded_network(flat: FlatModel, problem: Problem, example: Batch, policy: str) -> FoldedNetwork:
+    """The network with BatchNorm folded away; the example may be a batch of two.
+
+    Raises:
+        ValueError: there is none to fold, or a batch is normalised by its own statistics.
+    """
+    if policy == "batch":
+        raise ValueError("a batch's own statistics cannot be folded")
+    return FoldedNetwork(flat, problem, example)
+
+
 def _own_weights(module: nn.Module, pair: _Pair) -> tuple[Tensor, Tensor]:
     """Give the layer a weight and bias of its own, and take the BatchNorm out."""
     layer: Any = module.get_submodule(pair.layer)

@@ -36,7 +36,7 @@ def checked_choice(evaluator: Evaluator) -> Choice:
     choice = plain
     if objective.choice != plain:
         evaluator.use(plain)  # whatever was tried before
-    if objective.one_point_at_a_time:
+    if objective.traits.one_point_at_a_time:
         return objective.choice
     wished: list[dict[str, Any]] = []
     if any(isinstance(m, torch.nn.Conv2d) for m in objective.flat.module.modules()):

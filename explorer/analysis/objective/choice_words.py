@@ -28,7 +28,7 @@ def choice_words(choice: Choice) -> str:
 def choice_reason(evaluator: Evaluator, measured: bool) -> str:
     """Why an evaluator evaluates as it does, in words: what decides about the last digits."""
     objective = evaluator.objective
-    if objective.draws:
+    if objective.traits.draws:
         return "as one batch, by one copy of the model, as random numbers are drawn in it"
     if not objective.flat.is_copy:
         return "by the model itself, as a copy of it cannot be made or gives other values"
@@ -36,7 +36,7 @@ def choice_reason(evaluator: Evaluator, measured: bool) -> str:
         within = ROUNDING[objective.settings.precision]
         return f"by the clock, of ways that differ by up to {within:.0e} of a value"
     if (
-        not objective.copies_are_independent
+        not objective.traits.copies_are_independent
         and objective.workload.most_lanes > 1
         and not objective.streams
     ):

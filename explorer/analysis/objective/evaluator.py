@@ -116,7 +116,7 @@ class Evaluator:
                 f"a batch of {declared:,} examples, the problem's batch_size, needs more memory "
                 "than there is: choose another device, or declare a smaller one"
             )
-        elif choice.batch > 1 and not self.objective.draws:
+        elif choice.batch > 1 and not self.objective.traits.draws:
             choice = replace(choice, batch=choice.batch // 2)
         else:
             return False

@@ -50,7 +50,7 @@ def measured_tuning(evaluator: Evaluator, points: int) -> Tuning:
     """
     usual = use_or_fall_back(evaluator, checked_choice(evaluator))
     tuning = Tuning(usual)
-    if evaluator.objective.streams or evaluator.objective.one_point_at_a_time:
+    if evaluator.objective.streams or evaluator.objective.traits.one_point_at_a_time:
         return tuning  # to measure would take passes over all the data, or there is one way
     took = _seconds(evaluator, 0.0)  # an upper bound: the first are slow
     if LONG / points < took < LONG / 100:

@@ -15,14 +15,16 @@ from explorer.analysis.objective.device import device_title
 from explorer.analysis.objective.device_examples import DeviceExamples, calibration_batches
 from explorer.analysis.objective.evaluation_mode import evaluation_mode
 from explorer.analysis.objective.example_values import ExampleValues, Where
-from explorer.analysis.objective.examples import Source, batch_spans, require_declared
+from explorer.analysis.objective.examples import Source, batch_spans
 from explorer.analysis.objective.few_class_loss import FewClassLoss
 from explorer.analysis.objective.flat_model import FlatModel
 from explorer.analysis.objective.forward_cost import forward_cost
 from explorer.analysis.objective.functional_model import FunctionalModel
 from explorer.analysis.objective.labels import LabelCheck
 from explorer.analysis.objective.losses import LossAndMetrics
+from explorer.analysis.objective.model_traits import ModelTraits
 from explorer.analysis.objective.moved_parameters import moved_words
+from explorer.analysis.objective.moving_buffers import MovingBuffers
 from explorer.analysis.objective.named_tensors import Tensors
 from explorer.analysis.objective.usual_choice import Workload
 from explorer.codec import JsonValue
@@ -53,13 +55,14 @@ class Objective:
         settings: ObjectiveSettings,
         device: torch.device,
         choice: Choice | None = None,
+        *,
         flat: FlatModel | None = None,
     ) -> None:
         """Copy model and data to the device; or the data alone, beside a model that is there.
 
         Raises:
-            ValueError: no such split, an empty or ragged or too small one; or statistics are to be
-                recomputed of a model without BatchNorm.
+            ValueError: no such split, an empty or ragged or too small one; or the model does not
+                allow the settings.
         """
         self.problem = problem
         self.settings = settings
@@ -67,43 +70,18 @@ class Objective:
         dtype = DTYPES.get(settings.precision, torch.float32)
         self._split = DeviceExamples(problem, settings, dtype, device)
         self.loss_and_metrics = LossAndMetrics(problem)
-        self._take_model(flat or model_copies.flat_model(problem, dtype, device, self._few))
+        first_count = min(problem.batch_size or model_copies.FEW, count_examples(self.data))
+        few = slice_examples(self.data, 0, first_count)
+        self.flat = flat or model_copies.flat_model(problem, dtype, device, few)
+        self.traits = ModelTraits(self.flat, problem, few)
+        self.traits.check(settings, self.streams)
+        if settings.batchnorm == "batch":
+            batchnorm.use_batch_statistics(self.flat.module)
         self._calibration = calibration_batches(problem, settings, dtype, device)
         self._check_labels = LabelCheck(problem, settings, self.available)
         self.example_bytes, self.operations = forward_cost(self.flat, problem, self.data)
         self.use(choice or self.usual_choice())
         self.on_pass: Callable[[], None] = _do_nothing  # called before each pass over the data
-
-    def _take_model(self, flat: FlatModel) -> None:
-        """Evaluate this model, once it is clear what it allows.
-
-        Raises:
-            ValueError: it draws random numbers over streamed data, or has no BatchNorm to recompute
-                statistics of.
-        """
-        self.flat = flat
-        self.draws = model_copies.draws_random_numbers(flat, self.problem, self._few)
-        self._undisturbed: bool | None = None  # not known until there are lanes
-        self._check_draws()
-        policy, declared = self.settings.batchnorm, self.problem.batch_size
-        batchnorm.check_policy(policy, flat)
-        if policy != "frozen" and declared:
-            require_declared("batchnorm_batch", self.settings.batchnorm_batch, declared)
-        if policy == "batch":
-            batchnorm.use_batch_statistics(flat.module)
-
-    def _check_draws(self) -> None:
-        """Refuse what cannot be one batch though it must be.
-
-        Raises:
-            ValueError: random numbers are drawn, and the examples are streamed.
-        """
-        if self.draws and self.streams:
-            raise ValueError(
-                "forward, loss or a metric draws random numbers from a seed that it sets, so that "
-                f"values depend on the batch, and split {self.settings.split!r} is too large to be "
-                "one: draw them once in problem(), or set max_examples"
-            )
 
     @property
     def names(self) -> list[str]:
@@ -136,12 +114,6 @@ class Objective:
         return self._split.streams
 
     @property
-    def _few(self) -> Batch:
-        """The first few examples, or the first batch that the problem declares."""
-        many = self.problem.batch_size or model_copies.FEW
-        return slice_examples(self.data, 0, min(many, count_examples(self.data)))
-
-    @property
     def facts(self) -> dict[str, JsonValue]:
         """What every answer says of its objective: its examples, parameters, device.
 
@@ -155,25 +127,6 @@ class Objective:
             "device": device_title(self.device),
             **({} if moved is None else {"moved": moved_words(self.problem.model, moved)}),
         }
-
-    @property
-    def one_point_at_a_time(self) -> bool:
-        """Whether points must be evaluated one at a time, by the model as it is written.
-
-        So they must where it is the user's own object, or where random numbers are drawn.
-        """
-        return self.draws or not self.flat.is_copy
-
-    @property
-    def copies_are_independent(self) -> bool:
-        """Whether copies of the model at several points do not disturb each other."""
-        if self.one_point_at_a_time:
-            return False
-        if self._undisturbed is None:
-            self._undisturbed = model_copies.copies_are_independent(
-                self.flat, self.problem, self._few
-            )
-        return self._undisturbed
 
     @property
     def workload(self) -> Workload:
@@ -192,7 +145,7 @@ class Objective:
 
     def usual_choice(self) -> Choice:
         """What shapes alone suggest."""
-        if self.draws:
+        if self.traits.draws:
             return Choice(batch=self.problem.batch_size or self.examples)
         return self.workload.usual_choice
 
@@ -202,7 +155,12 @@ class Objective:
         Raises:
             ValueError: BatchNorm is to be folded and cannot be.
         """
-        self.choice = self._allowed(choice)
+        self.choice = self.traits.allowed_choice(
+            choice,
+            examples=self.examples,
+            streams=self.streams,
+            interpolates=bool(self.between),
+        )
         declared = self.problem.batch_size
         spans = batch_spans(self.examples, self.choice.batch, self.settings, declared)
         lay_out = channels_last if self.choice.channels_last else _as_it_is
@@ -213,30 +171,10 @@ class Objective:
             self.problem, self.settings.precision, self.flat, self.choice, self._folded
         )
 
-    def _allowed(self, choice: Choice) -> Choice:
-        """The choice without what this model, problem or data do not allow."""
-        if self.between or self.streams:
-            choice = replace(choice, stacked=1)
-        if self.one_point_at_a_time:
-            choice = Choice(batch=self.examples if self.draws else choice.batch)
-        if choice.lanes > 1 and not self.copies_are_independent:
-            choice = replace(choice, lanes=1)
-        if self.streams:  # several models would each load the data
-            choice = replace(choice, lanes=1, traced=False, compiled=False, graph=False)
-        if declared := self.problem.batch_size:
-            choice = replace(choice, batch=min(declared, self.examples))
-        return replace(choice, streamed=self.streams)
-
     def _folded_network(self) -> batchnorm.FoldedNetwork:
-        """The network with BatchNorm folded away.
-
-        Raises:
-            ValueError: there is none to fold, or a batch is normalised by its own statistics.
-        """
-        if self.settings.batchnorm == "batch":
-            raise ValueError("a batch's own statistics cannot be folded")
         count = min(self.problem.batch_size or 2, self.examples)
-        return batchnorm.FoldedNetwork(self.flat, self.problem, slice_examples(self.data, 0, count))
+        example = slice_examples(self.data, 0, count)
+        return batchnorm.folded_network(self.flat, self.problem, example, self.settings.batchnorm)
 
     @property
     def functional(self) -> FunctionalModel:
@@ -280,17 +218,19 @@ class Objective:
         with an empty one, they are at the base.
         """
         with self.flat.at_theta():
-            self._follow(step)
+            self.moving_buffers.follow(step)
 
-    def _follow(self, step: Tensor | None) -> None:
-        if self.between and step is not None and len(step):
-            batchnorm.interpolate(self.flat.module, self.between, step)
-        if self._calibration:
-            with self._values.autocast():
-                forward = self.problem.forward
-                batchnorm.recalibrate(self.flat.module, forward, self._calibration)
-        if self._folded is not None:
-            self._folded.refresh()
+    @property
+    def moving_buffers(self) -> MovingBuffers:
+        """The buffers that `follow_parameters` makes anew at every point."""
+        return MovingBuffers(
+            self.flat,
+            self.problem,
+            self._values.autocast,
+            self.between,
+            self._calibration,
+            self._folded,
+        )
 
     @property
     def changing_tensors(self) -> list[Tensor]:
@@ -318,20 +258,6 @@ class Objective:
         few = few or self.loss_and_metrics.few_class(outputs, batch)
         self.loss_and_metrics.write(outputs, batch, few, example_values, where)
         return few
-
-    def statistics(self) -> list[Tensor]:
-        """Copies of the buffers that `follow_parameters` makes anew at every point."""
-        if not self.between and not self._calibration:
-            return []
-        return [buffer.clone() for buffer in self.flat.buffers.values()]
-
-    def take_statistics(self, kept: list[Tensor]) -> None:
-        """Take buffers over from `statistics`, at the same parameters."""
-        if kept:
-            for buffer, value in zip(self.flat.buffers.values(), kept, strict=True):
-                buffer.copy_(value)
-        if self._folded is not None:
-            self._folded.refresh()
 
     def means(self) -> dict[str, float]:
         """Mean of each term, and the loss's standard error, at the parameters as they stand."""

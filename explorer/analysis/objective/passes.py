@@ -38,8 +38,8 @@ def enter_points_in_one_pass(
             place(objective.flat.theta, step)
             if point == len(statistics):
                 objective.follow_parameters(step)
-                statistics.append(objective.statistics())
+                statistics.append(objective.moving_buffers.copies())
             else:
-                objective.take_statistics(statistics[point])
+                objective.moving_buffers.put_back(statistics[point])
             with objective.flat.at_theta():
                 few = objective.enter(example_values, (point, start, stop), batch, few)
