@@ -124,18 +124,23 @@ class Documents(Door):
         Raises:
             UnknownEntry: there is none.
         """
+        self._write(lambda c: restore_document(c, what, id))
 
-        def work(cursor: Cursor) -> None:
-            name = _document(cursor, what, id).name
-            names = _names(cursor, what, id)
-            number = 2
-            while name in names:
-                name = f"{_document(cursor, what, id).name[: MAX_NAME_LENGTH - 5]} ({number})"
-                number += 1
-            query = "UPDATE documents SET deleted = NULL, name = ? WHERE what = ? AND id = ?"
-            cursor.execute(query, [name, what, id])
 
-        self._write(work)
+def restore_document(cursor: Cursor, what: str, id: str) -> None:
+    """Take it out of the trash, if it is there; under a free name.
+
+    Raises:
+        UnknownEntry: there is none.
+    """
+    document = _document(cursor, what, id)
+    if document.deleted is None:
+        return
+    names, name, number = _names(cursor, what, id), document.name, 2
+    while name in names:
+        name, number = f"{document.name[: MAX_NAME_LENGTH - 5]} ({number})", number + 1
+    query = "UPDATE documents SET deleted = NULL, name = ? WHERE what = ? AND id = ?"
+    cursor.execute(query, [name, what, id])
 
 
 def _document(cursor: Cursor, what: str, id: str) -> Document:

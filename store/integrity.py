@@ -1,6 +1,11 @@
 """What is not as it was stored, and which rows point to nothing: there are no foreign keys."""
 
+import duckdb
+import pyarrow as pa
+
+from store.catalog_tables import CATALOG_TABLES, TABLES_OF_QUESTIONS
 from store.database_file import Cursor
+from store.migrations import MIGRATIONS
 from store.rows import row_count
 from store.seals import (
     ENTRY_QUERIES,
@@ -11,7 +16,7 @@ from store.seals import (
     stored_seal,
     unsealed_places,
 )
-from store.tables import value_tables
+from store.tables import arrow_types, value_tables
 
 # (what, query of the ids that are wrong)
 _CHECKS = (
@@ -48,20 +53,25 @@ UNION ALL SELECT 'the image of ' || question_key, hash FROM images
 UNION ALL SELECT label || ' of analysis ' || question_key, file_hash FROM answer_points
 UNION ALL SELECT 'the state of ' || question_key, file_hash FROM answer_states
 """
+_COLUMNS = """SELECT table_name, column_name, data_type FROM duckdb_columns()
+    WHERE NOT internal AND database_name = current_database()
+    AND table_name IN (SELECT table_name FROM duckdb_tables())"""
 _SEALED_PARTS = {
     "problem": "its source, arguments or facts",
     "model": "its facts, points or measurements",
     "analysis": "its settings, subjects, facts, directions or points",
 }
-_OF_A_QUESTION = ("pieces", "value_seals", "directions", "images", "answer_states")
 
 
 def findings(cursor: Cursor) -> tuple[list[str], list[tuple[str, str]]]:
     """Sentences on what is wrong among the rows; (owner, hash) of each file that must be there."""
-    sentences = [sentence.format(id) for sentence, query in _CHECKS for id in _ids(cursor, query)]
+    if altered := altered_tables(cursor):
+        return altered, []  # nothing can be said about the rows
+    sentences = rows_with_gaps(cursor)
+    sentences += [sentence.format(id) for sentence, query in _CHECKS for id in _ids(cursor, query)]
     sentences += changed_entries(cursor) + changed_values(cursor)
     tables = value_tables(cursor)
-    for table in (*tables, *_OF_A_QUESTION):
+    for table in (*tables, *TABLES_OF_QUESTIONS):
         query = f"""SELECT DISTINCT question_key FROM {table}
             WHERE question_key NOT IN (SELECT key FROM questions)"""  # noqa: S608 - our own names
         sentences += [
@@ -72,6 +82,43 @@ def findings(cursor: Cursor) -> tuple[list[str], list[tuple[str, str]]]:
         for key in _inconsistent_answers(cursor, tables)
     ]
     return sentences, cursor.execute(_NAMED_FILES).fetchall()
+
+
+def altered_tables(cursor: Cursor) -> list[str]:
+    """A sentence for each table of the catalog that lacks columns it was made with, or is gone."""
+    with duckdb.connect(":memory:") as fresh:
+        for _, statements in MIGRATIONS:
+            fresh.execute(statements)
+        made = set(fresh.execute(_COLUMNS).fetchall())
+    lacking: dict[str, list[str]] = {}
+    for table, column, type in sorted(made - set(cursor.execute(_COLUMNS).fetchall())):
+        lacking.setdefault(table, []).append(f"{column} ({type.lower()})")
+    for table in value_tables(cursor):
+        columns = arrow_types(cursor, table).items()
+        lacking[table] = [f"{name} as a number" for name, type in columns if type == pa.string()]
+        lacking[table].remove("question_key as a number")
+    return [
+        f"table {table} is not as it was made: it lacks {', '.join(columns)}"
+        for table, columns in lacking.items()
+        if columns
+    ]
+
+
+def rows_with_gaps(cursor: Cursor) -> list[str]:
+    """A sentence for each row that lacks what no row of its table goes without."""
+    sentences = []
+    for table in CATALOG_TABLES:
+        gaps = [(name, f"{name} IS NULL") for name in table.needed]
+        gaps += [(name, f"coalesce(TRY(json_type({name})), '') <> 'OBJECT'") for name in table.json]
+        for column, condition in gaps:
+            query = (
+                f"SELECT {', '.join(table.key)} FROM {table.name} WHERE {condition} ORDER BY ALL"  # noqa: S608
+            )
+            sentences += [
+                f"the row {' '.join(map(str, key))} of {table.name} has no {column}"
+                for key in cursor.execute(query).fetchall()
+            ]
+    return sentences
 
 
 def changed_entries(cursor: Cursor) -> list[str]:
@@ -133,8 +180,10 @@ def _inconsistent_answers(cursor: Cursor, tables: list[str]) -> list[str]:
     none = "SELECT NULL AS question_key, NULL AS unit WHERE FALSE"
     rows = " UNION ALL ".join([none, *(f"SELECT question_key, unit FROM {t}" for t in tables)])  # noqa: S608
     query = f"""SELECT key FROM questions LEFT JOIN (
-            SELECT question_key, count(DISTINCT unit) AS stored FROM ({rows}) GROUP BY question_key
-        ) ON question_key = key WHERE units_done != coalesce(stored, 0)"""  # noqa: S608
+            SELECT question_key, count(DISTINCT unit) AS stored, min(unit) AS low, max(unit) AS high
+            FROM ({rows}) GROUP BY question_key
+        ) ON question_key = key
+        WHERE units_done != coalesce(stored, 0) OR low < 0 OR high >= units"""  # noqa: S608
     return _ids(cursor, query)
 
 

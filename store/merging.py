@@ -5,35 +5,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from store.arrays import CONTENT_HASH, Files
+from store.catalog_tables import BROUGHT_TABLES
 from store.database_file import Cursor
 from store.door import Door
-from store.errors import CatalogDamaged
+from store.errors import CannotMerge, CatalogDamaged
 from store.missing_rows import add_missing
 from store.other_catalog import OtherCatalog, Row, open_snapshot, other_database
 from store.pictures import note_files
 from store.records import MergeCounts
-
-_KEPT_QUESTIONS = "(SELECT key FROM questions WHERE deleted IS NULL)"
-_KEPT_MODELS = """(SELECT id FROM models WHERE deleted IS NULL
-    OR id IN (SELECT unnest(model_ids) FROM questions WHERE deleted IS NULL))"""
-# What is brought, in this order. The trash stays behind, and so do jobs and what the app remembers.
-_BROUGHT_ROWS = {
-    "problems": "SELECT * FROM problems",
-    "models": f"SELECT * FROM models WHERE id IN {_KEPT_MODELS}",  # noqa: S608 - our own words
-    "points": f"SELECT * FROM points WHERE model_id IN {_KEPT_MODELS}",  # noqa: S608
-    "measurements": f"""SELECT * FROM measurements
-        WHERE point_id IN (SELECT point_id FROM points WHERE model_id IN {_KEPT_MODELS})""",  # noqa: S608
-    "questions": "SELECT * FROM questions WHERE deleted IS NULL ORDER BY created, key",
-    "directions": f"SELECT * FROM directions WHERE question_key IN {_KEPT_QUESTIONS}",  # noqa: S608
-    "images": f"SELECT * FROM images WHERE question_key IN {_KEPT_QUESTIONS}",  # noqa: S608
-    "choices": "SELECT * FROM choices",
-    "annotations": f"""SELECT * FROM annotations
-        WHERE id IN {_KEPT_MODELS} OR id IN {_KEPT_QUESTIONS}""",  # noqa: S608
-    "documents": "SELECT * FROM documents WHERE deleted IS NULL",
-    "answer_points": f"""SELECT * FROM answer_points WHERE question_key IN {_KEPT_QUESTIONS}
-        OR point_id IN (SELECT unnest(point_ids) FROM questions WHERE deleted IS NULL)""",  # noqa: S608
-    "answer_states": f"SELECT * FROM answer_states WHERE question_key IN {_KEPT_QUESTIONS}",  # noqa: S608
-}
 
 
 class CatalogMerging(Door):
@@ -51,7 +30,8 @@ class CatalogMerging(Door):
             other: its folder, or the database in it.
 
         Raises:
-            CannotMerge: there is no catalog, it is this one, or of another schema.
+            CannotMerge: there is no catalog, it is this one, of another schema, or with rows of
+                which nothing can be made; no row was brought.
             CatalogBusy: another process holds one of the two.
             CatalogDamaged: the other one lacks a file, or has one that is not what was stored.
         """
@@ -60,14 +40,18 @@ class CatalogMerging(Door):
         with open_snapshot(place, self._timeout) as cursor, self._lease.writing:
             theirs = OtherCatalog(cursor, place)
             theirs.refuse_damage()
-            brought = {table: theirs.rows(query) for table, query in _BROUGHT_ROWS.items()}
+            brought = {table.name: theirs.rows(table.brought_rows) for table in BROUGHT_TABLES}
             named, fresh = self._adopt(place, brought)
 
             def work(cursor: Cursor) -> MergeCounts:
                 note_files(cursor, named)
                 return add_missing(cursor, theirs, brought)
 
-            merged = self._write(work)
+            try:
+                merged = self._write(work)
+            except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+                why = f"does not fit this catalog ({' '.join(str(error).split())})"
+                raise CannotMerge(place, why, "look for damage in both by `check`") from error
         return replace(merged, files=fresh)
 
     def _adopt(self, place: Path, brought: dict[str, list[Row]]) -> tuple[list[str], int]:

@@ -1,5 +1,6 @@
 """The schema as a list of steps. Append only: a step that was released is never changed."""
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import chain
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import duckdb
 
+from store.catalog_tables import KEYS
 from store.database_file import Cursor
 from store.errors import CatalogTooNew, NotACatalog
 
@@ -123,58 +125,10 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
     ("numbers of results, annotations", _NUMBERS),
     ("documents that users name", _DOCUMENTS),
 )
-TABLES = frozenset(
-    {
-        "migrations",
-        "problems",
-        "models",
-        "points",
-        "measurements",
-        "questions",
-        "pieces",
-        "directions",
-        "jobs",
-        "images",
-        "settings",
-        "choices",
-        "kept_files",
-        "seals",
-        "value_seals",
-        "answer_points",
-        "answer_states",
-        "annotations",
-        "documents",
-        "result_numbers",
-        "numbers",
-        "question_models",
-        "analyses",
-        "grids",
-        "model_measurements",
-    }
+VIEWS = frozenset(
+    re.findall(r"CREATE (?:OR REPLACE )?VIEW (\w+)", "".join(s for _, s in MIGRATIONS))
 )
-
-# The primary key of each table that rows are put into.
-KEYS: dict[str, tuple[str, ...]] = {
-    "problems": ("id",),
-    "models": ("id",),
-    "points": ("model_id", "point_id"),
-    "measurements": ("point_id", "problem_id", "split", "name"),
-    "questions": ("key",),
-    "pieces": ("question_key", "first_unit"),
-    "directions": ("question_key", "axis"),
-    "jobs": ("id",),
-    "images": ("question_key",),
-    "settings": ("name",),
-    "choices": ("objective", "device"),
-    "kept_files": ("hash",),
-    "seals": ("what", "id"),
-    "value_seals": ("question_key", "first_unit"),
-    "answer_points": ("question_key", "name", "point_id"),
-    "answer_states": ("question_key", "unit", "part"),
-    "annotations": ("what", "id"),
-    "documents": ("what", "id"),
-    "result_numbers": ("question_key",),
-}
+OWN_NAMES = frozenset({"migrations", *KEYS, *VIEWS})  # that no table of values can have
 
 
 def migrate(connection: Cursor, path: Path) -> None:

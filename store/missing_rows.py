@@ -8,6 +8,7 @@ import numpy as np
 
 from store.brought import is_stored
 from store.database_file import Cursor
+from store.documents import restore_document
 from store.models import models_at
 from store.origins import either_of
 from store.other_catalog import OtherCatalog, Row
@@ -16,18 +17,9 @@ from store.records import MergeCounts
 from store.rows import now, put_row, put_rows, row_count, scalar
 from store.seals import seal_after, seal_rows
 from store.tables import append
-from store.values import new_rows, write_progress
+from store.values import check_units, new_rows, write_progress
 
-_PLAIN_TABLES = (
-    "problems",
-    "points",
-    "measurements",
-    "directions",
-    "choices",
-    "answer_points",
-    "annotations",
-    "documents",
-)
+_UNITED = ("models", "questions", "images", "answer_states")  # each in a way of its own
 _BEGUN = "SELECT 1 FROM answer_states WHERE question_key = ? AND unit = ? LIMIT 1"
 
 
@@ -54,8 +46,11 @@ def add_missing(
 
 def _add_all(cursor: Cursor, theirs: OtherCatalog, brought: Mapping[str, Sequence[Row]]) -> int:
     """Add the rows that are not there; how many units of work of analyses that were."""
-    for table in _PLAIN_TABLES:
-        put_rows(cursor, table, brought[table])
+    for table, rows in brought.items():
+        if table not in _UNITED:
+            put_rows(cursor, table, rows)
+    for row in brought["documents"]:
+        restore_document(cursor, row["what"], row["id"])
     for row in brought["models"]:
         put_row(cursor, "models", row, () if row["deleted"] else ("deleted",))
     images = {row["question_key"]: row for row in brought["images"]}
@@ -116,6 +111,7 @@ def _add_values(cursor: Cursor, theirs: OtherCatalog, question: Row) -> int:
         units = np.unique(fresh["unit"].to_numpy())
         if not len(units):
             continue
+        check_units(units, question["units"])
         append(cursor, key, table, fresh)
         added += len(units)
         pieces = theirs.rows("SELECT * FROM pieces WHERE question_key = ?", [key])

@@ -1,6 +1,7 @@
 """Another catalog: opened to be read, as it stood at that moment."""
 
 import contextlib
+import shlex
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +13,7 @@ import pyarrow as pa
 from store.archive import prepare_connection
 from store.database_file import Cursor
 from store.errors import CannotMerge, CatalogDamaged, from_duckdb
-from store.integrity import changed_entries, changed_values
+from store.integrity import altered_tables, changed_entries, changed_values, rows_with_gaps
 from store.isolated import isolated
 from store.lease import lease_of
 from store.migrations import MIGRATIONS, stored_version
@@ -30,15 +31,26 @@ class OtherCatalog:
             self.tables = value_tables(cursor)
 
     def refuse_damage(self) -> None:
-        """Let nothing over that is not what was stored there.
+        """Let nothing over that is not what was stored there, or of which nothing can be made.
 
         Raises:
-            CatalogDamaged: there is such a thing.
+            CatalogDamaged: there is something else than was stored.
+            CannotMerge: its tables or rows lack what they must have.
         """
         with self._translated_errors():
+            if altered := altered_tables(self._cursor):
+                raise self.cannot_merge(altered[0])
             changed = changed_entries(self._cursor) + changed_values(self._cursor)
+            gaps = rows_with_gaps(self._cursor)
         if changed:
             raise CatalogDamaged(self.place, changed[0])
+        if gaps:
+            raise self.cannot_merge(gaps[0])
+
+    def cannot_merge(self, why: str) -> CannotMerge:
+        """That something in it cannot be brought over, with what to do."""
+        check = f"python -m explorer --catalog {shlex.quote(str(self.place.parent))} check"
+        return CannotMerge(self.place, f"cannot be read: {why}", f"`{check}` lists the damage")
 
     def rows(self, query: str, values: Sequence[object] = ()) -> list[Row]:
         """The rows of a query; JSON stays the text it is, so that it comes over unchanged."""

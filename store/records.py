@@ -186,6 +186,11 @@ class Question:
         return str(self.settings["split"])
 
     @property
+    def share_done(self) -> float:
+        """How much of it is answered, from 0 to 1."""
+        return min(max(self.units_done / max(self.units, 1), 0.0), 1.0)
+
+    @property
     def ended_early(self) -> bool:
         """Whether it is complete though some of its units were not needed."""
         return self.status == "complete" and self.units_done < self.units

@@ -1,14 +1,18 @@
 """Between rows and records: binding, JSON, times."""
 
+import dataclasses
 import itertools
 import json
+import math
 import re
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TypeVar
+from functools import lru_cache
+from typing import TypeVar, get_type_hints
 
+from store.catalog_tables import KEYS
 from store.database_file import Cursor
-from store.migrations import KEYS
+from store.errors import CatalogError
 
 Record = TypeVar("Record")
 FEW_VALUES = 64  # that a query lists one by one: it is planned in half the time
@@ -119,18 +123,53 @@ def _taken_keys(
 def records(
     cursor: Cursor, cls: type[Record], statement: str, values: Sequence[object] = ()
 ) -> list[Record]:
-    """The rows of a query, each as a record of that class."""
+    """The rows of a query, each as a record of that class.
+
+    Columns that no field is for are somebody else's and left out. NULL where a field has none of it
+    is damage, which the check lists: it reads as empty, 0 or NaN, so that other rows are shown.
+
+    Raises:
+        CatalogError: the columns of a table are not those that it was made with.
+    """
     cursor.execute(statement, list(values))
-    columns = [(column[0], str(column[1])) for column in cursor.description or ()]
+    empty = _empty_values(cls)  # type: ignore[arg-type]  # a class can be hashed
+    columns = [
+        (place, column[0], str(column[1]), empty[column[0]])
+        for place, column in enumerate(cursor.description or ())
+        if column[0] in empty
+    ]
+    required = _required_fields(cls)  # type: ignore[arg-type]
+    if missing := required - {name for _, name, _, _ in columns}:
+        raise CatalogError(
+            f"a table of the catalog lacks the column {', '.join(sorted(missing))}, and what is in "
+            "it cannot be read; put back a copy of the catalog's folder"
+        )
     return [
         cls(
             **{
-                name: _plain_value(cell, type)
-                for (name, type), cell in zip(columns, row, strict=True)
+                name: _plain_value(row[place], type, instead)
+                for place, name, type, instead in columns
             }
         )
         for row in cursor.fetchall()
     ]
+
+
+@lru_cache(maxsize=64)
+def _empty_values(cls: type[object]) -> dict[str, object]:
+    """What stands in each field of a record where its column has NULL; None where that is meant."""
+    empty: dict[object, object] = {str: "", int: 0, float: math.nan, bool: False}
+    return {name: empty.get(hint) for name, hint in get_type_hints(cls).items()}
+
+
+@lru_cache(maxsize=64)
+def _required_fields(cls: type[object]) -> frozenset[str]:
+    """The fields of a record that have no default."""
+    return frozenset(
+        each.name
+        for each in dataclasses.fields(cls)  # type: ignore[arg-type]  # all records are such
+        if each.default is each.default_factory is dataclasses.MISSING
+    )
 
 
 def scalar(cursor: Cursor, statement: str, values: Sequence[object] = ()) -> object:
@@ -146,7 +185,7 @@ def row_count(cursor: Cursor, statement: str, values: Sequence[object] = ()) -> 
     return counted
 
 
-def _plain_value(cell: object, type: str) -> object:
+def _plain_value(cell: object, type: str, instead: object) -> object:
     if type == "JSON":
         value = json.loads(str(cell)) if cell is not None else {}
         return value if isinstance(value, dict) else {}  # damaged: the check finds it
@@ -154,4 +193,4 @@ def _plain_value(cell: object, type: str) -> object:
         return tuple(cell) if isinstance(cell, list) else ()
     if isinstance(cell, datetime):
         return cell.replace(tzinfo=UTC)
-    return cell
+    return instead if cell is None else cell

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
+from store.catalog_tables import KEYS
 from store.database_file import Cursor
 from store.errors import NotACatalog
 from store.instance import USE_DATABASE
-from store.migrations import KEYS
 from store.place import log_of
 
 _EMPTY_BYTES = 3 * 4096  # bytes of a database without content

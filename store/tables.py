@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from store.database_file import Cursor
-from store.migrations import TABLES
+from store.migrations import OWN_NAMES
 from store.rows import identifier
 
 
@@ -16,7 +16,7 @@ def check_table(table: str) -> str:
     Raises:
         ValueError: not an identifier, or a table of the catalog itself.
     """
-    if identifier(table) in TABLES:
+    if identifier(table) in OWN_NAMES:
         raise ValueError(f"a table of values must have a name of its own, got {table!r}")
     return table
 
@@ -39,16 +39,18 @@ def _columns_of(cursor: Cursor, table: str) -> dict[str, str]:
 
 
 def arrow_types(cursor: Cursor, table: str) -> dict[str, pa.DataType]:
-    """Columns of a table of values that is there with their types in Arrow."""
+    """Columns of a table of values that is there with their types in Arrow; no numbers are text."""
     arrow = {"BIGINT": pa.int64(), "DOUBLE": pa.float64(), "VARCHAR": pa.string()}
-    return {name: arrow[type] for name, type in _columns_of(cursor, table).items()}
+    return {name: arrow.get(type, pa.string()) for name, type in _columns_of(cursor, table).items()}
 
 
 def value_tables(cursor: Cursor) -> list[str]:
     """The tables that hold values."""
-    query = """SELECT table_name FROM duckdb_columns() WHERE column_name = 'unit' AND NOT internal
-        AND table_name IN (SELECT table_name FROM duckdb_tables())"""  # a view is none
-    return sorted({name for (name,) in cursor.execute(query).fetchall()} - TABLES)
+    query = """SELECT table_name FROM duckdb_columns() WHERE NOT internal
+        AND column_name IN ('question_key', 'unit')
+        AND table_name IN (SELECT table_name FROM duckdb_tables())
+        GROUP BY table_name HAVING count(*) = 2"""  # a view is none
+    return sorted({name for (name,) in cursor.execute(query).fetchall()} - OWN_NAMES)
 
 
 def arrow_table(columns: Mapping[str, np.ndarray]) -> pa.Table:

@@ -1,6 +1,7 @@
 """Deleting in two steps, and files that nobody needs."""
 
 from store.arrays import CONTENT_HASH, is_older
+from store.catalog_tables import CATALOG_TABLES, TABLES_OF_QUESTIONS
 from store.database_file import Cursor
 from store.documents import Documents
 from store.errors import UnknownEntry
@@ -10,15 +11,6 @@ from store.seals import ENTRY_QUERIES
 from store.tables import value_tables
 
 GRACE_SECONDS = 600.0  # seconds; a file this young may be about to get its row
-# Every place that can name a file. A hash anywhere in JSON counts: better one file too many kept
-# than one lost.
-_FILE_COLUMNS = (
-    ("points", "file_hash"), ("images", "hash"),
-    ("answer_points", "file_hash"), ("answer_states", "file_hash"),
-    ("questions", "facts"), ("questions", "settings"), ("models", "facts"), ("points", "facts"),
-    ("problems", "facts"), ("directions", "recipe"), ("directions", "facts"), ("jobs", "request"),
-    ("settings", "value"),
-)  # fmt: skip
 _TRASH_QUERY = """
 SELECT 'model' AS what, id, name AS title, deleted FROM models WHERE deleted IS NOT NULL
 UNION ALL SELECT 'analysis', key, title, deleted FROM questions WHERE deleted IS NOT NULL
@@ -134,8 +126,7 @@ def _mark(cursor: Cursor, table: str, column: str, id: str, time: object) -> Non
 
 def _remove_deleted(cursor: Cursor) -> None:
     deleted_keys = "(SELECT key FROM questions WHERE deleted IS NOT NULL)"
-    rooms = ("pieces", "value_seals", "directions", "images", "result_numbers", "jobs")
-    for table in (*value_tables(cursor), *rooms, "answer_states"):
+    for table in (*value_tables(cursor), *TABLES_OF_QUESTIONS):
         cursor.execute(f"DELETE FROM {table} WHERE question_key IN {deleted_keys}")  # noqa: S608 - our names
     cursor.execute("DELETE FROM questions WHERE deleted IS NOT NULL")
     cursor.execute("DELETE FROM documents WHERE deleted IS NOT NULL")
@@ -163,7 +154,8 @@ def _own_files(cursor: Cursor) -> set[str]:
 
 def _named_files(cursor: Cursor) -> set[str]:
     named: set[str] = set()
-    for table, column in _FILE_COLUMNS:
-        rows = cursor.execute(f"SELECT {column} FROM {table}").fetchall()  # noqa: S608 - as listed
-        named.update(hash for (text,) in rows if text for hash in CONTENT_HASH.findall(text))
+    for table in CATALOG_TABLES:
+        for column in table.files:
+            rows = cursor.execute(f"SELECT {column} FROM {table.name}").fetchall()  # noqa: S608
+            named.update(hash for (text,) in rows if text for hash in CONTENT_HASH.findall(text))
     return named

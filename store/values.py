@@ -82,7 +82,7 @@ class Values(Brought):
             for piece, rows, linked in zip(pieces, tables, files, strict=True):
                 new = _rows_not_stored(rows, stored)
                 units = np.unique(new["unit"].to_numpy())
-                _check_units(units, question)
+                check_units(units, question.units)
                 question = _question_with_piece(question, piece, len(units))
                 brought.append(LinkedPiece(piece, units.tolist(), linked))
                 if len(units):
@@ -141,15 +141,15 @@ class Values(Brought):
         return self._read(lambda c: question_row(c, key)).units_done
 
 
-def _check_units(units: np.ndarray, question: Question) -> None:
-    """Refuse units that the question does not have: they would count as others.
+def check_units(units: np.ndarray, count: int) -> None:
+    """Refuse sorted units that the question does not have: they would count as others.
 
     Raises:
         ValueError: there is one.
     """
-    if len(units) and not 0 <= units[0] <= units[-1] < question.units:
+    if len(units) and not 0 <= units[0] <= units[-1] < count:
         raise ValueError(
-            f"a piece has units {units[0]} to {units[-1]}, the question 0 to {question.units - 1}; "
+            f"a piece has units {units[0]} to {units[-1]}, the question 0 to {count - 1}; "
             "compute it anew"
         )
 

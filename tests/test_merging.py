@@ -236,9 +236,54 @@ def test_a_failure_midway_leaves_no_row(here: Catalog, there: Catalog) -> None:
     here.ask(question("q9", units=1, model_ids=("m9",), point_ids=("w9",)))
     here.ingest("q9", TABLE, {"unit": np.arange(1), "loss": np.ones(1, dtype=int)}, {}, 0.1, {})
     before = rows(here)
-    with pytest.raises(ValueError, match="column loss of surface_values holds whole numbers"):
+    with pytest.raises(CannotMerge, match="column loss of surface_values holds whole numbers"):
         here.merge(there.folder)
     assert rows(here) == before
+
+
+ODD_ROWS = {
+    "no facts": "UPDATE questions SET facts = NULL",
+    "facts that are a list": "UPDATE questions SET facts = '[]'",
+    "provenance that is a number": "UPDATE questions SET provenance = '3'",
+    "no units": "UPDATE questions SET units = NULL",
+    "no seconds": "UPDATE questions SET seconds = NULL",
+    "no name": "UPDATE models SET name = NULL",
+    "no loss": "UPDATE measurements SET value = NULL",
+    "no recipe": "UPDATE directions SET recipe = NULL",
+    "units of no question": f"UPDATE {TABLE} SET unit = unit + 1000",  # noqa: S608
+    "a row of no unit": f"UPDATE {TABLE} SET unit = NULL WHERE unit = 1",  # noqa: S608
+    "words for a loss": f"ALTER TABLE {TABLE} ALTER loss TYPE VARCHAR USING 'low'",
+    "no column of units": "DROP VIEW grids; DROP VIEW numbers; DROP VIEW analyses; "
+    "DROP VIEW question_models; ALTER TABLE questions DROP COLUMN units",
+    "no table of directions": "DROP TABLE directions",
+}
+
+
+@pytest.mark.parametrize("change", ODD_ROWS)
+def test_a_catalog_changed_by_hand_is_refused_whole(
+    here: Catalog, there: Catalog, change: str
+) -> None:
+    """NULL, odd facts, altered tables, and no seal that tells: a sentence, no row comes over."""
+    there.close()
+    with duckdb.connect(there.folder / "catalog.duckdb") as plain:
+        plain.execute("DELETE FROM seals; DELETE FROM value_seals")
+        plain.execute(ODD_ROWS[change])
+    before = rows(here)
+    with pytest.raises(CannotMerge, match="nothing was merged"):
+        here.merge(there.folder)
+    assert rows(here) == before
+    assert there.check_integrity(contents=True) != []
+
+
+def test_documents_deleted_here_come_back(here: Catalog, there: Catalog) -> None:
+    """As models and analyses do; under another name where its own has been taken since."""
+    id = there.add_document("figure", "one", {"panels": []})
+    there.close()
+    here.merge(there.folder)
+    here.delete_document("figure", id)
+    here.add_document("figure", "one", {})
+    here.merge(there.folder)
+    assert [document.name for document in here.documents("figure")] == ["one", "one (2)"]
 
 
 def schema(catalog: Catalog, version: int) -> None:

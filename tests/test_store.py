@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from store import Catalog, CatalogTooNew, NotACatalog, UnknownEntry
-from store.migrations import KEYS, MIGRATIONS
+from store.catalog_tables import KEYS
+from store.migrations import MIGRATIONS
 from store.records import AnswerPiece, Direction, Measurement, Point
 from tests.stored import TABLE, first_schema, ingest, piece, put_model, question
 

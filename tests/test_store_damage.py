@@ -12,6 +12,7 @@ import pytest
 from explorer.__main__ import main
 from store import Catalog, CatalogDamaged, CatalogError
 from store.blocks import damaged_blocks
+from store.catalog_tables import CATALOG_TABLES
 from store.instance import CONFIG
 from store.records import Direction, Point
 from tests.stored import TABLE, first_schema, ingest, piece, put_model, question
@@ -153,9 +154,9 @@ def test_what_an_older_version_stored_can_be_sealed(tmp_path: Path, capsys) -> N
     first_schema(tmp_path / "old")
     catalog = Catalog(tmp_path / "old")
     with duckdb.connect(catalog.folder / "catalog.duckdb", config=CONFIG) as other:
-        other.execute("INSERT INTO problems (id, arguments, facts) VALUES ('p1', '{}', '{}')")
-        other.execute("INSERT INTO models (id, problem_id, point_id) VALUES ('m1', 'p1', 'w1')")
-        other.execute("INSERT INTO points (model_id, point_id) VALUES ('m1', 'w1')")
+        other.execute("INSERT INTO problems VALUES ('p1', 'p', '/p', '5', '{}', '{}', now())")
+        other.execute("INSERT INTO models VALUES ('m1', 'm', 'p1', 'w1', '{}', now(), NULL)")
+        other.execute("INSERT INTO points VALUES ('m1', 'w1', 'end', 1, NULL, '{}', now())")
         other.execute("INSERT INTO pieces VALUES ('q1', 0, 2, 0.1, '{}', now())")
     assert catalog.unsealed_count() == 4  # problem, model, analysis, values
     ingest(catalog, [2])
@@ -169,3 +170,68 @@ def test_what_an_older_version_stored_can_be_sealed(tmp_path: Path, capsys) -> N
     assert main(["--catalog", str(catalog.folder), "check"]) == 1
     assert "units 0 to 1: the values are not what was stored" in capsys.readouterr().out
     catalog.close()
+
+
+GAPS = [
+    (table.name, column)
+    for table in CATALOG_TABLES
+    if table.name in ("problems", "models", "points", "measurements", "questions", "directions")
+    for column in (*table.needed, *table.json)
+]
+
+
+@pytest.mark.parametrize(("table", "column"), GAPS)
+def test_a_row_with_a_gap_is_listed_and_holds_up_no_command(
+    catalog: Catalog, tmp_path: Path, capsys, table: str, column: str
+) -> None:
+    """NULL by hand: the check names the row, other commands give their lines or one sentence."""
+    catalog._write(lambda c: c.execute(f"UPDATE {table} SET {column} = NULL"))  # noqa: S608
+    at = ["--catalog", str(catalog.folder)]
+    assert main([*at, "check"]) == 1
+    assert f" of {table} has no {column}\n" in capsys.readouterr().out
+    target = str(tmp_path / "out.csv")
+    for command in (
+        ["list"],
+        ["list", "--json"],
+        ["jobs"],
+        ["list", "m1"],
+        ["compute", "line", "--model", "another name", "--dry-run"],
+        ["export", "q1", target],
+        ["draw", "q1", target.replace(".csv", ".svg")],
+        ["sql", "SELECT * FROM analyses"],
+        ["delete", "net 2", "--yes"],
+    ):
+        status = main([*at, *command])
+        assert capsys.readouterr().err.count("\n") == status, command
+
+
+def test_a_table_without_a_column_is_a_sentence(catalog: Catalog, capsys) -> None:
+    """What is in the others is not said to be damaged, and nothing ends in a traceback."""
+
+    def work(cursor: duckdb.DuckDBPyConnection) -> None:
+        for view in ("grids", "numbers", "analyses", "question_models"):
+            cursor.execute(f"DROP VIEW {view}")
+        cursor.execute("ALTER TABLE questions DROP COLUMN settings")
+
+    catalog._write(work)
+    at = ["--catalog", str(catalog.folder)]
+    assert main([*at, "list"]) == 1
+    assert "lacks the column settings, and" in capsys.readouterr().err
+    assert main([*at, "check"]) == 1
+    (sentence,) = capsys.readouterr().out.splitlines()
+    assert sentence == "table questions is not as it was made: it lacks settings (json)"
+
+
+def test_numbers_of_an_analysis_that_is_gone_are_found(catalog: Catalog) -> None:
+    """The check knows every table whose rows go with an analysis."""
+    catalog.set_numbers("nobody", {"loss": (1.0, 0.5, 1.5)}, 3)
+    (sentence,) = catalog.check_integrity()
+    assert sentence == "result_numbers has rows of analysis nobody, which is not stored"
+
+
+def test_a_file_that_a_document_names_is_kept(catalog: Catalog) -> None:
+    """A hash anywhere in a figure or a study counts as in every other table."""
+    hash = catalog.put_file(b"drawn by hand", "png")
+    catalog.add_document("figure", "one", {"panels": [{"picture": hash}]})
+    assert catalog.collect(grace=0).count == 0
+    assert catalog.file_path(hash).read_bytes() == b"drawn by hand"

@@ -49,6 +49,8 @@ def result_of(catalog: Catalog, question: records.Question) -> Result:
     """
     if why := unreadable(question.kind, question.settings):
         raise UnreadableAnswer(f"{question.title} is {why}: update this program to see it")
+    if not question.model_ids or not question.point_ids:
+        raise UnreadableAnswer(f"{question.title} ({question.key[:8]}) does not say what it is of")
     kind = kind_named(question.kind)
     settings = settings_from_json(kind.settings, question.settings)
     columns = catalog.values(question.key, kind.table)

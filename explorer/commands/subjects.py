@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from explorer.ask.subjects import Subject
+from explorer.wording import one_line
 from store import Catalog, records
 
 FEWEST_KEY_LETTERS = 6  # of a key that name it
@@ -18,7 +19,7 @@ def model_named(models: Sequence[records.Model], name: str) -> records.Model:
     named = [m for m in models if m.name == name or (len(name) >= 6 and m.id.startswith(name))]
     if len(named) == 1:
         return named[0]
-    names = ", ".join(sorted(m.name for m in models)) or "none"
+    names = ", ".join(sorted(one_line(m.name) for m in models)) or "none"
     if not named:
         raise ValueError(f"{name!r} is no model; there are {names}")
     ids = ", ".join(m.id[:12] for m in named)

@@ -124,7 +124,7 @@ def show_card_progress(question: records.Question, last: records.Job | None) -> 
     done = count_text(question)
     state = last.status if last else "stopped"
     if state == "running":
-        st.progress(question.units_done / question.units, done)
+        st.progress(question.share_done, done)
     elif state == "queued":
         st.badge(f"waiting · {done}", icon=":material/schedule:", color="gray")
     elif state == "failed":

@@ -16,7 +16,7 @@ from store import Catalog, records
 def show_progress(app: AppState, question: records.Question, name: str = "") -> None:
     """How far an open question is, with the way to stop or resume it; `name` tells it apart."""
     job = app.catalog.active_job_for(question.key)
-    share, kind = question.units_done / question.units, kind_named(question.kind)
+    share, kind = question.share_done, kind_named(question.kind)
     if job is None:
         _show_stopped(app, question, name)
         return
