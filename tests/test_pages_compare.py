@@ -152,6 +152,15 @@ def test_a_difference_that_is_finite_nowhere_is_told(folder: Path) -> None:
         difference_of(dataclasses.replace(low, computed=np.zeros((SIDE, SIDE), bool)), low)
 
 
+@pytest.mark.parametrize(
+    ("width", "counts"), [(870, (1, 2, 2, 2, 2, 2)), (1030, (1, 2, 3, 2, 3, 3)), (200, (1,) * 6)]
+)
+def test_rows_are_even(monkeypatch: pytest.MonkeyPatch, width: int, counts: tuple[int]) -> None:
+    """One to six panels: rows as full as each other, none narrower than a plot needs."""
+    monkeypatch.setattr(panels.charts, "column_width", lambda: width)
+    assert tuple(map(panels.panels_across, range(1, 7))) == counts
+
+
 def test_planes_share_their_colours(folder: Path) -> None:
     """One scale: the limits are those of all values; else each has its own."""
     catalog = Catalog(folder)

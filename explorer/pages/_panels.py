@@ -29,6 +29,7 @@ VIEWS = {"Contour": "contour", "3-D": "relief"}  # of planes: on screen, and in 
 GAP, PLANE_AXES = 24, 180  # px between columns, and of a plane's axis and colours
 MOST_PLANE = 480  # px
 MOST_ACROSS = 3  # panels in a row
+LEAST_PANEL = 330  # px: of a narrower one the axis, colours and their words leave no plot
 LABEL_LETTERS = 160
 RELIEF_SHARE = 0.85  # height of a view to turn over its width
 
@@ -122,21 +123,46 @@ def show_kind(panels: Sequence[Panel], choices: Choices) -> None:
     begun = [panel for panel in panels if panel.question.units_done]
     for panel in panels:
         if panel not in begun:
-            st.info(f"{as_text(panel.label, LABEL_LETTERS)}: nothing of it is computed yet.")
+            _say_empty(panel)
     if not begun:
         return
     if panels[0].kind.overlaid and choices.shared:
         for group in _comparable_groups(begun):
             _show_overlaid(group)
         return
-    across = min(MOST_ACROSS, len(begun))
+    width = _panel_width(panels_across(len(begun)))
+    _show_rows(begun, _looks(begun, choices, width), choices)
+
+
+def show_singles(panels: Sequence[Panel], choices: Choices) -> None:
+    """Panels each of which is the only one of its kind, side by side."""
+    begun = [panel for panel in panels if panel.question.units_done]
+    for panel in panels:
+        if panel not in begun:
+            _say_empty(panel)
+    width = _panel_width(panels_across(len(begun)))
+    _show_rows(begun, [_looks([panel], choices, width)[0] for panel in begun], choices)
+
+
+def _say_empty(panel: Panel) -> None:
+    st.info(f"{as_text(panel.label, LABEL_LETTERS)}: nothing of it is computed yet.")
+
+
+def panels_across(count: int) -> int:
+    """How many of so many panels stand in a row: as many in each, as far as they fit."""
+    fitting = max(1, min(MOST_ACROSS, charts.column_width() // LEAST_PANEL))
+    rows = max(1, -(-count // fitting))
+    return max(1, -(-count // rows))
+
+
+def _show_rows(panels: Sequence[Panel], looks: Sequence[Look], choices: Choices) -> None:
+    across = panels_across(len(panels))
     width = _panel_width(across)
-    looks = _looks(begun, choices, width)
-    for first in range(0, len(begun), across):
+    for first in range(0, len(panels), across):
         columns = st.columns(across)
-        for column, place in zip(columns, range(first, len(begun)), strict=False):
+        for column, place in zip(columns, range(first, len(panels)), strict=False):
             with column:
-                _show_panel(begun[place], looks[place], width, choices)
+                _show_panel(panels[place], looks[place], width, choices)
 
 
 def _comparable_groups(panels: Sequence[Panel]) -> list[list[Panel]]:

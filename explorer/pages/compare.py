@@ -143,8 +143,9 @@ def show_differences(
     planes = [panel for panel in panels if panel.is_plane_of_losses and panel is not baseline]
     if not baseline.is_plane_of_losses or not planes:
         return
-    st.subheader(f"Minus {as_text(baseline.label, panels_.LABEL_LETTERS)}", anchor=False)
-    across = min(panels_.MOST_ACROSS, len(planes))
+    name = as_text(baseline.label, panels_.LABEL_LETTERS)
+    st.subheader(f"Difference from {name}", anchor=False)
+    across = panels_.panels_across(len(planes))
     for first in range(0, len(planes), across):
         for column, panel in zip(st.columns(across), planes[first:], strict=False):
             with column:
@@ -195,9 +196,15 @@ def show(catalog: Catalog, panels: Sequence[Panel]) -> None:
     }
     show_hindrances(baseline, others)
     in_order = sorted(panels, key=lambda panel: panel.kind.title)
-    for kind, group in groupby(in_order, key=lambda panel: panel.kind):
-        st.subheader(kind.title, anchor=False)
-        panels_.show_kind(list(group), choices)
+    groups = [list(group) for _, group in groupby(in_order, key=lambda panel: panel.kind.name)]
+    for group in groups:
+        if len(group) > 1:
+            st.subheader(group[0].kind.title, anchor=False)
+            panels_.show_kind(group, choices)
+    if singles := [group[0] for group in groups if len(group) == 1]:
+        if len(singles) < len(groups):
+            st.subheader("Others", anchor=False)
+        panels_.show_singles(singles, choices)
     show_differences(panels, baseline, others)
     hindered = {label for label, reasons in others.items() if reasons.of_numbers}
     show_numbers(panels, baseline, hindered)
