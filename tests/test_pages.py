@@ -141,7 +141,7 @@ def test_a_chosen_model_is_renamed_deleted_and_restored(folder: Path) -> None:
     catalog = Catalog(folder)
     model = next(model for model in catalog.models() if model.name == "stumbling")
     app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
-    app.session_state["chosen model"] = model.id
+    app.session_state["kept"] = {"chosen model": model.id}
     fine(app.switch_page(CATALOG_PAGE).run())
     app.text_input(key=f"name-{model.id}").set_value("a *new* name")
     fine(pressed(app, "Rename"))

@@ -111,7 +111,7 @@ def test_an_order_that_nothing_has_is_one_sentence(folder: Path) -> None:
 def test_facets_narrow_the_list(folder: Path) -> None:
     """Values of one facet are united, facets meet; where nothing is left, that is said."""
     app = fine(opened(view="Table", kind="Spectrum"))
-    app.multiselect(key="model").set_value(["first", "third"]).run()
+    app.multiselect(key="models").set_value(["first", "third"]).run()
     assert set(listed(app)) == {"Spectrum of first", "Spectrum of third"}
     app = fine(opened(view="Table", kind="Line"))
     assert any("Nothing matches these filters" in text for text in texts(app, "info"))

@@ -1,9 +1,11 @@
 """What the address of a page says to its controls, and refusing what they could not show."""
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 import streamlit as st
+from streamlit.errors import StreamlitAPIException
 
 from explorer.kinds.setting import Setting
 from explorer.pages._text import as_message, as_step
@@ -64,3 +66,57 @@ def linked_option(key: str, options: Sequence[Option], usual: Option) -> Option:
     address_text = st.query_params.get(key)
     named = (option for option in options if str(option) == address_text != as_step(option))
     return next(named, usual)
+
+
+def choose_named(label: str, options: Sequence[str], key: str, usual: str) -> str:
+    """One of the options in a menu; the address names it, also where it is the usual one.
+
+    Args:
+        label: of the menu.
+        options: the words to choose from.
+        key: of the menu, and its name in the address.
+        usual: what is chosen at first, or where what was chosen is no option any more.
+    """
+    before = st.session_state.get(key)
+    name_at_first({key: before if before in options else usual})
+    chosen = st.selectbox(label, options, index=None, key=key, bind="query-params", required=True)
+    if chosen is None:  # the browser went back to an address without it
+        st.rerun()
+    return chosen
+
+
+def choose_several_named(
+    label: str, options: Sequence[str], key: str, usual: Sequence[str]
+) -> list[str]:
+    """Some of the options; see `choose_named`."""
+    again = f"{key} again"
+    before = st.session_state.pop(again, None) or st.session_state.get(key) or []
+    kept = [option for option in before if option in options] or list(usual)
+    name_at_first({key: kept if before or key not in st.session_state else []})
+    chosen = st.multiselect(label, options, key=key, bind="query-params")
+    if before and not chosen:  # the browser went back to an address without them
+        st.session_state[again] = kept
+        st.rerun()
+    return chosen
+
+
+def name_at_first(values: Mapping[str, str | list[str]]) -> None:
+    """Have controls without a default say this, and the address too, unless it says something.
+
+    Streamlit (1.67) leaves a control's default out of the address; another one may be usual when
+    the address is opened again. It writes what is set in the session from the second run on.
+
+    Args:
+        values: what controls say where the address says nothing, by their names in it. All at once
+            they are one step of the browser's history.
+    """
+    missing: dict[str, str | list[str]] = {}
+    for key, value in values.items():
+        if key in st.session_state:
+            if st.session_state[key] != value or (value and key not in st.query_params):
+                st.session_state[key] = value
+        elif key not in st.query_params:
+            missing[key] = st.session_state[key] = value
+    if missing:
+        with contextlib.suppress(StreamlitAPIException):  # bound yet to the page before
+            st.query_params.update(missing)

@@ -157,9 +157,10 @@ def _choose_facets(counts: Mapping[str, Mapping[str, int]]) -> dict[str, tuple[s
 
 def _choose_values(name: str, label: str, counts: Mapping[str, int]) -> tuple[str, ...]:
     """Some of the values of a facet; one of the address that nothing has stays to be taken away."""
-    gone = [value for value in st.query_params.get_all(name) if value not in counts]
+    key = "models" if name == "model" else name  # in an address, model is what a page is about
+    gone = [value for value in st.query_params.get_all(key) if value not in counts]
     options = [*counts, *gone]
-    chosen = st.multiselect(label, options, key=name, bind="query-params", placeholder="All")
+    chosen = st.multiselect(label, options, key=key, bind="query-params", placeholder="All")
     _show_counts(counts)
     return tuple(chosen)
 

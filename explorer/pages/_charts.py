@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from explorer.pages._running import app_state
+from explorer.pages._session import kept
 from explorer.render.marks.colours import SERIES_COLOURS
 from explorer.wording import printable
 
@@ -72,18 +73,18 @@ def measure_column() -> None:
         "size"
     )
     if new_size:
-        st.session_state["column width"] = app_state().width = int(new_size["width"])
-        st.session_state["window height"] = app_state().height = int(new_size["height"])
+        kept()["column width"] = app_state().width = int(new_size["width"])
+        kept()["window height"] = app_state().height = int(new_size["height"])
 
 
 def column_width() -> int:
     """Width in px of the column that shows."""
-    return int(st.session_state.get("column width", app_state().width))
+    return int(kept().get("column width", app_state().width))
 
 
 def window_height() -> int:
     """Height in px of the browser's window, in full hundreds."""
-    return int(st.session_state.get("window height", app_state().height))
+    return int(kept().get("window height", app_state().height))
 
 
 def plot_width(beside: int = AXIS_WIDTH, most: float = math.inf) -> int:

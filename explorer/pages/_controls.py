@@ -6,37 +6,56 @@ import streamlit as st
 
 from explorer.ask.subjects import Subject, point_of, point_text
 from explorer.kinds.piece import measured_names
-from explorer.pages._address import check_address, linked_option
+from explorer.pages._address import (
+    check_address,
+    choose_named,
+    choose_several_named,
+    linked_option,
+)
 from explorer.pages._parts import known_models
+from explorer.pages._session import remember_models, remembered_models
 from explorer.pages._text import as_step
 from explorer.wording import printable
 from store import Catalog, records
 
 FEW_STEPS = 8  # steps that one sentence can list
+STAND_IN_KEY = "stand-in"  # of the model that stands in on this page for one without a run
 
 
 def choose_model(catalog: Catalog, fewest: int = 1) -> records.Model:
-    """The model chosen; at first one of at least so many snapshots, if there is any."""
+    """The model chosen; at first the last page's, or one that has so many snapshots at least."""
     models_by_label = known_models(catalog)
     check_address("model", f"one of {', '.join(models_by_label)}", models_by_label.__contains__)
-    usual = next(
-        (n for n, model in enumerate(models_by_label.values()) if model.points >= fewest), 0
-    )
-    return models_by_label[
-        st.selectbox("Model", list(models_by_label), usual, key="model", bind="query-params")
-    ]
+    labels = list(models_by_label)
+    fitting = [name for name, model in models_by_label.items() if model.points >= fewest]
+    if not fitting:
+        st.info(
+            f"No model has {fewest} snapshots: import several checkpoints of a training together, "
+            "or record it with a Recorder."
+        )
+        st.stop()
+    last = [labels[place] for place in remembered_models(list(models_by_label.values()))]
+    usual = next((name for name in last if name in fitting), fitting[0])
+    if "model" not in st.query_params and "model" not in st.session_state:
+        st.session_state[STAND_IN_KEY] = usual if last and usual not in last else ""
+    label = choose_named("Model", labels, "model", usual)
+    if label not in (*last[:1], st.session_state.get(STAND_IN_KEY)):
+        remember_models([models_by_label[label]])
+    return models_by_label[label]
 
 
 def choose_models(catalog: Catalog) -> dict[str, Subject]:
     """Points by their models' labels: any snapshot of one model, or the final ones of several."""
     models_by_label = known_models(catalog)
     check_address("model", f"one of {', '.join(models_by_label)}", models_by_label.__contains__)
-    first = [next(iter(models_by_label))]
-    names = st.multiselect("Models", list(models_by_label), first, key="model", bind="query-params")
+    labels = list(models_by_label)
+    last = [labels[place] for place in remembered_models(list(models_by_label.values()))]
+    names = choose_several_named("Models", labels, "model", last or labels[:1])
     if not names:
         st.info("Choose at least one model.")
         st.stop()
     models = {name: models_by_label[name] for name in names}
+    remember_models(list(models.values()))
     if len(names) == 1:
         return {name: (model, choose_point(catalog, model)) for name, model in models.items()}
     return {name: (model, model.point_id) for name, model in models.items()}

@@ -14,6 +14,7 @@ from explorer.kinds.look import CAMERA_NUMBERS
 from explorer.kinds.setting import SettingField, setting_fields
 from explorer.pages import _parts as parts
 from explorer.pages._links import Subjects, link_to, show_link
+from explorer.pages._session import kept
 from explorer.pages._text import as_text
 from explorer.render.export.composition import Note
 from explorer.render.relief3d.camera import camera_numbers
@@ -159,7 +160,7 @@ def _edit_look(
 
 def _choose_camera(camera: list[float], key: str) -> list[float]:
     """The camera of a view in three dimensions: the panel's, or where a view was last turned."""
-    turned = camera_numbers(st.session_state.get("camera"))
+    turned = camera_numbers(kept().get("camera"))
     if len(turned) == CAMERA_NUMBERS and st.button(
         "Camera as last turned",
         key=f"{key}-camera",

@@ -8,6 +8,7 @@ import streamlit as st
 from explorer.figures.recipe import Recipe
 from explorer.pages import _parts as parts
 from explorer.pages._export import file_word
+from explorer.pages._session import kept
 from explorer.pages._text import as_text
 from explorer.render.relief3d.client import RenderError
 from store import Catalog
@@ -50,7 +51,7 @@ def _preview(catalog: Catalog, recipe: Recipe) -> bytes:
 
     counts = [question.units_done for question in catalog.questions_of(list(recipe.keys)).values()]
     key = repr((recipe.to_json(), counts))
-    previews: dict[str, bytes] = st.session_state.setdefault(PREVIEWS_KEY, {})
+    previews: dict[str, bytes] = kept().setdefault(PREVIEWS_KEY, {})
     if key not in previews:
         with st.spinner("Drawing", show_time=True):
             previews[key] = figure_file(catalog, recipe, "png", PREVIEW_DPI)

@@ -10,6 +10,7 @@ from explorer.consent import agree, code_to_agree
 from explorer.importing import following, sources
 from explorer.own_code import Code
 from explorer.pages import _parts as parts
+from explorer.pages._session import kept
 from explorer.pages._text import as_message, as_text
 from store import Catalog
 
@@ -162,7 +163,7 @@ def start_import(catalog: Catalog, wanted: WantedImport, follow: bool) -> None:
     try:
         agree(code)
         if checkpoint_sources.checkpoints:
-            st.session_state[JOB_KEY] = sources.order(
+            kept()[JOB_KEY] = sources.order(
                 catalog,
                 checkpoint_sources,
                 code.problem,

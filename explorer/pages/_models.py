@@ -9,6 +9,7 @@ from explorer.codec import JsonValue
 from explorer.contracts.facts import ModelFacts
 from explorer.pages import _parts as parts
 from explorer.pages._annotations import FULL_STAR, notes_button
+from explorer.pages._session import kept, remember_models
 from explorer.pages._undo import delete
 from store import Catalog, records
 from store.annotations import Annotation
@@ -71,7 +72,7 @@ def select_model(
     """The model that is chosen in the table, with its label; None where none is."""
     models = list(labels.values())
     ids = [model.id for model in models]
-    chosen_id = st.session_state.get(CHOSEN_KEY)
+    chosen_id = kept().get(CHOSEN_KEY)
     loss = st.column_config.NumberColumn(format="%.4f")
     percent = st.column_config.NumberColumn(format="percent")
     table_state = st.dataframe(
@@ -94,8 +95,11 @@ def select_model(
         },
     )
     rows = table_state["selection"]["rows"]
-    st.session_state[CHOSEN_KEY] = ids[rows[0]] if rows else None
-    return (list(labels)[rows[0]], models[rows[0]]) if rows else None
+    kept()[CHOSEN_KEY] = ids[rows[0]] if rows else None
+    if not rows:
+        return None
+    remember_models([models[rows[0]]])
+    return list(labels)[rows[0]], models[rows[0]]
 
 
 def show_actions(

@@ -7,6 +7,7 @@ import streamlit as st
 from explorer.kinds import KINDS
 from explorer.pages._annotations import show_open_form
 from explorer.pages._parts import run_guarded
+from explorer.pages._session import enter_page
 
 MENU_WIDTH = 252  # px
 PAGES = Path(__file__).parent
@@ -38,5 +39,6 @@ def show_page() -> None:
             ],
         }
     )
+    enter_page(page.url_path)
     run_guarded(show_open_form)
     run_guarded(page.run)

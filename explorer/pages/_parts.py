@@ -18,11 +18,13 @@ FIRST_MODEL_SECONDS = 1.0  # between two looks for a first model
 LIST_SECONDS = 1.0  # between two looks at a list of jobs or analyses while one is under way
 FOLLOWED_SECONDS = 3.0  # between two looks at a run that still grows
 LEFT_WIDTH = 250  # px
-# Streamlit has no container that stays in view within a column.
-IN_VIEW_CSS = """
+# Streamlit has no container that stays in view within a column, and tells of a menu that it must
+# have a choice, which it always has here.
+SIDES_CSS = """
 div:has(> .st-key-ask), div:has(> .st-key-progress) {
   position: sticky; top: 0; z-index: 20; background: PAPER;
 }
+[data-testid="stWidgetLabelRequired"] { display: none; }
 """
 # Segmented controls are lower than the fields that stand beside them, and so would be their labels.
 ONE_HEIGHT_CSS = """
@@ -86,7 +88,7 @@ class Sides:
 def sides() -> Sides:
     """Where a page asks and where it shows: side by side, or one below the other."""
     paper = PAGE_COLOURS["dark" if st.context.theme.type == "dark" else "light"]
-    st.html(f"<style>{IN_VIEW_CSS.replace('PAPER', paper)}</style>")
+    st.html(f"<style>{SIDES_CSS.replace('PAPER', paper)}</style>")
     with st.container(horizontal=True, gap="medium"):
         left, right = st.container(width=LEFT_WIDTH), st.container(width="stretch")
     with left:

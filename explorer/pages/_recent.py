@@ -7,6 +7,7 @@ import streamlit as st
 
 from explorer.kinds import unreadable
 from explorer.pages._links import Subjects, link_to, show_link
+from explorer.pages._session import kept
 from explorer.pages._text import as_text
 from store import Catalog, CatalogError, UnknownEntry
 
@@ -17,7 +18,7 @@ NOTED_SECONDS = 60.0  # for which an answer that stays on the page is not noted 
 
 def note_recent(catalog: Catalog, key: str) -> None:
     """Put an answer first in the list; where the catalog cannot be written it stays as it is."""
-    noted = st.session_state.setdefault(RECENT_KEY, {})
+    noted = kept().setdefault(RECENT_KEY, {})
     if time.monotonic() - noted.get(key, -NOTED_SECONDS) < NOTED_SECONDS:
         return
     noted[key] = time.monotonic()

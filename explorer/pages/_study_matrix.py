@@ -15,6 +15,7 @@ from explorer.pages import _parts as parts
 from explorer.pages._facts import facts_line, seconds_text
 from explorer.pages._links import Subjects
 from explorer.pages._running import AppState
+from explorer.pages._session import kept
 from explorer.pages._study_cell import Shown, show_cell
 from explorer.pages._study_edit import model_labels
 from explorer.pages._study_head import Matrix, columns_of, show_head
@@ -170,7 +171,7 @@ def _shown(matrix: Matrix, on_page: Sequence[Cell], pictures: bool) -> Shown:
 
 def _request_pictures(app: AppState, keys: Sequence[str]) -> None:
     """Have pictures drawn that another process left out, once a session."""
-    requested: set[str] = st.session_state.setdefault(REQUESTED_KEY, set())
+    requested: set[str] = kept().setdefault(REQUESTED_KEY, set())
     for key in keys:
         if key not in requested:
             requested.add(key)

@@ -15,6 +15,7 @@ from explorer.pages import _controls as controls
 from explorer.pages import _forms as forms
 from explorer.pages import _planes as planes
 from explorer.pages._address import check_address, check_number
+from explorer.pages._session import kept
 from explorer.render.relief3d.camera import camera_numbers
 from explorer.render.relief3d.client import RenderError, renderer
 
@@ -60,7 +61,7 @@ def choose_look(
         colour_map=style.colours,
         levels=style.lines,
         width=charts.plane_width(value),
-        camera=camera_numbers(st.session_state.get("camera")),
+        camera=camera_numbers(kept().get("camera")),
         decay=decay,
     )
 
@@ -114,4 +115,4 @@ def show_drawing(drawing: "Drawing", values: "np.ndarray", description: str, key
     height = int(min(680, max(320, 0.8 * charts.column_width())))
     camera = surface_viewer(scene, key="relief", height=height, dark=dark)
     if camera:
-        st.session_state["camera"] = camera
+        kept()["camera"] = camera

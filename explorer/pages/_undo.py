@@ -7,6 +7,7 @@ from functools import partial
 
 import streamlit as st
 
+from explorer.pages._session import kept
 from explorer.pages._text import as_text
 from store import Catalog, UnknownEntry
 
@@ -28,17 +29,17 @@ def delete(catalog: Catalog, what: str, ids: Sequence[str], words: str) -> None:
     for id in ids:
         with contextlib.suppress(UnknownEntry):  # gone already
             remove(id)
-    st.session_state[DELETED_KEY] = Deleted(what, tuple(ids), words)
+    kept()[DELETED_KEY] = Deleted(what, tuple(ids), words)
 
 
 def offer_undo(catalog: Catalog) -> None:
     """What was deleted last in this session, with a button that takes it out of the trash."""
-    deleted = st.session_state.get(DELETED_KEY)
+    deleted = kept().get(DELETED_KEY)
     if not isinstance(deleted, Deleted):
         return
     st.caption(f"{as_text(deleted.words, 80)} moved to the trash", width="content")
     if st.button("Undo", icon=":material/undo:", key="undo"):
-        del st.session_state[DELETED_KEY]
+        del kept()[DELETED_KEY]
         restore = _ways(catalog, deleted.what)[1]
         for id in deleted.ids:
             with contextlib.suppress(UnknownEntry):

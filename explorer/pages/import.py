@@ -9,6 +9,7 @@ from explorer.importing import following
 from explorer.pages import _parts as parts
 from explorer.pages._import_form import JOB_KEY, choose_import, complain
 from explorer.pages._import_outcome import show_outcome
+from explorer.pages._session import kept
 from explorer.pages._text import as_message
 from store import Catalog
 
@@ -46,8 +47,8 @@ left, right = st.columns([2, 3], gap="large")
 with left:
     choose_import(app.catalog)
 with right:
-    if JOB_KEY in st.session_state:
-        show_outcome(app.catalog, st.session_state[JOB_KEY])
+    if JOB_KEY in kept():
+        show_outcome(app.catalog, kept()[JOB_KEY])
     else:
         st.info("Name a problem file and checkpoints; what the worker finds in them appears here.")
     show_followed_runs(app.catalog)
