@@ -1,5 +1,6 @@
 """Bad input for curvature, asked of the worker's code by every kind: a sentence, or the truth."""
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,10 @@ from explorer.ask import questions
 from explorer.contracts.checkpoint import Checkpoint
 from explorer.importing.order import order_import
 from explorer.kinds.convexity import CONVEXITY, ConvexitySettings
+from explorer.kinds.critical import CRITICAL
+from explorer.kinds.critical_settings import CriticalSettings
 from explorer.kinds.kind import Kind
+from explorer.kinds.line import LINE, LineSettings
 from explorer.kinds.matrix import MatrixRole, SpectrumSettings
 from explorer.kinds.measures import MEASURES
 from explorer.kinds.sharpness import SHARPNESS
@@ -185,6 +189,43 @@ def test_half_precision_weights(served: Any) -> None:
         # half precision rounds weights by up to 2^-11 of their size
         np.testing.assert_allclose(one, other, rtol=5e-3, atol=5e-3)
         assert not np.array_equal(one, other)
+
+
+AUTOCAST = """class Coarse(nn.Sequential):
+    def forward(self, x):
+        with torch.autocast("cpu", torch.bfloat16):
+            return super().forward(x + 100).float()
+
+def problem(): return made(Coarse(nn.Linear(4, 5), nn.Linear(5, 3)))
+"""
+
+
+def test_a_loss_that_goes_by_the_precision_is_refused_alike_by_every_kind(served: Any) -> None:
+    """In float64, also over some examples, which no import has measured, by its reason."""
+    _, model = imported(served, "autocast", AUTOCAST)
+    settings: dict[Kind, Any] = {
+        kind: replace(wanted, precision="float64") for kind, wanted in SETTINGS.items()
+    }
+    settings[CRITICAL] = CriticalSettings(starts=1)
+    settings[LINE] = LineSettings(x_count=5, precision="float64", subset="first", examples=4)
+    jobs = answers(served, model, settings)
+    errors = [str(job.error).partition("p.py, ")[2] for job, _ in jobs.values()]
+    told = [re.sub(r"is [\d.]+ in|and [\d.]+ in", "", error) for error in errors]
+    assert told == told[:1] * len(settings)
+    assert "float32, where forward, loss or a metric computes in bfloat16" in told[0]
+    assert "take autocast out of it" in told[0] and "made anew" not in told[0]
+
+
+def test_second_derivatives_in_half_precision_have_their_own_reason(served: Any) -> None:
+    """In float32 the loss of that model has a line, and a matrix that is not symmetric."""
+    _, model = imported(served, "autocast in float32", AUTOCAST)
+    settings: dict[Kind, Any] = {kind: SETTINGS[kind] for kind in (SPECTRUM,)}
+    settings[LINE] = LineSettings(x_count=5)
+    jobs = answers(served, model, settings)
+    assert jobs[LINE.name][0].status == "done"
+    error = str(jobs[SPECTRUM.name][0].error)
+    assert "as forward, loss or a metric computes in bfloat16" in error
+    assert "random numbers" not in error
 
 
 @pytest.mark.parametrize("count", [1, 3])

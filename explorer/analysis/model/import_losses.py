@@ -30,9 +30,12 @@ def check_as_measured(piece: Piece, request: AnswerRequest) -> None:
         if before is None or now is None or not (math.isfinite(before) and math.isfinite(now)):
             continue
         if not math.isclose(before, now, rel_tol=RELATIVE, abs_tol=ABSOLUTE):
+            why = "something that no checkpoint holds is made anew each time"
+            way_out = "draw it from a fixed seed in problem(), then import again"
+            if settings.get("precision") == "float64":
+                why += ", or the loss is another in float64 than in float32, which imports use"
+                way_out += ", or choose precision float32"
             raise ProblemError(
                 f"{request.problem}: the loss of the model on split {settings['split']!r} was "
-                f"{before:.6g} at its import and is {now:.6g} now: something that no checkpoint "
-                "holds is made anew each time; draw it from a fixed seed in problem(), then import "
-                "again"
+                f"{before:.6g} at its import and is {now:.6g} now: {why}; {way_out}"
             )

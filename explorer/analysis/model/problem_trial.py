@@ -18,6 +18,7 @@ from explorer.analysis.model.batch_coupling import (
 )
 from explorer.analysis.model.broadcasts import broadcasts
 from explorer.analysis.model.input_changes import copy_batch
+from explorer.analysis.model.precision_check import check_precision
 from explorer.analysis.model.problems import LoadedProblem
 from explorer.analysis.objective.batches import slice_examples, to_device
 from explorer.analysis.objective.dataset import Examples
@@ -102,12 +103,17 @@ def protect_splits(
 
 
 def ready_problem(
-    loaded: LoadedProblem, point: Tensors, split: str, device: torch.device
+    loaded: LoadedProblem,
+    point: Tensors,
+    split: str,
+    device: torch.device,
+    precision: str = "float32",
 ) -> LoadedProblem:
     """The problem as it is evaluated, looked at once more before an answer begins.
 
     Raises:
-        ProblemError: values depend on how batches are cut, or a label is no class.
+        ProblemError: values depend on how batches are cut, a label is no class, or the problem does
+            not compute in the precision.
     """
     flat = first_model(loaded.problem, torch.float32, device)
     flat.load(point)
@@ -121,6 +127,8 @@ def ready_problem(
             require_classes(problem, outputs, source, split)
     loaded = protect_splits(loaded, flat, [split], device)
     check_uncoupled(loaded, flat, split)
+    if precision == "float64":
+        check_precision(loaded.problem, point, split, device, loaded.path)
     return loaded
 
 

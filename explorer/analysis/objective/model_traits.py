@@ -6,6 +6,7 @@ from functools import cached_property
 from explorer.analysis.objective import batchnorm, model_copies
 from explorer.analysis.objective.examples import require_declared
 from explorer.analysis.objective.flat_model import FlatModel
+from explorer.analysis.objective.reduced_precision import half_precision
 from explorer.kinds.execution import Choice
 from explorer.kinds.objective_settings import ObjectiveSettings
 from explorer.problem import Batch, Problem
@@ -33,6 +34,11 @@ class ModelTraits:
         if self.one_point_at_a_time:
             return False
         return model_copies.copies_are_independent(self._flat, self._problem, self._few)
+
+    @cached_property
+    def half_precision(self) -> str:
+        """The half precision that something is computed in by itself, as "bfloat16"; else ""."""
+        return half_precision(self._problem, self._flat, self._few)
 
     def check(self, settings: ObjectiveSettings, streams: bool) -> None:
         """Refuse settings that this model, or its problem, does not allow.

@@ -96,7 +96,7 @@ class Worker:
         self._code = subject.code if subject else None
         self._partner = partner
         self._process = os.getpid()
-        self._looked_at: tuple[int, str, LoadedProblem, LoadedProblem] | None = None
+        self._looked_at: tuple[tuple[int, str, str], LoadedProblem, LoadedProblem] | None = None
 
     def run(self, job: JobFolder) -> None:
         """Answer one job; whatever goes wrong is told in its folder, and nothing of it is lost."""
@@ -135,7 +135,7 @@ class Worker:
             for file, point in zip(request.files, request.points, strict=True)
         ]
         if points:
-            loaded = self._ready(loaded, points[0], settings.split)
+            loaded = self._ready(loaded, points[0], settings.split, settings.precision)
         for place, digest in enumerate(settings.needs.optimiser_states):
             if digest:
                 points[place] |= preconditioner.stored_diagonal(request.files[place], digest)
@@ -162,14 +162,15 @@ class Worker:
         job.put_piece(piece, provenance(devices.device_title(self.device)))
 
     def _ready(
-        self, loaded: LoadedProblem, point: Mapping[str, Tensor], split: str
+        self, loaded: LoadedProblem, point: Mapping[str, Tensor], split: str, precision: str
     ) -> LoadedProblem:
         """The problem as it is evaluated, looked at once for all answers that follow each other."""
-        if self._looked_at is None or self._looked_at[:2] != (id(loaded), split):
-            checked = ready_problem(loaded, point, split, self.device)
+        looked_for = (id(loaded), split, precision)
+        if self._looked_at is None or self._looked_at[0] != looked_for:
+            checked = ready_problem(loaded, point, split, self.device, precision)
             # no other has its id while it lives
-            self._looked_at = (id(loaded), split, loaded, checked)
-        return self._looked_at[3]
+            self._looked_at = (looked_for, loaded, checked)
+        return self._looked_at[2]
 
     def _with_setup_time(self, pieces: Iterable[Piece], began: float) -> Iterator[Piece]:
         """The pieces; the first also says how long it took until work could begin."""
