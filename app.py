@@ -3,9 +3,9 @@
 import streamlit as st
 
 from explorer.pages._navigation import show_page
-from explorer.pages._serving import announce_address, guards
+from explorer.pages._serving import begin_and_announce, guards
 
-app = st.App(__file__, middleware=guards(), lifespan=announce_address)
+app = st.App(__file__, middleware=guards(), lifespan=begin_and_announce)
 
 if __name__ == "__main__":  # run for each page view; the server imports it
     show_page()

@@ -78,7 +78,7 @@ def choose_named(label: str, options: Sequence[str], key: str, usual: str) -> st
         usual: what is chosen at first, or where what was chosen is no option any more.
     """
     before = st.session_state.get(key)
-    name_at_first({key: before if before in options else usual})
+    name_at_first({key: str(before) if before in options else usual})
     chosen = st.selectbox(label, options, index=None, key=key, bind="query-params", required=True)
     if chosen is None:  # the browser went back to an address without it
         st.rerun()

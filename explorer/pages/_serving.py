@@ -1,6 +1,8 @@
-"""How the app is served: what guards it, and what the terminal says when it is ready."""
+"""How the app is served: what guards it, what begins with it, what the terminal says then."""
 
+import logging
 import signal
+import threading
 import webbrowser
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,9 +12,12 @@ from starlette.middleware import Middleware
 from starlette.types import ASGIApp
 
 from explorer.access import PARAMETER, HostGuard, TokenGuard, is_token_required, user_token
+from explorer.pages._running import app_state
+from store import CatalogError
 
 OWN_HOSTS = ("localhost", "127.0.0.1")
 ALL_ADDRESSES = ("0.0.0.0", "::")  # where a server listens; no browser can open them
+log = logging.getLogger(__name__)
 
 
 def guards() -> list[Middleware]:
@@ -30,8 +35,12 @@ def _guarded_by_token(app: ASGIApp) -> ASGIApp:
 
 
 @asynccontextmanager
-async def announce_address(app: st.App) -> AsyncIterator[None]:
-    """Say where the app is, and open it in the browser where there is one."""
+async def begin_and_announce(app: st.App) -> AsyncIterator[None]:
+    """Go on with the catalog's work, say where the app is, open it in the browser if there is one.
+
+    Workers that went on without an app are served though nobody opens a page.
+    """
+    threading.Thread(target=_begin_work, name="beginning", daemon=True).start()
     address = _address()
     print(f"\n  Loss Surface Explorer: {address}\n", flush=True)
     if not is_token_required():
@@ -42,6 +51,13 @@ async def announce_address(app: st.App) -> AsyncIterator[None]:
     if hasattr(signal, "pthread_sigmask"):
         # uvicorn raises Ctrl-C once more when all is ended, which would read "Aborted!" and fail
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+
+
+def _begin_work() -> None:
+    try:
+        app_state()
+    except CatalogError as error:  # each page says so too
+        log.warning("nothing is computed yet: %s", error)
 
 
 def _address() -> str:
