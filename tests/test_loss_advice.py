@@ -108,7 +108,7 @@ def test_outputs_against_targets_of_another_shape_are_refused(name: str) -> None
 )
 def test_the_way_out_of_repeated_shapes_gives_torchs_value(way: Callable) -> None:
     (said,) = repeated(ACCIDENTS["a difference"])
-    assert said.words.endswith("write targets[:, None] or outputs.squeeze(1)")
+    assert said.words.endswith("write batch[1][:, None] or outputs.squeeze(1)")
 
     def mended(outputs: Tensor, batch: Batch) -> Tensor:
         one, other = way(outputs, batch[1])
@@ -119,6 +119,24 @@ def test_the_way_out_of_repeated_shapes_gives_torchs_value(way: Callable) -> Non
     wanted = functional.mse_loss(problem.model(INPUTS).squeeze(1), TARGETS)
     measured = Objective(problem, ObjectiveSettings(), CPU).means()["loss"]
     assert measured == pytest.approx(float(wanted), rel=1e-6)
+
+
+class Entries(dict):
+    """A dict of a class of its own, into which torch does not look."""
+
+
+@pytest.mark.parametrize(("kind", "name"), [(dict, "batch['y']"), (Entries, "batch")])
+def test_the_way_out_names_the_entry_of_the_batch(kind: type, name: str) -> None:
+    """As the problem's own code would: of a dict by its key."""
+    split = kind({"x": INPUTS, "y": TARGETS})
+    problem = Problem(
+        network(),
+        {"train": split},
+        lambda o, b: (o - b["y"]).square().mean(1),
+        forward=lambda model, batch: model(batch["x"]),
+    )
+    (said,) = repeated(problem)
+    assert said.words.endswith(f"write {name}[:, None] or outputs.squeeze(1)")
 
 
 def info_nce(outputs: Tensor, batch: Batch) -> Tensor:
@@ -177,9 +195,11 @@ def test_pairs_of_outputs_and_targets_that_may_be_meant_are_told() -> None:
     problem = made(doubtful, batch_size=10)
     problem_trial.check_uncoupled(loaded(problem), flat_of(problem), "train")
     (said,) = loss_advice(loaded(problem), flat_of(problem), "train", MOST)
-    assert "targets (B, 1) and outputs (B,)" in said and said.endswith("unless it is meant")
+    assert "batch[1] (B, 1) and outputs (B,)" in said and said.endswith("unless it is meant")
     problem = made(doubtful)
-    with pytest.raises(ProblemError, match=r"targets\.squeeze\(1\); where that is meant.*batch_s"):
+    with pytest.raises(
+        ProblemError, match=r"batch\[1\]\.squeeze\(1\); where that is meant.*batch_s"
+    ):
         problem_trial.check_uncoupled(loaded(problem), flat_of(problem), "train")
 
 

@@ -22,7 +22,7 @@ from explorer.problem import Batch, Problem
 LEAST = 2  # examples that show it
 # They repeat what they are given, and may give back one number.
 LOSSES = ("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "poisson_nll_loss", "kl_div")
-OUTPUTS, TARGETS, MIXED, OTHERS = "outputs", "targets", "values", "others"
+OUTPUTS, MIXED, OTHERS = "outputs", "values", "others"
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,10 @@ def _seen(problem: Problem, flat: FlatModel, batch: Batch, path: Path) -> list[B
     """What is repeated over these examples; None where they cannot be evaluated."""
     batch = copy_batch(batch)
     watch = _ShapeWatch(count_examples(batch), path)
-    watch.mark(tensors_of(batch), TARGETS)
+    watch.mark(tensors_of(batch), "batch")  # also of containers that torch does not look into
+    for place, leaf in torch.utils._pytree.tree_leaves_with_path(batch):
+        if isinstance(leaf, Tensor):
+            watch.mark([leaf], f"batch{torch.utils._pytree.keystr(place)}")
     try:
         with flat.at_theta(), evaluation_mode(), watch:
             outputs = problem.forward(flat.module, batch)
@@ -97,7 +100,7 @@ def _seen(problem: Problem, flat: FlatModel, batch: Batch, path: Path) -> list[B
 class _Origin:
     """Where a tensor comes from."""
 
-    sources: frozenset[str]  # outputs, targets or both
+    sources: frozenset[str]  # "outputs", "batch[1]" and the like
     shaped: bool = False  # on purpose: axes were added, or kept where they might go
 
     @property
