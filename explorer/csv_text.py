@@ -3,6 +3,9 @@
 import csv
 import io
 from collections.abc import Iterable
+from typing import TypeVar
+
+T = TypeVar("T")
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")  # how what a spreadsheet runs begins
 
@@ -16,10 +19,10 @@ def csv_text(rows: Iterable[Iterable[object]], end: str = "\r\n") -> str:
     """
     file = io.StringIO()
     writer = csv.writer(file, lineterminator=end)
-    writer.writerows([_harmless(value) for value in row] for row in rows)
+    writer.writerows([without_formula(value) for value in row] for row in rows)
     return file.getvalue()
 
 
-def _harmless(value: object) -> object:
+def without_formula(value: T) -> T | str:
     """The value so that no spreadsheet takes a text for a formula. Source: OWASP, CSV injection."""
     return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_STARTS) else value

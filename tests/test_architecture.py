@@ -10,6 +10,9 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 ANALYSIS = ("explorer/analysis/", "explorer/problem.py", "explorer/jobs/worker/")
+# The recorder's side runs in the user's training script, where torch is anyway. What both it and
+# the mathematics know of a module's extra state is a file of its own: neither loads the other.
+RECORDER = ("explorer/recorder.py", "explorer/optimizer_state.py", "explorer/extra_state.py")
 SCENES = tuple(
     f"explorer/render/relief3d/{name}.py" for name in ("scene", "still", "mesh", "process")
 )
@@ -18,10 +21,8 @@ SCENES = tuple(
 OUTSIDE = {
     "torch": (
         *ANALYSIS,
-        "explorer/recorder.py",
-        "explorer/optimizer_state.py",
-        "explorer/extra_state.py",
-        "explorer/problem_template.py",
+        *RECORDER,
+        "explorer/problem_template.py",  # runs in the user's hands, as the problem file it becomes
         "sample_models/",
     ),
     "starlette": ("explorer/access.py", "explorer/pages/_serving.py"),

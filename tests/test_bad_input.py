@@ -276,7 +276,9 @@ class Served:
             torch.save(state() if content is None else content, file)
         given = sources.resolve([str(file)])
         problem = agreed(folder / "p.py")
-        return self.wait(self.catalog, sources.order(self.catalog, given, problem, {}, folder.name))
+        return self.wait(
+            self.catalog, sources.order(self.catalog, given, problem, {}, name=folder.name)
+        )
 
 
 @pytest.fixture(scope="module")

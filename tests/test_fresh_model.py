@@ -84,7 +84,7 @@ def imported(folder: Path, body: str) -> float:
         [Checkpoint(file=weights)],
         CPU,
         folder,
-        lambda done, total: None,
+        progress=lambda done, total: None,
         anew=lambda: rerun_problem(file, {}),
     )
     return result.points[0].losses["train"]["loss"]

@@ -63,7 +63,7 @@ def import_checkpoints(
             problem=code.problem, digest=code.hash, arguments=arguments, name=name, part=part
         )
         return _follow(catalog, import_sources, run)
-    job = sources.order(catalog, import_sources, problem_path, arguments, name, part)
+    job = sources.order(catalog, import_sources, problem_path, arguments, name=name, part=part)
     wait_for_jobs(catalog, [job], "auto")
     model = storing.imported_model(catalog, catalog.job(job))
     for warning_text in storing.warnings(catalog, model) if model else ():

@@ -174,7 +174,12 @@ class Follower:
             first = not recorded_runs.models_of_run(self._catalog, identity, run.part)
             name = run.name if first else ""
             self._jobs[str(folder)] = sources.order(
-                self._catalog, run_sources, run.problem, run.arguments, name, run.part
+                self._catalog,
+                run_sources,
+                run.problem,
+                run.arguments,
+                name=name,
+                part=run.part,
             )
         elif recording.ended:
             self._note_end(recording)

@@ -20,6 +20,7 @@ def order_import(
     arguments: Json,
     checkpoints: Sequence[Checkpoint],
     name: str,
+    *,
     facts: Json | None = None,
     then: Sequence[NextQuestion] = (),
     priority: int = requests.FOREGROUND_PRIORITY,

@@ -187,6 +187,7 @@ def order(
     sources: Sources,
     problem: Path,
     arguments: Json,
+    *,
     name: str = "",
     part: str = "",
 ) -> str:

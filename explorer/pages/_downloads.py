@@ -47,7 +47,9 @@ def figure_download(
         from explorer.render.export.composed import save_drawing
 
         provenances = provenances_of(questions)
-        return save_drawing(draw(), format.lower(), inches, int(dpi), FONTS[font], provenances)
+        return save_drawing(
+            draw(), format.lower(), inches, int(dpi), fonts=FONTS[font], provenance=provenances
+        )
 
     st.download_button(
         f"Download {format}",

@@ -168,8 +168,8 @@ def start_import(catalog: Catalog, wanted: WantedImport, follow: bool) -> None:
                 checkpoint_sources,
                 code.problem,
                 wanted.arguments,
-                wanted.name,
-                wanted.part,
+                name=wanted.name,
+                part=wanted.part,
             )
     except ValueError as error:
         complain(str(error))

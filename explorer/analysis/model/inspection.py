@@ -39,6 +39,7 @@ def inspect(
     checkpoints: Sequence[Checkpoint],
     device: torch.device,
     folder: Path,
+    *,
     progress: Callable[[int, int], None],
     inspected_before: Sequence[InspectedSnapshots] = (),
     rebuilt: Callable[[], nn.Module] | None = None,

@@ -194,10 +194,10 @@ class Worker:
                 request.checkpoints,
                 self.device,
                 job.path,
-                self._inspection_reporter(job),
-                request.inspected,
-                lambda: load_problem(path, arguments).problem.model,
-                lambda: rerun_problem(path, arguments),
+                progress=self._inspection_reporter(job),
+                inspected_before=request.inspected,
+                rebuilt=lambda: load_problem(path, arguments).problem.model,
+                anew=lambda: rerun_problem(path, arguments),
             )
 
     def _inspection_reporter(self, job: JobFolder) -> Callable[[int, int], None]:

@@ -114,6 +114,7 @@ def save_drawing(
     format: str,
     width_inches: float,
     dpi: int = 300,
+    *,
     fonts: Sequence[str] = SANS,
     provenance: Sequence[Provenance] = (),
 ) -> bytes:

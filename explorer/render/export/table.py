@@ -8,10 +8,9 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
+from explorer.csv_text import without_formula
 from explorer.kinds.provenance import Provenance, document
 from explorer.kinds.result import Result
-
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")  # how what a spreadsheet runs begins
 
 
 def point_rows(result: Result) -> pa.Table:
@@ -60,10 +59,10 @@ def to_csv(result: Result, provenance: Provenance | None = None) -> bytes:
         zip(table_rows.column_names, table_rows.columns, strict=True)
     ):
         if pa.types.is_string(column.type):
-            texts = [_harmless_text(text) for text in column.to_pylist()]
+            texts = [without_formula(text) for text in column.to_pylist()]
             table_rows = table_rows.set_column(place, name, pa.array(texts, pa.string()))
     table_rows = table_rows.rename_columns(
-        [_harmless_text(name) for name in table_rows.column_names]
+        [without_formula(name) for name in table_rows.column_names]
     )
     file = io.BytesIO()
     pyarrow.csv.write_csv(table_rows, file)
@@ -103,11 +102,6 @@ def export_files(result: Result, provenance: Provenance, name: str) -> dict[str,
     if name.endswith(".csv"):
         return {name: to_csv(result, provenance), f"{name}.json": provenance_json(provenance)}
     raise ValueError(f"the file must end in .csv or .parquet, got {name}")
-
-
-def _harmless_text(text: str) -> str:
-    """The text so that no spreadsheet takes it for a formula. Source: OWASP, CSV injection."""
-    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
 
 
 def _utf8_text(text: str) -> str:
