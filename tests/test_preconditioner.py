@@ -248,7 +248,7 @@ def test_a_recorded_run_is_asked_and_shown(tmp_path: Path, monkeypatch: pytest.M
     assert "preconditioned by Adam's second moments" in said and "Threshold of Adam: 600 " in said
     assert len(app.get("vega_lite_chart")) == 1
     cards = " ".join(texts(fine(opened(CATALOG_PAGE)), "caption"))
-    assert "preconditioned · seed 0 · 4 snapshots" in cards
+    assert "preconditioned · seed 0 · 4 snapshots" in cards.replace("\N{NO-BREAK SPACE}", " ")
     wrong = opened(STABILITY.page, model="left", preconditioned="true")
     assert "No snapshot of left has Adam's second moments; record" in wrong.error[0].value
     _running.stop_apps()
