@@ -296,7 +296,10 @@ def test_stop_and_resume(folder: Path) -> None:
     gate = Path(catalog.problem(stored.problem_id).arguments["gate"])
     gate.touch()  # nothing more is computed until the slow page has had its time
     until(lambda: len(app.run().get("vega_lite_chart")))
-    pressed(app, "Stop")
+    shown = labels(pressed(app, "Stop"))
+    assert "Stopping …" in shown and "Stop" not in shown  # at once, while the piece goes on
+    shown = labels(opened(JOBS_PAGE))
+    assert "Stopping …" in shown and "Stop" not in shown
     gate.unlink()
     until_stored(catalog, lambda: not catalog.active_job_for(stored.key))
     assert "Resume" in labels(app.run())

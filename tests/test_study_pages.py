@@ -100,7 +100,8 @@ def test_stop_stops_the_study_s_jobs(folder: Path) -> None:
     """What waits is cancelled, and can be computed again."""
     app = shown()
     app = fine(pressed(app, next(one for one in labels(app) if one.startswith("Compute"))))
-    fine(pressed(app, "Stop"))
+    shown_labels = labels(fine(pressed(app, "Stop")))
+    assert "Stopping …" in shown_labels and "Stop" not in shown_labels
     catalog = Catalog(folder)
     work(catalog)
     assert catalog.jobs(status=("queued", "running")) == []

@@ -153,6 +153,12 @@ def _earlier_choice(noted: records.Json) -> EarlierChoice:
     return from_json(EarlierChoice, noted, ignore_unknown=True)
 
 
+def is_stopping(catalog: Catalog, job_id: str) -> bool:
+    """Whether somebody has asked to stop a job that has not ended yet."""
+    folder = Spool(catalog.jobs_folder).job(job_id)
+    return folder is not None and folder.is_cancelled
+
+
 def cancel(catalog: Catalog, job_id: str) -> None:
     """Stop a job after the piece in hand; what it has answered stays."""
     folder = Spool(catalog.jobs_folder).job(job_id)

@@ -1,10 +1,9 @@
-"""Computing what a study lacks, and stopping it."""
+"""Computing what a study lacks, and what is computed for it."""
 
 import contextlib
 import math
 from collections.abc import Callable, Sequence
 
-from explorer.ask import requests
 from explorer.ask.questions import ask
 from explorer.ask.requests import BACKGROUND_PRIORITY, FOREGROUND_PRIORITY
 from explorer.ask.study import Study
@@ -84,9 +83,6 @@ def _cost(cell: Cell) -> float:
     return math.inf if math.isnan(cell.seconds) else cell.seconds
 
 
-def stop(catalog: Catalog, study: Study) -> int:
-    """Stop what is computed for a study after the piece in hand; how many jobs that were."""
-    jobs = {c.job.id for c in cells(catalog, study) if c.job and c.state in UNDER_WAY}
-    for job_id in sorted(jobs):
-        requests.cancel(catalog, job_id)
-    return len(jobs)
+def jobs_under_way(some_cells: Sequence[Cell]) -> list[str]:
+    """Ids of the jobs that work on these cells or wait to."""
+    return sorted({cell.job.id for cell in some_cells if cell.job and cell.state in UNDER_WAY})

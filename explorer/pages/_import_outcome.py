@@ -2,7 +2,6 @@
 
 import streamlit as st
 
-from explorer.ask import requests
 from explorer.ask.subject_names import label_models
 from explorer.ask.subjects import point_of
 from explorer.contracts.facts import ModelFacts, PointFacts, ProblemFacts
@@ -13,6 +12,7 @@ from explorer.pages import _parts as parts
 from explorer.pages._facts import facts_line, part_of_data
 from explorer.pages._import_form import complain
 from explorer.pages._links import kind_links
+from explorer.pages._progress import stop_button
 from explorer.pages._text import as_text
 from store import Catalog, records
 
@@ -61,8 +61,8 @@ def show_import_progress(catalog: Catalog, job: records.Job) -> None:
     bar, button = st.columns([5, 1], vertical_alignment="center")
     share = f" · {done:,} of {total:,}" if total else ""
     bar.progress(done / total if total else 0.0, job_text + share)
-    if button.button("Stop", key=f"stop-{job.id}", icon=":material/stop:", width="stretch"):
-        requests.cancel(catalog, job.id)
+    with button:
+        stop_button(catalog, [job.id], job.id, width="stretch")
 
 
 def show_import(catalog: Catalog, job: records.Job) -> None:

@@ -1,6 +1,8 @@
 """How far the work on a question is, with the way to stop or resume it."""
 
 import contextlib
+from collections.abc import Sequence
+from typing import Literal
 
 import streamlit as st
 
@@ -10,7 +12,7 @@ from explorer.kinds import kind_named
 from explorer.pages._facts import seconds_text
 from explorer.pages._running import AppState
 from explorer.pages._text import as_message, as_text
-from store import Catalog, records
+from store import Catalog, CatalogError, records
 
 
 def show_progress(app: AppState, question: records.Question, name: str = "") -> None:
@@ -36,8 +38,47 @@ def show_progress(app: AppState, question: records.Question, name: str = "") -> 
         progress_text += f" · {as_text(progress.within)}"
     bar, button = st.columns([4, 1], vertical_alignment="center")
     bar.progress(share, f"{as_text(name)}: {progress_text}" if name else progress_text)
-    if button.button("Stop", icon=":material/stop:", key=f"stop-{job.id}", width="stretch"):
-        requests.cancel(app.catalog, job.id)
+    with button:
+        stop_button(app.catalog, [job.id], job.id, width="stretch")
+
+
+def stop_button(
+    catalog: Catalog,
+    job_ids: Sequence[str],
+    name: str,
+    width: Literal["stretch", "content"] = "content",
+) -> None:
+    """The way to stop jobs; once all of them are asked to end it says so, until they have.
+
+    Args:
+        catalog: where they are.
+        job_ids: of the jobs.
+        name: tells the button from others of the page.
+        width: of the button.
+    """
+    if all(requests.is_stopping(catalog, id) for id in job_ids):
+        st.button(
+            "Stopping …",
+            key=f"stopping-{name}",
+            disabled=True,
+            width=width,
+            help="It ends after the piece in hand, or after 20 s; what is computed stays.",
+        )
+        return
+    st.button(
+        "Stop",
+        key=f"stop-{name}",
+        icon=":material/stop:",
+        width=width,
+        on_click=_stop,  # before the page is drawn anew, which so says at once that it stops
+        args=(catalog, tuple(job_ids)),
+    )
+
+
+def _stop(catalog: Catalog, job_ids: Sequence[str]) -> None:
+    with contextlib.suppress(CatalogError):  # the page, which meets it too, says so
+        for id in job_ids:
+            requests.cancel(catalog, id)
 
 
 def _show_stopped(app: AppState, question: records.Question, name: str) -> None:

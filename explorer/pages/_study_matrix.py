@@ -14,6 +14,7 @@ from explorer.ask.study_wishes import wishes_of
 from explorer.pages import _parts as parts
 from explorer.pages._facts import facts_line, seconds_text
 from explorer.pages._links import Subjects
+from explorer.pages._progress import stop_button
 from explorer.pages._running import AppState
 from explorer.pages._session import kept
 from explorer.pages._study_cell import Shown, show_cell
@@ -72,9 +73,8 @@ def show_work(matrix: Matrix, all_cells: Sequence[Cell]) -> None:
             help=f"{len(missing):,} analyses, the quickest models and questions first",
         ):
             _compute(matrix)
-        if under_way and st.button("Stop", icon=":material/stop:", key="stop-study"):
-            study_run.stop(matrix.catalog, matrix.study)
-            st.rerun()
+        if jobs := study_run.jobs_under_way(under_way):
+            stop_button(matrix.catalog, jobs, "study")
         st.segmented_control(
             "View",
             list(VIEWS),

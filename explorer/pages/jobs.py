@@ -6,14 +6,14 @@ from typing import Literal
 
 import streamlit as st
 
-from explorer.ask import questions, requests
+from explorer.ask import questions
 from explorer.jobs import queue_state
 from explorer.jobs.spool import Spool
 from explorer.kinds import kind_named, unreadable
 from explorer.pages import _links as links
 from explorer.pages import _parts as parts
 from explorer.pages._facts import local_time, seconds_text
-from explorer.pages._progress import worker_stage
+from explorer.pages._progress import stop_button, worker_stage
 from explorer.pages._running import AppState
 from explorer.pages._text import as_message, as_text
 from store import Catalog, records
@@ -79,8 +79,8 @@ def show_active(
             st.progress(job.units_done / job.units if job.units else 0.0, stage_text)
         else:
             st.caption(as_text(queue_state.job_state(Spool(catalog.jobs_folder), job.id).words))
-    if button.button("Stop", key=f"stop-{job.id}", icon=":material/stop:", width="stretch"):
-        requests.cancel(catalog, job.id)
+    with button:
+        stop_button(catalog, [job.id], job.id, width="stretch")
 
 
 def resume_button(catalog: Catalog, job: records.Job, question: records.Question) -> None:
