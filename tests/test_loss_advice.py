@@ -255,6 +255,22 @@ def test_means_that_are_torchs_own_are_left_alone(loss: Loss) -> None:
     assert why_another_mean(problem, flat_of(problem), problem.data["train"]) == ""
 
 
+def test_half_precision_within_a_model_is_told() -> None:
+    """By autocast in forward; the same without it is told nothing."""
+    layer = nn.Linear(4, CLASSES)
+
+    def coarse(model: nn.Module, batch: Batch) -> Tensor:
+        with torch.autocast("cpu", torch.bfloat16):
+            return model(batch[0]).float()
+
+    data = {"train": (INPUTS, LABELS)}
+    problem = Problem(layer, data, cross_entropy, forward=coarse)
+    (said,) = loss_advice(loaded(problem), flat_of(problem), "train", MOST)
+    assert "computes in bfloat16 by itself" in said
+    problem = Problem(layer, data, cross_entropy)
+    assert loss_advice(loaded(problem), flat_of(problem), "train", MOST) == []
+
+
 def test_an_import_brings_the_advice(tmp_path: Path) -> None:
     file = tmp_path / "p.py"
     file.write_text(
@@ -271,6 +287,6 @@ def test_an_import_brings_the_advice(tmp_path: Path) -> None:
     problem = load_problem(file, {}, twice=True)
     torch.save(problem.problem.model.state_dict(), tmp_path / "w.pt")
     checkpoint = Checkpoint(file=tmp_path / "w.pt")
-    result = inspect(problem, [checkpoint], CPU, tmp_path, lambda done, total: None)
+    result = inspect(problem, [checkpoint], CPU, tmp_path, progress=lambda done, total: None)
     (said,) = result.advice
     assert said.startswith(f"{file}, split 'train': loss is ") and "weight[labels].sum()" in said

@@ -18,6 +18,7 @@ from explorer.analysis.objective.example_values import Value
 from explorer.analysis.objective.examples import split_of
 from explorer.analysis.objective.flat_model import FlatModel
 from explorer.analysis.objective.losses import as_value
+from explorer.analysis.objective.reduced_precision import half_precision
 from explorer.analysis.objective.user_errors import run_user_code
 from explorer.problem import Batch, Problem
 
@@ -35,8 +36,20 @@ def loss_advice(loaded: LoadedProblem, flat: FlatModel, split: str, most: int) -
             source = split_of(problem, split)
             few = examples_of(source, affordable_examples(problem, flat, source, most))
         few = to_device(few, flat.theta.dtype, flat.theta.device)
+        said.append(_why_coarse(half_precision(problem, flat, copy_batch(few))))
         said.append(why_another_mean(problem, flat, few))
     return [f"{path}, split {split!r}: {words}" for words in said if words]
+
+
+def _why_coarse(half: str) -> str:
+    """What it means that a problem computes in this half precision by itself; "" for none."""
+    if not half:
+        return ""
+    return (
+        f"forward, loss or a metric computes in {half} by itself, in which small steps of the "
+        "weights, sharpness and second derivatives are lost; take autocast or the cast out of it "
+        "for them (precision bf16 evaluates any problem so)"
+    )
 
 
 def why_another_mean(problem: Problem, flat: FlatModel, batch: Batch) -> str:

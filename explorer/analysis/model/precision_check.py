@@ -9,7 +9,7 @@ import torch
 from explorer.analysis.model.batch_coupling import affordable_examples, examples_of
 from explorer.analysis.model.input_changes import copy_batch
 from explorer.analysis.objective import model_copies
-from explorer.analysis.objective.batches import to_device
+from explorer.analysis.objective.batches import count_examples, to_device
 from explorer.analysis.objective.evaluation_mode import evaluation_mode
 from explorer.analysis.objective.examples import head_of, split_of
 from explorer.analysis.objective.flat_model import FlatModel
@@ -57,6 +57,7 @@ def check_precision(
 class _Evaluation:
     """One evaluation of some examples."""
 
+    examples: int
     loss: float
     half: str  # the half precision that something is computed in
     draws: tuple[str, ...]  # operations that draw random numbers
@@ -78,7 +79,7 @@ def _evaluated(
     halves, draws = HalfOperations(), RandomOperations()
     with watch_random_draws(device) as seen, halves, draws:
         loss = _loss_of(problem, flat, copy_batch(batch))
-    return _Evaluation(loss, halves.name, tuple(draws.names), seen.drew)
+    return _Evaluation(count_examples(batch), loss, halves.name, tuple(draws.names), seen.drew)
 
 
 def _loss_of(problem: Problem, flat: FlatModel, batch: Batch) -> float:
@@ -96,17 +97,20 @@ def _why_not_double(single: _Evaluation, double: _Evaluation) -> str:
         return (
             f"forward, loss or a metric computes in {double.half} whatever precision is asked for, "
             f"so that float64 would be one in name alone; take the cast to {double.half} out of "
-            "it, or choose precision float32"
+            "it, or choose precision float32 for losses alone"
         )
     one, two = single.loss, double.loss
     if math.isclose(one, two, rel_tol=RELATIVE, abs_tol=ABSOLUTE) or math.isnan(one + two):
         return ""
-    what = f"loss depends on the precision: at the same weights it is {one:.6g} in float32"
+    what = (
+        f"loss depends on the precision: of the same {double.examples:,} examples at the same "
+        f"weights it is {one:.6g} in float32"
+    )
     if single.half:
         return (
             f"{what}, where forward, loss or a metric computes in {single.half}, and {two:.6g} in "
             "float64, which autocast leaves alone; take autocast out of it (precision bf16 "
-            "evaluates any problem so), or choose precision float32"
+            "evaluates any problem so), or choose precision float32 for losses alone"
         )
     if double.drew:
         by = f" ({', '.join(double.draws)})" if double.draws else ""
