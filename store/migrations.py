@@ -116,6 +116,27 @@ CREATE TABLE documents (what VARCHAR, id VARCHAR, name VARCHAR, content JSON, cr
     changed TIMESTAMP, deleted TIMESTAMP, PRIMARY KEY (what, id));
 """
 
+# A setting that is no such number, as a seed of 20 digits, is NULL: it hides no other analysis.
+_LENIENT_VIEWS = """
+CREATE OR REPLACE VIEW analyses AS
+    SELECT key, kind, title, array_to_string(model_names, ', ') AS models, status, units_done,
+        units, settings ->> 'split' AS split, settings ->> 'precision' AS precision,
+        TRY_CAST(settings ->> 'seed' AS BIGINT) AS seed,
+        settings ->> 'normalisation' AS normalisation, settings, facts, provenance, seconds,
+        created, completed
+    FROM questions LEFT JOIN question_models USING (key) WHERE deleted IS NULL;
+CREATE OR REPLACE VIEW grids AS
+    SELECT key, kind, models, split, precision, seed, normalisation,
+        TRY_CAST(settings ->> 'x_min' AS DOUBLE) AS x_min,
+        TRY_CAST(settings ->> 'x_max' AS DOUBLE) AS x_max,
+        TRY_CAST(settings ->> 'x_count' AS BIGINT) AS x_count,
+        TRY_CAST(settings ->> 'y_min' AS DOUBLE) AS y_min,
+        TRY_CAST(settings ->> 'y_max' AS DOUBLE) AS y_max,
+        TRY_CAST(settings ->> 'y_count' AS BIGINT) AS y_count,
+        TRY_CAST(facts -> 'stand_alone' ->> 'loss' AS DOUBLE) AS centre_loss, units_done, units
+    FROM analyses WHERE settings ->> 'x_count' IS NOT NULL;
+"""
+
 MIGRATIONS: tuple[tuple[str, str], ...] = (
     ("first schema", _FIRST),
     ("families of questions, remembered choices", _FAMILIES),
@@ -124,6 +145,7 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
     ("hosts of workers", _HOSTS),
     ("numbers of results, annotations", _NUMBERS),
     ("documents that users name", _DOCUMENTS),
+    ("views that no odd setting breaks", _LENIENT_VIEWS),
 )
 VIEWS = frozenset(
     re.findall(r"CREATE (?:OR REPLACE )?VIEW (\w+)", "".join(s for _, s in MIGRATIONS))

@@ -275,6 +275,22 @@ def test_a_catalog_changed_by_hand_is_refused_whole(
     assert there.check_integrity(contents=True) != []
 
 
+@pytest.mark.parametrize("odd", [10**20, "none", 1e300])
+def test_an_odd_setting_that_comes_over_breaks_no_view(
+    here: Catalog, there: Catalog, odd: object
+) -> None:
+    """As a seed of 20 digits from another version: NULL in its row, all others are told."""
+    settings = {"split": "train", "seed": odd, "x_count": odd, "y_min": "low"}
+    there.ask(question("q7", settings=settings, units=4))
+    there.close()
+    here.merge(there.folder)
+    assert here.query("SELECT key, seed FROM analyses ORDER BY key").rows == [
+        ("q1", 3),
+        ("q7", None),
+    ]
+    assert here.query("SELECT x_count, y_min FROM grids").rows == [(None, None)]
+
+
 def test_documents_deleted_here_come_back(here: Catalog, there: Catalog) -> None:
     """As models and analyses do; under another name where its own has been taken since."""
     id = there.add_document("figure", "one", {"panels": []})
