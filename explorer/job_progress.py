@@ -6,7 +6,6 @@ from collections.abc import Callable
 from explorer.jobs.queue_state import JobState, job_state
 from explorer.jobs.spool import Spool
 from explorer.jobs.spool_identity import identity_of
-from explorer.jobs.vetting import ACTIVE_STATUSES
 from explorer.supervisor.supervisor import Supervisor, moved_sentence
 from store import Catalog, records
 
@@ -34,7 +33,7 @@ def wait_for_job(
     spool, place = Spool(catalog.jobs_folder), identity_of(catalog.folder)
     job = catalog.job(job_id)
     last_look = time.monotonic()
-    while job.status in ACTIVE_STATUSES:
+    while job.is_active:
         trouble = supervisor.trouble
         tell(JobState(trouble) if trouble else job_state(spool, job_id))
         time.sleep(POLL_SECONDS)

@@ -8,11 +8,11 @@ from store.database_file import Cursor
 from store.door import Door
 from store.errors import UnknownEntry
 from store.read_memory import remembered
-from store.records import Job, Json
+from store.records import ACTIVE, ENDED, Job, Json
 from store.rows import identifier, is_among, now, put_row, records, scalar, sql_value
 
 T = TypeVar("T")
-STATUSES = ("queued", "running", "done", "failed", "cancelled")
+STATUSES = (*ACTIVE, *ENDED)
 TASKS = ("answer", "import")
 _CHANGEABLE_FIELDS = frozenset(Job.__dataclass_fields__) - {"id", "task", "question_key", "created"}
 
@@ -73,10 +73,14 @@ class Jobs(Door):
             ORDER BY created DESC, id LIMIT ?"""
         return self._read(lambda c: records(c, Job, query, [statuses, limit]))
 
+    def active_jobs(self, limit: int = 1_000_000) -> list[Job]:
+        """Jobs that wait or run, newest first."""
+        return self.jobs(status=ACTIVE, limit=limit)
+
     @remembered
     def active_job_for(self, key: str) -> Job | None:
         """The job that is answering the question or waits to; None when there is none."""
-        query = "SELECT * FROM jobs WHERE question_key = ? AND status IN ('queued', 'running')"
+        query = f"SELECT * FROM jobs WHERE question_key = ? AND status IN {ACTIVE}"  # noqa: S608
         jobs = self._read(lambda c: records(c, Job, query, [key]))
         return min(jobs, key=lambda job: str(job.created), default=None)
 
@@ -86,7 +90,7 @@ class Jobs(Door):
         condition, values = is_among("question_key", keys, "VARCHAR")
         query = f"""SELECT * FROM jobs WHERE {condition}
             QUALIFY row_number() OVER (PARTITION BY question_key
-                ORDER BY status IN ('queued', 'running') DESC, created DESC, id) = 1"""  # noqa: S608
+                ORDER BY status IN {ACTIVE} DESC, created DESC, id) = 1"""  # noqa: S608
         jobs = self._read(lambda c: records(c, Job, query, values))
         return {job.question_key: job for job in jobs if job.question_key}
 
@@ -104,7 +108,7 @@ class Jobs(Door):
             raise ValueError(f"status must be one of {', '.join(STATUSES)}, got {status!r}")
         if status == "running":
             fields.setdefault("started", now())
-        if status in ("done", "failed", "cancelled"):
+        if status in ENDED:
             fields.setdefault("finished", now())
         changes = ", ".join(f"{identifier(name)} = ?" for name in fields)
         query = f"UPDATE jobs SET {changes} WHERE id = ?"  # noqa: S608 - names checked above

@@ -8,7 +8,7 @@ from store.database_file import Cursor
 from store.door import Door
 from store.errors import UnknownEntry
 from store.read_memory import remembered
-from store.records import Direction, Job, Json, Question
+from store.records import ACTIVE, Direction, Job, Json, Question
 from store.rows import is_among, now, put_row, put_rows, records, scalar
 from store.seals import seal_after
 
@@ -16,8 +16,7 @@ _ASKED_COLUMNS = (
     "key", "kind", "version", "title", "settings", "problem_id", "model_ids", "point_ids", "units",
     "family", "objective",
 )  # fmt: skip
-_UNDER_WAY = """SELECT count(*) FROM jobs
-    WHERE question_key = ? AND status IN ('queued', 'running')"""
+_UNDER_WAY = f"SELECT count(*) FROM jobs WHERE question_key = ? AND status IN {ACTIVE}"  # noqa: S608
 
 
 class Questions(Door):

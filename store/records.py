@@ -14,6 +14,8 @@ else:  # as in explorer/codec.py, of which the store knows nothing
     JsonValue = object
 Json = Mapping[str, JsonValue]
 NEVER = None  # a time that has not come
+ACTIVE = ("queued", "running")  # statuses of a job that has not ended
+ENDED = ("done", "failed", "cancelled")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -228,6 +230,11 @@ class Job:
     created: datetime | None = NEVER
     started: datetime | None = NEVER
     finished: datetime | None = NEVER
+
+    @property
+    def is_active(self) -> bool:
+        """Whether it waits or runs."""
+        return self.status in ACTIVE
 
 
 @dataclass(frozen=True)

@@ -63,7 +63,7 @@ def asked_keys(folder: Path) -> set[str]:
 def answered(folder: Path) -> None:
     """Wait until no job is left; the catalog costs less to look at than a page."""
     catalog = Catalog(folder)
-    until_stored(catalog, lambda: not catalog.jobs(status=("queued", "running"), limit=1))
+    until_stored(catalog, lambda: not catalog.active_jobs(1))
 
 
 def one_sentence(app: AppTest) -> str:

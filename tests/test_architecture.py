@@ -1,6 +1,7 @@
 """The laws of the house that can be read off the source, and off a running process."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -309,3 +310,11 @@ def test_top_level_is_the_card_s() -> None:
     top = {name.split("/")[0] for name in listed if name and not name.startswith(".")}
     wanted = "app.py README.md explorer store tests sample_models requirements.txt"
     assert top <= set(wanted.split())
+
+
+def test_which_jobs_have_not_ended_is_said_once() -> None:
+    """The statuses stand together in the store's records; all others ask those."""
+    together = re.compile(r"""["'](queued|running)["'],\s*["'](queued|running)["']""")
+    files = [file for top in ("explorer", "store") for file in (ROOT / top).rglob("*.py")]
+    literal = [str(f.relative_to(ROOT)) for f in files if together.search(f.read_text())]
+    assert literal == ["store/records.py"]

@@ -44,7 +44,7 @@ def peak(catalog: Catalog, job_id: str) -> int:
                     status = Path(f"/proc/{process.pid}/status").read_text()
                     most = max(most, int(re.findall(r"VmHWM:\s+(\d+)", status)[0]) << 10)
         before, looked_at = looked_at, catalog.mark  # nothing is opened where nothing has changed
-        return looked_at != before and catalog.job(job_id).status not in ("queued", "running")
+        return looked_at != before and not catalog.job(job_id).is_active
 
     tiny.until(over, 600)
     assert catalog.job(job_id).status == "done", catalog.job(job_id).error

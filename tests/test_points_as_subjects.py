@@ -194,7 +194,7 @@ def test_an_answer_that_ends_early_is_complete(waiting) -> None:
     assert (job.status, question.status, question.ended_early) == ("done", "complete", True)
     (model,) = catalog.models()
     assert questions.ask(catalog, CRITICAL, model, WAITING) == question.key
-    assert catalog.jobs(status=("queued", "running")) == []
+    assert catalog.active_jobs() == []
 
 
 def test_pages_list_the_point_and_lead_to_it(

@@ -104,7 +104,7 @@ def test_stop_stops_the_study_s_jobs(folder: Path) -> None:
     assert "Stopping …" in shown_labels and "Stop" not in shown_labels
     catalog = Catalog(folder)
     work(catalog)
-    assert catalog.jobs(status=("queued", "running")) == []
+    assert catalog.active_jobs() == []
     assert "1 stopped" in said(shown())
 
 

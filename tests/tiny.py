@@ -107,7 +107,7 @@ def until_stored(catalog: Catalog, holds: Callable[[], Any], seconds: float = PA
 
 def ended(catalog: Catalog, job_id: str, seconds: float = PATIENCE) -> records.Job:
     """The job once it is over."""
-    until_stored(catalog, lambda: catalog.job(job_id).status not in ("queued", "running"), seconds)
+    until_stored(catalog, lambda: not catalog.job(job_id).is_active, seconds)
     return catalog.job(job_id)
 
 

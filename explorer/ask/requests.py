@@ -165,5 +165,5 @@ def cancel(catalog: Catalog, job_id: str) -> None:
     if folder is not None:
         with contextlib.suppress(FileNotFoundError):  # it ended this very moment
             folder.cancel()
-    elif catalog.job(job_id).status in ("queued", "running"):
+    elif catalog.job(job_id).is_active:
         catalog.update_job(job_id, status="cancelled")

@@ -7,7 +7,7 @@ from explorer import job_progress
 from explorer.ask import requests
 from explorer.commands.json_values import finite_json
 from explorer.commands.parameters import OpenCatalog
-from explorer.jobs import queue_state, vetting
+from explorer.jobs import queue_state
 from explorer.jobs.spool import Spool
 from explorer.supervisor.supervisor import Supervisor
 from explorer.wording import message
@@ -28,10 +28,10 @@ def list_jobs(*, all: bool = False, json: bool = False, catalog: OpenCatalog) ->
     """
     spool = Spool(catalog.jobs_folder)
     under_way = sorted(
-        catalog.jobs(status=vetting.ACTIVE_STATUSES, limit=MAX_JOBS),
+        catalog.active_jobs(),
         key=lambda j: (j.status != "running", j.priority, str(j.created)),
     )
-    over = catalog.jobs(status=("done", "failed", "cancelled"), limit=MAX_JOBS) if all else []
+    over = catalog.jobs(status=records.ENDED, limit=MAX_JOBS) if all else []
     progress_texts = {job.id: queue_state.job_state(spool, job.id).words for job in under_way}
     if json:
         content = [_job_json(job, progress_texts.get(job.id, "")) for job in (*under_way, *over)]
@@ -56,7 +56,7 @@ def cancel_jobs(*job: str, all: bool = False, catalog: OpenCatalog) -> int:
     Raises:
         ValueError: no job is named, or one that neither runs nor waits.
     """
-    under_way = catalog.jobs(status=vetting.ACTIVE_STATUSES, limit=MAX_JOBS)
+    under_way = catalog.active_jobs()
     jobs_to_cancel = under_way if all else [_job_by_id_prefix(under_way, id) for id in job]
     if not jobs_to_cancel and not all:
         raise ValueError("name a job by its id, which `jobs` shows, or give --all")

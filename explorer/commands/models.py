@@ -8,8 +8,6 @@ from explorer.commands.subjects import model_named
 from explorer.commands.user_answer import user_answer
 from explorer.wording import message
 
-MAX_JOBS = 1_000_000  # jobs that are looked through
-
 
 def rename(name: str, new: str, /, *, catalog: OpenCatalog) -> int:
     """Give a model another name.
@@ -38,7 +36,7 @@ def delete(name: str, /, *, yes: bool = False, catalog: OpenCatalog) -> int:
     if not yes and not _user_answers_yes(f"Move {what} to the trash?"):
         print("nothing was deleted", file=sys.stderr)
         return 1
-    for job in catalog.jobs(status=("queued", "running"), limit=MAX_JOBS):
+    for job in catalog.active_jobs():
         question = catalog.question(job.question_key) if job.question_key else None
         if question is not None and model.id in question.model_ids:
             requests.cancel(catalog, job.id)

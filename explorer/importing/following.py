@@ -199,8 +199,7 @@ class Follower:
 
     def _job_under_way(self, folder: str, part: str) -> str:
         """The import of these weights of this run that somebody else ordered, if it goes on."""
-        jobs = self._catalog.jobs(status=("queued", "running"), limit=1000)
-        for job in jobs:
+        for job in self._catalog.active_jobs():
             order = stored_import(job.request) if job.task == "import" else None
             if order and order.run and (str(order.run.folder), order.part) == (folder, part):
                 return job.id

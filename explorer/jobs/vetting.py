@@ -15,7 +15,6 @@ from explorer.jobs.spool import Spool
 from store import Catalog, UnknownEntry, records
 
 log = logging.getLogger(__name__)
-ACTIVE_STATUSES = ("queued", "running")
 
 
 def job_of(catalog: Catalog, spool: Spool, folder: JobFolder) -> records.Job | None:
@@ -33,7 +32,7 @@ def job_of(catalog: Catalog, spool: Spool, folder: JobFolder) -> records.Job | N
     if spool.new(job.id, job.priority, job.created).path != folder.path:
         _refuse(folder, "is not the folder of its job")
         return None
-    if job.status not in ACTIVE_STATUSES:
+    if not job.is_active:
         folder.remove()  # it had ended just before a crash
         return None
     if not folder.is_ours:

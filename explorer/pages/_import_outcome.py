@@ -17,18 +17,17 @@ from explorer.pages._text import as_text
 from store import Catalog, records
 
 LIVE_SECONDS = 0.7
-UNDER_WAY = ("queued", "running")
 
 
 def show_outcome(catalog: Catalog, job_id: str) -> None:
     """The import as it goes on, then what it found; live until it and its run have ended."""
-    unsettled = catalog.job(job_id).status in UNDER_WAY
+    unsettled = catalog.job(job_id).is_active
     grows = gains_snapshots(catalog, catalog.job(job_id))
 
     @parts.live_fragment(LIVE_SECONDS if unsettled else parts.FOLLOWED_SECONDS if grows else None)
     def live_outcome() -> None:
         job = catalog.job(job_id)
-        if job.status in UNDER_WAY:
+        if job.is_active:
             show_import_progress(catalog, job)
             return
         if job.status == "failed":

@@ -16,15 +16,10 @@ from explorer.pages._facts import local_time
 from explorer.pages._recent import offer_recent
 from explorer.pages._running import AppState
 from explorer.pages._text import as_text
-from store import CannotFilter, Catalog, records
+from store import CannotFilter, Catalog
 
 PAGE_SIZES = {"Cards": 12, "Table": 50}  # analyses of a page of the list
 MOST_TRASH = 50  # things that are listed
-
-
-def active_jobs(catalog: Catalog) -> list[records.Job]:
-    """Jobs that are queued or running."""
-    return catalog.jobs(status=("queued", "running"))
 
 
 def show_analyses(app: AppState) -> None:
@@ -40,13 +35,13 @@ def show_analyses(app: AppState) -> None:
         st.error(parts.sentence(error), icon=":material/error:")
         return
     before = {model.id for model in catalog.models()}
-    unsettled = bool(active_jobs(catalog)) or app.is_settling
+    unsettled = bool(catalog.active_jobs(1)) or app.is_settling
 
     @parts.live_fragment(parts.LIST_SECONDS if unsettled else None)
     def live_list() -> None:
         subjects = links.Subjects(catalog)  # anew each time: a run that is followed grows
         total = show_list(catalog, browsed, subjects)
-        jobs = active_jobs(catalog)
+        jobs = catalog.active_jobs()
         if not total:
             show_nothing_stored(browsed, bool(jobs))
         if jobs:
@@ -106,7 +101,7 @@ def show_models(app: AppState) -> None:
             model_table.show_actions(app.catalog, label, model, noted[model.id])
     elif noted:
         st.info("All models are archived.")
-    elif active_jobs(app.catalog) or app.is_settling:
+    elif app.catalog.active_jobs(1) or app.is_settling:
         st.info("The sample models are being imported; this takes a few seconds at first.")
     else:
         st.info("No models: **Import** brings one in, and the trash gives back what it has.")

@@ -122,18 +122,13 @@ def show_ended(
         st.error(as_message(f"{job.title}: {job.error}."), icon=":material/error:")
 
 
-def active_jobs(catalog: Catalog) -> list[records.Job]:
-    """The jobs that are queued or running."""
-    return catalog.jobs(status=("running", "queued"), limit=MOST_SHOWN)
-
-
 def show_queue(catalog: Catalog, jobs: Sequence[records.Job]) -> None:
     """What is being computed and what waits, live; the page again when a job begins or ends."""
     shown_ids = {job.id for job in jobs}
 
     @parts.live_fragment(parts.LIST_SECONDS if jobs else None)
     def progress() -> None:
-        now = active_jobs(catalog) if shown_ids else []
+        now = catalog.active_jobs(MOST_SHOWN) if shown_ids else []
         if {job.id for job in now} != shown_ids:
             st.rerun()
         if not now:
@@ -163,7 +158,7 @@ def look_for_jobs(catalog: Catalog, jobs: Sequence[records.Job]) -> None:
 
 def show_ended_jobs(catalog: Catalog) -> None:
     """The jobs that have ended."""
-    jobs = catalog.jobs(status=("done", "failed", "cancelled"), limit=MOST_SHOWN)
+    jobs = catalog.jobs(status=records.ENDED, limit=MOST_SHOWN)
     jobs.sort(key=lambda job: str(job.finished or job.created), reverse=True)
     if not jobs:
         st.caption("Nothing has ended yet.")
@@ -197,7 +192,7 @@ app = parts.start_page()
 parts.name_tab("Jobs")
 st.title("Jobs", anchor=False)
 show_machine(app)
-jobs = active_jobs(app.catalog)
+jobs = app.catalog.active_jobs(MOST_SHOWN)
 st.subheader("Under way", anchor=False)
 show_queue(app.catalog, jobs)
 st.subheader("Ended", anchor=False)

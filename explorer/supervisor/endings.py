@@ -7,7 +7,6 @@ from pathlib import Path
 from explorer.ask import requests
 from explorer.contracts.progress import Ending
 from explorer.importing import storing
-from explorer.jobs import vetting
 from explorer.jobs.job_folder import JobFolder
 from explorer.supervisor.tracked_job import TrackedJob
 from explorer.wording import one_line
@@ -86,6 +85,6 @@ def fail_removed(catalog: Catalog, job_id: str, where: Path) -> None:
 def _is_active(catalog: Catalog, job_id: str) -> bool:
     """Whether the catalog has the job, and not as ended."""
     try:
-        return catalog.job(job_id).status in vetting.ACTIVE_STATUSES
+        return catalog.job(job_id).is_active
     except UnknownEntry:
         return False

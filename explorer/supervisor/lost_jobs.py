@@ -5,7 +5,6 @@ import time
 from collections.abc import Set
 
 from explorer.ask import requests
-from explorer.jobs import vetting
 from explorer.jobs.spool import Spool
 from store import Catalog, UnknownEntry
 
@@ -42,7 +41,7 @@ class LostJobs:
     def _offer_lost(self, tracked: Set[str]) -> None:
         """Offer the jobs that are neither in the spool nor tracked."""
         folders = {job.id for job in self._spool.jobs()} | tracked
-        for job in self._catalog.jobs(status=vetting.ACTIVE_STATUSES, limit=10_000):
+        for job in self._catalog.active_jobs():
             if job.id not in folders:
                 with contextlib.suppress(UnknownEntry, ValueError):  # the job says so
                     requests.offer(self._catalog, job)
