@@ -114,9 +114,9 @@ class Lease:
     def close(self) -> None:
         """Let the file go now if nobody in this process is using it."""
         with _interrupts():
-            self._closed()
+            self._close_if_unused()
 
-    def _closed(self) -> bool:
+    def _close_if_unused(self) -> bool:
         """Let the file go unless somebody uses it, or is about to; whether it is let go."""
         with self._guard:
             if not self._users:
@@ -131,7 +131,7 @@ class Lease:
         """
         deadline = time.monotonic() + EXIT_SECONDS
         self._over = True
-        while not self._closed() and time.monotonic() < deadline:
+        while not self._close_if_unused() and time.monotonic() < deadline:
             if self.beside is not None:
                 with contextlib.suppress(duckdb.Error):  # closed at this moment
                     self.beside.interrupt()

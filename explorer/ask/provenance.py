@@ -79,11 +79,11 @@ def provenance_of(catalog: Catalog, question: records.Question) -> Provenance:
             "arguments": problem.arguments,
             "loss": facts.loss,
         },
-        computed=_computed(catalog, question),
+        computed=_computation_facts(catalog, question),
     )
 
 
-def _computed(catalog: Catalog, question: records.Question) -> dict[str, object]:
+def _computation_facts(catalog: Catalog, question: records.Question) -> dict[str, object]:
     """Where and with what; where several processes differ, also how much each has computed."""
     shares = contributors(catalog, question)
     computed = _public(shared_provenance(question, shares))

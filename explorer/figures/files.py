@@ -47,7 +47,7 @@ def overlay_files(catalog: Catalog, recipe: Recipe, name: str) -> dict[str, byte
 
 def overlay_bundle(catalog: Catalog, recipe: Recipe, name: str) -> bytes:
     """The overlay's two files as one."""
-    return _zipped(overlay_files(catalog, recipe, name))
+    return _zip_content(overlay_files(catalog, recipe, name))
 
 
 def bundle(catalog: Catalog, recipe: Recipe, name: str) -> bytes:
@@ -69,7 +69,7 @@ def bundle(catalog: Catalog, recipe: Recipe, name: str) -> bytes:
         files[f"{stem}.csv"] = table.to_csv(result, provenance)
         files[f"{stem}.csv.json"] = table.provenance_json(provenance)
         files[f"{stem}.parquet"] = table.to_parquet(result, provenance)
-    return _zipped(files)
+    return _zip_content(files)
 
 
 def _picture(format: str) -> Callable[[Catalog, Recipe, str], bytes]:
@@ -89,7 +89,7 @@ MAKERS: dict[str, Callable[[Catalog, Recipe, str], bytes]] = {
 }
 
 
-def _zipped(files: dict[str, bytes]) -> bytes:
+def _zip_content(files: dict[str, bytes]) -> bytes:
     """The files in one, the same bytes for the same files."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:

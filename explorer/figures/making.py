@@ -69,7 +69,7 @@ def figure_page(catalog: Catalog, recipe: Recipe, *, glyphs: bool = True) -> str
     panels = stored_panels(catalog, recipe)
     cells = [_cell(catalog, recipe, place, panel, style) for place, panel in enumerate(panels)]
     if recipe.style.level:
-        cells = _levelled(catalog, recipe, panels, cells, style)
+        cells = _level_rows(catalog, recipe, panels, cells, style)
     return renumber_ids(compose(cells, style, dict(recipe.words)))
 
 
@@ -89,13 +89,13 @@ def _cell(
     wanted = panel.panel
     try:
         drawing = panel.draw(catalog)
-        svg = _drawn(drawing, style.cell_width(wanted.span), recipe.style, style)
+        svg = _cell_svg(drawing, style.cell_width(wanted.span), recipe.style, style)
     except ValueError as error:
         raise ValueError(f"panel {place + 1}: {error}") from error
     return FigureCell(svg, wanted.heading, recipe.letter(place), wanted.notes, wanted.span)
 
 
-def _drawn(drawing: Drawing, width: float, style: FigureStyle, page: PageStyle) -> str:
+def _cell_svg(drawing: Drawing, width: float, style: FigureStyle, page: PageStyle) -> str:
     """The drawing as SVG, that wide."""
     if isinstance(drawing, Relief):
         drawing = relief_chart(drawing, width / POINTS, style.dpi)
@@ -104,7 +104,7 @@ def _drawn(drawing: Drawing, width: float, style: FigureStyle, page: PageStyle) 
     return with_raised_digits(svg, page.pen.fonts)
 
 
-def _levelled(
+def _level_rows(
     catalog: Catalog,
     recipe: Recipe,
     panels: Sequence[StoredPanel],
@@ -113,20 +113,22 @@ def _levelled(
 ) -> list[FigureCell]:
     """The cells, those of curves as high as the highest other of their row."""
     levelled = list(cells)
-    for row in rows_of(_numbered(cells), style.columns):
+    for row in rows_of(_number_cells(cells), style.columns):
         places = [int(cell.svg) for cell in row]
         highest = max(_height(cells[place]) for place in places)
         for place in places:
-            levelled[place] = _raised(catalog, recipe, place, panels[place], cells[place], highest)
+            levelled[place] = _raise_cell(
+                catalog, recipe, place, panels[place], cells[place], highest
+            )
     return levelled
 
 
-def _numbered(cells: Sequence[FigureCell]) -> list[FigureCell]:
+def _number_cells(cells: Sequence[FigureCell]) -> list[FigureCell]:
     """The cells with their places for drawings: to see which stand in one row."""
     return [replace(cell, svg=str(place)) for place, cell in enumerate(cells)]
 
 
-def _raised(
+def _raise_cell(
     catalog: Catalog,
     recipe: Recipe,
     place: int,

@@ -156,7 +156,7 @@ def setting_fields(settings: type) -> tuple[SettingField, ...]:
 @functools.cache
 def _fields_of(settings: type) -> tuple[SettingField, ...]:
     hints = get_type_hints(settings, include_extras=True)
-    return tuple(_described(f, hints[f.name]) for f in dataclasses.fields(settings))
+    return tuple(_setting_field(f, hints[f.name]) for f in dataclasses.fields(settings))
 
 
 def setting_field(settings: type, name: str) -> SettingField:
@@ -173,7 +173,7 @@ def setting_field(settings: type, name: str) -> SettingField:
     raise ValueError(f"there is no setting {name!r}; there are {names}")
 
 
-def _described(settings_field: "dataclasses.Field[SettingValue]", hint: object) -> SettingField:
+def _setting_field(settings_field: "dataclasses.Field[SettingValue]", hint: object) -> SettingField:
     settings = [m for m in getattr(hint, "__metadata__", ()) if isinstance(m, Setting)]
     name, default = settings_field.name, settings_field.default
     if get_origin(hint) is not Annotated or len(settings) != 1:

@@ -185,11 +185,11 @@ def checked_settings(settings: type[S], values: Mapping[str, SettingValue]) -> S
     try:
         return make(**values)
     except ValueError as error:
-        st.error(sentence(_labelled(settings, error)), icon=":material/error:")
+        st.error(sentence(_with_label(settings, error)), icon=":material/error:")
         st.stop()
 
 
-def _labelled(settings: type, error: ValueError) -> ValueError:
+def _with_label(settings: type, error: ValueError) -> ValueError:
     """The error with the label of the setting that it is about, as the page shows it."""
     if not isinstance(error, SettingError):
         return error

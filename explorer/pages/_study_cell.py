@@ -108,13 +108,13 @@ def _show_progress(cell: Cell, shown: Shown) -> None:
 
 def _show_way(cell: Cell, shown: Shown, label: str) -> None:
     """The way to the analysis, or to where it can be asked."""
-    question = cell.stored or _unasked(cell, shown.subjects)
+    question = cell.stored or _question_as_stored(cell, shown.subjects)
     with contextlib.suppress(UnknownEntry):  # damaged
         link = link_to(question, shown.subjects)
         show_link(link, label, icon=None, help=f"{link.kind.title} of {as_text(link.words, 120)}")
 
 
-def _unasked(cell: Cell, subjects: Subjects) -> records.Question:
+def _question_as_stored(cell: Cell, subjects: Subjects) -> records.Question:
     """The question as it would be stored."""
     wish = cell.wish
     if wish.question is None:

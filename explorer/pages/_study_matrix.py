@@ -133,7 +133,7 @@ def show_cells(matrix: Matrix, all_cells: Sequence[Cell]) -> None:
     rows = range((page - 1) * size, min(page * size, count))
     across = len(matrix.study.questions)
     on_page = all_cells[rows.start * across : rows.stop * across]
-    shown = _shown(matrix, on_page, pictures=view == "Pictures")
+    shown = _read_shown(matrix, on_page, pictures=view == "Pictures")
     with place:
         show_head(matrix, on_page, shown)
         for row in rows:
@@ -154,7 +154,7 @@ def _show_row(matrix: Matrix, row: int, cells: Sequence[Cell], shown: Shown) -> 
             show_cell(cell, matrix.study.questions[cell.wish.column], shown)
 
 
-def _shown(matrix: Matrix, on_page: Sequence[Cell], pictures: bool) -> Shown:
+def _read_shown(matrix: Matrix, on_page: Sequence[Cell], pictures: bool) -> Shown:
     """What cells show beside how far they are, read at once."""
     keys = sorted({cell.wish.key for cell in on_page if cell.state == "answered"})
     images: Mapping[str, bytes] = matrix.catalog.images(keys) if pictures else {}

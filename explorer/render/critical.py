@@ -163,6 +163,19 @@ def _tooltips(*names: str) -> list[alt.Tooltip]:
     ]
 
 
+def _gradient_rows(rows: Sequence[SearchRow]) -> list[SearchRow]:
+    """The rows whose norms are finite, as they stand on a log axis."""
+    return [
+        replace(
+            row,
+            before=max(row.before, SMALLEST_GRADIENT),
+            after=max(row.after, SMALLEST_GRADIENT),
+        )
+        for row in rows
+        if math.isfinite(row.before) and math.isfinite(row.after)
+    ]
+
+
 def gradients_chart(
     searches: Critical, look: CriticalLook, names: Sequence[SubjectName] = ()
 ) -> alt.LayerChart:
@@ -170,15 +183,7 @@ def gradients_chart(
 
     Norms below 1e-16 are drawn there, and those that are not finite left out.
     """
-    rows = [
-        replace(
-            row,
-            before=max(row.before, SMALLEST_GRADIENT),
-            after=max(row.after, SMALLEST_GRADIENT),
-        )
-        for row in search_rows(searches, names)
-        if math.isfinite(row.before) and math.isfinite(row.after)
-    ]
+    rows = _gradient_rows(search_rows(searches, names))
     target = searches.settings.target
     values = [gradient for row in rows for gradient in (row.before, row.after)]
     ends = _axis_ends([*values, target], True)

@@ -6,6 +6,7 @@ import pandas  # noqa: F401 - whole before altair looks at it: another thread ma
 
 import altair as alt
 import numpy as np
+import pyarrow as pa
 
 from explorer.kinds.matrix import MatrixRole
 from explorer.kinds.spectrum import SpectrumLook
@@ -26,27 +27,11 @@ def pairs_chart(spectrum: Spectrum, look: SpectrumLook) -> alt.LayerChart:
 
     On a log scale their absolute values are drawn, and bars end at the axis.
     """
-    values, residuals = spectrum.eigenvalues
-    size = np.abs(values) if look.log else values
-    places = [n for n in range(len(values)) if not look.log or size[n] > 0]
-    floor = min((float(size[n]) for n in places), default=1.0) / 3
-    rows: list[dict[str, object]] = [
-        {
-            "rank": spectrum.ranks[n],
-            "value": float(size[n]),
-            "low": float(
-                max(size[n] - residuals[n], floor) if look.log else size[n] - residuals[n]
-            ),
-            "high": float(size[n] + residuals[n]),
-            "sign": SIGNS[int(values[n] < 0)],
-            "eigenvalue": number_text(float(values[n]), 6),
-            "residual": number_text(float(residuals[n]), 3),
-        }
-        for n in places
-    ] or [{"rank": "1", "value": 1.0, "low": 1.0, "high": 1.0, "sign": SIGNS[0]}]
+    pair_rows = _pair_rows(spectrum, look.log)
+    rows = pair_rows or [{"rank": "1", "value": 1.0, "low": 1.0, "high": 1.0, "sign": SIGNS[0]}]
     scale = {"type": "log" if look.log else "linear", "nice": True}
     title = "Absolute eigenvalue" if look.log else "Eigenvalue"
-    order = [spectrum.ranks[n] for n in places]
+    order = [str(row["rank"]) for row in pair_rows]
     x = alt.X("rank:N", sort=order, title="Number, from the top; −1 is the smallest")
     x = x.axis(labelAngle=0, labelOverlap=True)
     colour = alt.Color("sign:N").scale(domain=SIGNS, range=[BLUE, SPIKE_COLOUR])
@@ -63,9 +48,29 @@ def pairs_chart(spectrum: Spectrum, look: SpectrumLook) -> alt.LayerChart:
     bars = base.mark_rule(style="residual", strokeWidth=2).encode(y=y, y2=alt.Y2("high:Q"))
     y = alt.Y("value:Q", scale=scale, title=title, axis=axis)
     dots = base.mark_point(style="pair", filled=True, size=60, opacity=1).encode(y=y)
-    if not places:
+    if not pair_rows:
         bars, dots = (layer.encode(opacity=alt.OpacityValue(0)) for layer in (bars, dots))
     return chart_of_layers([bars, dots], look, 220)
+
+
+def _pair_rows(spectrum: Spectrum, log: bool) -> list[dict[str, object]]:
+    """The extreme eigenvalues with their residuals; on a log scale those that are not 0."""
+    values, residuals = spectrum.eigenvalues
+    size = np.abs(values) if log else values
+    places = [n for n in range(len(values)) if not log or size[n] > 0]
+    floor = min((float(size[n]) for n in places), default=1.0) / 3
+    return [
+        {
+            "rank": spectrum.ranks[n],
+            "value": float(size[n]),
+            "low": float(max(size[n] - residuals[n], floor) if log else size[n] - residuals[n]),
+            "high": float(size[n] + residuals[n]),
+            "sign": SIGNS[int(values[n] < 0)],
+            "eigenvalue": number_text(float(values[n]), 6),
+            "residual": number_text(float(residuals[n]), 3),
+        }
+        for n in places
+    ]
 
 
 def layers_chart(spectrum: Spectrum, look: SpectrumLook) -> alt.LayerChart:
@@ -118,6 +123,18 @@ def escape_chart(spectrum: Spectrum, look: SpectrumLook) -> curves.CurvesChart:
 X_TITLE = "Distance along the eigenvector"
 
 
+def _bins(values: np.ndarray, low: float, high: float) -> pa.Table:
+    """How many of the values lie in each part of the range."""
+    bins = int(np.clip(np.sqrt(len(values)) * 2, 5, 40))
+    counts, edges = np.histogram(values, bins=bins, range=(low, high))
+    return arrow_table(
+        [
+            {"from": float(a), "to": float(b), "count": int(count)}
+            for a, b, count in zip(edges[:-1], edges[1:], counts, strict=True)
+        ]
+    )
+
+
 def batches_chart(spectrum: Spectrum, look: SpectrumLook) -> alt.LayerChart:
     """Histogram of the mini-batches' largest eigenvalues, and the one of all examples."""
     _, values, _ = spectrum.of(MatrixRole.BATCH)
@@ -127,17 +144,11 @@ def batches_chart(spectrum: Spectrum, look: SpectrumLook) -> alt.LayerChart:
     low, high = (min(all_values), max(all_values)) if all_values else (0.0, 1.0)
     margin = 0.05 * ((high - low) or abs(high) or 1.0)
     low, high = low - margin, high + margin
-    bins = int(np.clip(np.sqrt(len(values)) * 2, 5, 40))
-    counts, edges = np.histogram(values, bins=bins, range=(low, high))
-    rows = [
-        {"from": float(a), "to": float(b), "count": int(count)}
-        for a, b, count in zip(edges[:-1], edges[1:], counts, strict=True)
-    ]
     at = ticks(low, high, False, 7)
     axis = {"values": at, "labelExpr": tick_label_expression(at), "grid": False}
     scale = {"domain": [low, high], "nice": False, "zero": False}
     x = alt.X("from:Q", scale=scale, axis=axis, title="Largest eigenvalue")
-    bars = alt.Chart(arrow_table(rows)).mark_bar(style="bin", color=BLUE, binSpacing=1)
+    bars = alt.Chart(_bins(values, low, high)).mark_bar(style="bin", color=BLUE, binSpacing=1)
     bars = bars.encode(
         x=x,
         x2=alt.X2("to:Q"),

@@ -51,21 +51,7 @@ def spike_layers(
     spectrum: Spectrum, span: tuple[float, float], look: SpectrumLook
 ) -> list[alt.Chart]:
     """The extreme eigenvalues as numbered lines with their residuals as bars."""
-    values, residuals = spectrum.eigenvalues
-    limit = spectrum.settings.tolerance * float(np.abs(values).max()) if len(values) else 0.0
-    rows = []
-    for place, value, residual in zip(spectrum.ranks, values, residuals, strict=True):
-        rows.append(
-            SpikeRow(
-                x=float(value),
-                low=float(max(value - residual, span[0])),
-                high=float(min(value + residual, span[1])),
-                rank=place,
-                value=number_text(float(value), 6),
-                residual=number_text(float(residual), 3),
-                converged="yes" if residual <= limit else "no",
-            )
-        )
+    rows = _spike_rows(spectrum, span)
     if not rows:
         return []
     tooltips = [
@@ -97,6 +83,24 @@ def spike_layers(
         rank_texts.encode(
             x=x, y=alt.YValue(RANKS_HEIGHT - 7), text=alt.Text("rank:N"), tooltip=tooltips
         ),
+    ]
+
+
+def _spike_rows(spectrum: Spectrum, span: tuple[float, float]) -> list[SpikeRow]:
+    """The extreme eigenvalues, their bars cut off where the axis ends."""
+    values, residuals = spectrum.eigenvalues
+    limit = spectrum.settings.tolerance * float(np.abs(values).max()) if len(values) else 0.0
+    return [
+        SpikeRow(
+            x=float(value),
+            low=float(max(value - residual, span[0])),
+            high=float(min(value + residual, span[1])),
+            rank=rank,
+            value=number_text(float(value), 6),
+            residual=number_text(float(residual), 3),
+            converged="yes" if residual <= limit else "no",
+        )
+        for rank, value, residual in zip(spectrum.ranks, values, residuals, strict=True)
     ]
 
 

@@ -114,7 +114,7 @@ class _Inspection:
     ) -> InspectedPoint:
         """What a checkpoint is; its tensors go to a file."""
         loaded, model = self.loaded, self.loaded.problem.model
-        changed = _changed(checkpoint)  # before it is read: a later change is seen
+        changed = _change_time(checkpoint)  # before it is read: a later change is seen
         held = read_checkpoint(checkpoint.file)
         weights = fit(held, model, checkpoint.file, checkpoint.part)
         self.tensors = weights.tensors
@@ -202,7 +202,7 @@ def _earlier_hash(
     checkpoint: Checkpoint,
 ) -> str | None:
     """Hash of a checkpoint that was inspected through this very problem, with what lies beside."""
-    changed = _changed(checkpoint)
+    changed = _change_time(checkpoint)
     for earlier in inspected_before:
         if earlier.source_hash != loaded.source_hash or earlier.problem != loaded.facts:
             continue
@@ -216,7 +216,7 @@ def _earlier_hash(
     return None
 
 
-def _changed(checkpoint: Checkpoint) -> int:
+def _change_time(checkpoint: Checkpoint) -> int:
     """When its file was last changed, in nanoseconds; 0 where it is missing."""
     try:
         return checkpoint.file.stat().st_mtime_ns

@@ -72,10 +72,12 @@ def _take_words(parent: ElementTree.Element, outer: Affine, height: float) -> It
         parent.remove(child)
         words = "".join(child.itertext()).strip()
         if words and child.get("fill") != "white":
-            yield _placed(child, words, inner, height)
+            yield _placed_words(child, words, inner, height)
 
 
-def _placed(text: ElementTree.Element, words: str, place: Affine, height: float) -> PlacedWords:
+def _placed_words(
+    text: ElementTree.Element, words: str, place: Affine, height: float
+) -> PlacedWords:
     a, b, _, _, x, y = place
     return PlacedWords(
         words,

@@ -41,26 +41,17 @@ RenderRequest: TypeAlias = Mapping[str, Any]  # JSON values that the client wrot
 
 def scene_arrays(scene: scenes.Scene) -> dict[str, object]:
     """The scene as JSON values for the viewer: arrays in base64, little-endian."""
-    field, surface, lines = scene.field, scene.surface, scene.lines
+    field = scene.field
     low, high = field.range
-    line_cells = scenes.polylines(lines) if lines.n_points else []
     return {
         "id": field.key,
-        "surface": _mesh_arrays(surface, "shade"),
+        "surface": _mesh_arrays(scene.surface, "shade"),
         "markers": _mesh_arrays(scene.markers, "colours"),
         "pins": [
             {"at": at, "label": label, "colour": colour}
             for at, label, colour in scenes.marker_places(field)
         ],
-        "lines": {
-            "points": base64_text(
-                lines.points[np.concatenate(line_cells)] if line_cells else np.empty((0, 3)), "<f4"
-            ),
-            "lengths": base64_text(np.array([len(line) for line in line_cells]), "<u4"),
-            "colours": base64_text(
-                lines.cell_data["colours"] if line_cells else np.empty((0, 3)), "u1"
-            ),
-        },
+        "lines": _line_arrays(scene.lines),
         "walls": {name: base64_text(segments, "<f4") for name, segments in scene.walls.items()},
         "ticks": field.ticks,
         "labels": {"x": field.x_label, "y": field.y_label, "z": field.z_label},
@@ -82,6 +73,18 @@ def scene_arrays(scene: scenes.Scene) -> dict[str, object]:
             "shine": scenes.SHINE,
             "lights": scenes.LIGHTS,
         },
+    }
+
+
+def _line_arrays(lines: pv.PolyData) -> dict[str, object]:
+    """Points of all lines one after the other, how many each has, and its colour."""
+    cells = scenes.polylines(lines) if lines.n_points else []
+    points = lines.points[np.concatenate(cells)] if cells else np.empty((0, 3))
+    colours = lines.cell_data["colours"] if cells else np.empty((0, 3))
+    return {
+        "points": base64_text(points, "<f4"),
+        "lengths": base64_text(np.array([len(cell) for cell in cells]), "<u4"),
+        "colours": base64_text(colours, "u1"),
     }
 
 

@@ -51,13 +51,7 @@ def _furnish_plotter(
         light = pv.Light(position=direction, light_type="camera light", intensity=strength)
         plotter.add_light(light)
     for name in visible_walls(camera["position"]):
-        ends = scene.walls[name].reshape(-1, 3)
-        plotter.add_mesh(
-            pv.line_segments_from_points(ends),
-            color=_wall_colour(background),
-            line_width=WALL_LINE_WIDTH * scale,
-            lighting=False,
-        )
+        _add_wall(plotter, scene.walls[name], _wall_colour(background), scale)
     for mesh in (scene.surface, scene.markers):
         if mesh.n_points:
             _add_solid(plotter, mesh, scene.field)
@@ -71,13 +65,20 @@ def _furnish_plotter(
             copy_mesh=True,
         )
     view = plotter.camera
-    view.position, view.focal_point, view.up = (
-        camera["position"],
-        camera["focal_point"],
-        camera["up"],
-    )
+    view.position, view.focal_point = camera["position"], camera["focal_point"]
+    view.up = camera["up"]
     view.view_angle = view_angle(pixels[0] / pixels[1])
     plotter.reset_camera_clipping_range()
+
+
+def _add_wall(plotter: "pv.Plotter", segments: np.ndarray, colour: str, scale: float) -> None:
+    """Add a wall's lines along the ticks, segments (S, 2, 3)."""
+    plotter.add_mesh(
+        pv.line_segments_from_points(segments.reshape(-1, 3)),
+        color=colour,
+        line_width=WALL_LINE_WIDTH * scale,
+        lighting=False,
+    )
 
 
 def _add_solid(plotter: "pv.Plotter", mesh: pv.PolyData, field: HeightField) -> None:
