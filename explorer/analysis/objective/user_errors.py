@@ -15,7 +15,7 @@ _OURS = Path(__file__).resolve().parents[2]
 _STANDARD = Path(traceback.__file__).resolve().parent
 _PRECISION = (
     "a tensor there has another precision than the weights: choose precision float32, or make it "
-    "with theirs, as by .to(next(model.parameters()).dtype)"
+    "with theirs, by .to(outputs.dtype) in a loss, .to(next(model.parameters()).dtype) in forward"
 )
 LONGEST = 300  # characters of an error's own words
 _DEVICE = re.compile(r"\bcuda\b|on device|same device|expected device|meta tensor", re.IGNORECASE)
