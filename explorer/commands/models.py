@@ -2,7 +2,7 @@
 
 import sys
 
-from explorer.ask import requests
+from explorer.ask.deletion import delete_model
 from explorer.commands.parameters import OpenCatalog
 from explorer.commands.subjects import model_named
 from explorer.commands.user_answer import user_answer
@@ -36,11 +36,7 @@ def delete(name: str, /, *, yes: bool = False, catalog: OpenCatalog) -> int:
     if not yes and not _user_answers_yes(f"Move {what} to the trash?"):
         print("nothing was deleted", file=sys.stderr)
         return 1
-    for job in catalog.active_jobs():
-        question = catalog.question(job.question_key) if job.question_key else None
-        if question is not None and model.id in question.model_ids:
-            requests.cancel(catalog, job.id)
-    catalog.delete_model(model.id)
+    delete_model(catalog, model.id)
     print(f"{message(what)} is in the trash; `restore {model.id[:12]}` takes it out again")
     return 0
 

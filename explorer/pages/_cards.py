@@ -18,7 +18,6 @@ from store import Catalog, UnknownEntry, records
 from store.annotations import Annotation
 
 ACROSS = 4  # cards in a row
-LATEST_JOBS = 200  # among which that of an open question is looked for
 
 
 @dataclass(frozen=True)
@@ -34,10 +33,9 @@ class Card:
 def cards_of(catalog: Catalog, questions: Sequence[records.Question]) -> list[Card]:
     """The cards of these analyses."""
     images = catalog.images([question.key for question in questions])
-    latest: dict[str | None, records.Job] = {}
-    if any(question.status == "open" for question in questions):
-        for job in catalog.jobs(limit=LATEST_JOBS):  # the latest first
-            latest.setdefault(job.question_key, job)
+    latest = catalog.latest_jobs(
+        [question.key for question in questions if question.status == "open"]
+    )
     noted = catalog.annotations("analysis", [question.key for question in questions])
     return [Card(q, images.get(q.key), latest.get(q.key), noted[q.key]) for q in questions]
 

@@ -83,9 +83,7 @@ def _stop(catalog: Catalog, job_ids: Sequence[str]) -> None:
 
 def _show_stopped(app: AppState, question: records.Question, name: str) -> None:
     """An open question that nobody works on."""
-    last = next(
-        (job for job in app.catalog.jobs(limit=200) if job.question_key == question.key), None
-    )
+    last = app.catalog.latest_jobs([question.key]).get(question.key)
     if last and last.status == "failed":
         st.error(as_message(f"{question.title} stopped: {last.error}."), icon=":material/error:")
     text, button = st.columns([4, 1], vertical_alignment="center")

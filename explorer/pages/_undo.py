@@ -7,6 +7,7 @@ from functools import partial
 
 import streamlit as st
 
+from explorer.ask.deletion import delete_analysis, delete_model
 from explorer.pages._session import kept
 from explorer.pages._text import as_text
 from store import Catalog, UnknownEntry
@@ -24,7 +25,10 @@ class Deleted:
 
 
 def delete(catalog: Catalog, what: str, ids: Sequence[str], words: str) -> None:
-    """Move models, analyses or documents to the trash, and offer the way back."""
+    """Move models, analyses or documents to the trash, and offer the way back.
+
+    What is being computed about them is stopped; taken out again, it can be resumed.
+    """
     remove = _ways(catalog, what)[0]
     for id in ids:
         with contextlib.suppress(UnknownEntry):  # gone already
@@ -50,7 +54,7 @@ def offer_undo(catalog: Catalog) -> None:
 def _ways(catalog: Catalog, what: str) -> tuple[Callable[[str], None], Callable[[str], None]]:
     """The way to the trash and the way back."""
     if what == "model":
-        return catalog.delete_model, catalog.restore_model
+        return partial(delete_model, catalog), catalog.restore_model
     if what == "analysis":
-        return catalog.delete_question, catalog.restore_question
+        return partial(delete_analysis, catalog), catalog.restore_question
     return partial(catalog.delete_document, what), partial(catalog.restore_document, what)
