@@ -90,7 +90,7 @@ def parsed(text: str) -> Condition:
         raise CannotFilter("it cannot be read", _EXAMPLE) from error
 
 
-_EXAMPLE = 'write it as in kind == "surface" and lr < 0.1 and name ~ "mlp_.*"'
+_EXAMPLE = 'write it as in kind == "surface" and learning_rate < 0.1 and name ~ "mlp_.*"'
 
 
 def _readable_code(text: str) -> str:

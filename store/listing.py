@@ -48,7 +48,7 @@ class Listings(Door):
 
         Args:
             search: words that must all occur in title, kind, names of the models or settings; or
-                a condition, as in `kind == "surface" and lr < 0.1`.
+                a condition, as in `kind == "surface" and learning_rate < 0.1`.
             kind: only of this kind.
             model_id: only about this model.
             status: only "open" or "complete".

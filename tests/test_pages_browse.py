@@ -1,20 +1,25 @@
 """The list of analyses as it is browsed: conditions, facets, order, table, what is done at once."""
 
 import dataclasses
+import re
 import shlex
 from pathlib import Path
 
 import pytest
 
 from explorer.kinds import kind_named
+from explorer.pages import _running
 from explorer.pages._analyses_table import split_settings
+from explorer.pages._browse import EXAMPLE
+from sample_models import samples
 from store import Catalog
 from store.annotations import Annotation
 from store.records import Question
 from tests.app_test import AppTest
-from tests.filling import new_catalog
+from tests.filling import new_catalog, work
 from tests.screen import fine, labels, opened, pressed, texts
 from tests.stored import put_model
+from tests.tiny import ROOT
 
 LAMBDAS = {"first": 3.0, "second": 40.0, "third": 7.0}  # of the models' spectra
 
@@ -24,7 +29,13 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three models, each with a surface and a spectrum whose numbers are known."""
     catalog = new_catalog(tmp_path_factory.mktemp("browse") / "catalog")
     for place, (name, lambda_max) in enumerate(LAMBDAS.items()):
-        put_model(catalog, name, name, f"w{place}", facts={"parameters": 9, "lr": 0.1 * place})
+        put_model(
+            catalog,
+            name,
+            name,
+            f"w{place}",
+            facts={"parameters": 9, "lr": 0.1 * place, "learning_rate": 0.05},
+        )
         for kind in ("surface", "spectrum"):
             add_question(catalog, kind, name, place)
         catalog.set_numbers(f"spectrum {name}", {"lambda_max": (lambda_max,) * 3}, 0)
@@ -134,6 +145,7 @@ def test_tags_are_found_again(folder: Path) -> None:
 ACTIONS = """
 import streamlit as st
 from explorer.pages._analyses_table import show_actions
+from sample_models import samples
 from store import Catalog
 
 catalog = Catalog({folder!r})
@@ -168,6 +180,7 @@ def test_what_is_chosen_is_tagged_archived_and_deleted_at_once(folder: Path) -> 
 ON_A_MODEL = """
 from explorer.pages._models import show_actions
 from explorer.pages._undo import offer_undo
+from sample_models import samples
 from store import Catalog
 
 catalog = Catalog({folder!r})
@@ -177,6 +190,7 @@ show_actions(catalog, model.name, model, catalog.annotations("model", [model.id]
 """
 FORM = """
 from explorer.pages._annotations import edit_annotation
+from sample_models import samples
 from store import Catalog
 from store.annotations import Annotation
 
@@ -256,3 +270,25 @@ def test_a_list_is_copied_as_link_command_and_sql(folder: Path) -> None:
     assert words[5] == "list" and len(words) == 7
     assert [q.key for q in catalog.questions(words[6])[0]] == ["spectrum first"]
     assert [row[0] for row in catalog.query(sql).rows] == ["spectrum first"]
+
+
+@pytest.mark.parametrize("search", ["kind = surface", 'kind = "surface"', "x_count=51"])
+def test_one_equals_sign_is_told_how_it_is_written(folder: Path, search: str) -> None:
+    """Such a search finds nothing, and one sentence has the right way; the way itself matches."""
+    (said,) = texts(fine(opened(search=search)), "info")
+    assert f"two equals signs, words in quotes: `{EXAMPLE}`" in said
+    assert not texts(fine(opened(search=EXAMPLE)), "info")
+
+
+def test_the_searches_of_the_readme_match_a_sample(tmp_path: Path) -> None:
+    """Imported and answered as at the first start."""
+    catalog = new_catalog(tmp_path / "catalog")
+    (sample,) = [sample for sample in samples() if sample.name == "mlp_a"]
+    _running._order_sample(catalog, sample)
+    work(catalog)
+    work(catalog)
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    searches = re.findall(r"""(?:as in `|list ')(kind == [^`']*)""", readme)
+    assert len(searches) == 2
+    for search in (*searches, EXAMPLE):
+        assert catalog.questions(search)[1] == 1, search

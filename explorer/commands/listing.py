@@ -16,8 +16,8 @@ def list_catalog(search: str = "", /, *, json: bool = False, catalog: OpenCatalo
     """Models with their losses, then analyses with their keys and how far they are.
 
     Args:
-        search: words, or a condition as in `kind == "surface" and lr < 0.1`: then only the analyses
-            that meet it.
+        search: words, or a condition as in `kind == "surface" and learning_rate < 0.1`: then only
+            the analyses that meet it.
         json: as JSON.
         catalog: where they are.
     """

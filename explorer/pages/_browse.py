@@ -26,10 +26,11 @@ MENU_FACETS = {  # facets in the menu, with their labels
     "tag": "Tags",
     "favourite": "Favourites",
 }
+EXAMPLE = 'kind == "surface" and learning_rate < 0.1'
 SEARCH_HELP = """Words that all must occur, or a condition on settings, models and results:
 
 - `kind == "surface" and x_count >= 51`
-- `lr < 0.1 and sharpness.sam > 0.01`: of models with such a sharpness
+- `learning_rate < 0.1 and sharpness.sam > 0.01`: of models with such a sharpness
 - `name ~ "mlp_.*" and not tag == "old"`
 
 `==` `!=` `<` `<=` `>` `>=` `in [a, b]` `~` (pattern) · `and` `or` `not` · brackets"""
@@ -68,6 +69,13 @@ class Browsed:
         """Whether anything is left out."""
         return bool(self.search.strip()) or any(self.facets.values())
 
+    @property
+    def advice(self) -> str:
+        """What to try where nothing matches, in Markdown."""
+        if "=" in self.search and not is_expression(self.search):
+            return f"a condition compares by two equals signs, words in quotes: `{EXAMPLE}`"
+        return "try a model's name, a kind, or a setting"
+
 
 def _in_quotes(text: str) -> str:
     mark = "'" if '"' in text else '"'
@@ -103,7 +111,7 @@ def choose_list(catalog: Catalog) -> Browsed:
         "Search",
         key="search",
         bind="query-params",
-        placeholder='model, kind or setting; or kind == "surface" and lr < 0.1',
+        placeholder=f"model, kind or setting; or {EXAMPLE}",
         icon=":material/search:",
         help=SEARCH_HELP,
         label_visibility="collapsed",

@@ -83,7 +83,7 @@ def show_nothing_stored(browsed: browse.Browsed, working: bool) -> None:
     """What to do where nothing is shown."""
     if browsed.is_narrowed:
         wanted = f"“{as_text(browsed.search)}”" if browsed.search.strip() else "these filters"
-        st.info(f"Nothing matches {wanted}; try a model's name, a kind, or a setting.")
+        st.info(f"Nothing matches {wanted}; {browsed.advice}.")
     elif working:
         st.info("The first surfaces are being computed; they appear here as they are ready.")
     else:
