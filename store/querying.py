@@ -1,13 +1,17 @@
 """Queries of the user's own: read only, and of nothing but the catalog."""
 
+import contextlib
+from collections.abc import Iterator
+
 import duckdb
 
 from store.database_file import Cursor
 from store.door import Door
 from store.errors import CannotQuery, from_duckdb
 from store.isolated import isolated
-from store.records import Table
+from store.records import QueryRows, Table
 
+_ROWS_AT_ONCE = 1000  # that are held
 # A query opens no file, loads nothing and cannot change these. Without the first it could write
 # over the database itself, its log and what lies in its `.tmp`, which DuckDB 2.0.0 leaves open.
 _LOCKS = ("SET disabled_filesystems = 'LocalFileSystem'", "SET lock_configuration = true")
@@ -31,19 +35,31 @@ class SqlQueries(Door):
         Raises:
             CannotQuery: it is none, more than one, writes, or reads something else.
         """
+        with self.open_query(statement) as answer:
+            return Table(answer.columns, list(answer.rows))
+
+    @contextlib.contextmanager
+    def open_query(self, statement: str) -> Iterator[QueryRows]:
+        """The same, of which no more than some rows are held at once; nobody can write meanwhile.
+
+        Raises:
+            CannotQuery: as for `query`, also when a later row meets an error.
+        """
         self.check()
         with isolated(self._lease, self._timeout) as connection:
             try:
                 for lock in _LOCKS:
                     connection.execute(lock)
-                return _answer(connection, statement)
+                columns = _begin(connection, statement)
+                yield QueryRows(columns, _rows_of(connection))
             except duckdb.Error as error:
                 if isinstance(error, _USER_ERRORS):
                     raise CannotQuery(" ".join(str(error).split())) from error
                 raise (from_duckdb(error, self._lease.path) or error) from error
 
 
-def _answer(connection: Cursor, statement: str) -> Table:
+def _begin(connection: Cursor, statement: str) -> tuple[str, ...]:
+    """The names of a query's columns; its rows come as they are fetched."""
     try:
         statement.encode()
     except UnicodeEncodeError as error:
@@ -52,5 +68,9 @@ def _answer(connection: Cursor, statement: str) -> Table:
     if len(types) != 1 or types[0] not in _READING:
         raise CannotQuery("give one statement that reads, such as SELECT * FROM analyses")
     connection.execute(statement)
-    columns = tuple(column[0] for column in connection.description or ())
-    return Table(columns, connection.fetchall())
+    return tuple(column[0] for column in connection.description or ())
+
+
+def _rows_of(connection: Cursor) -> Iterator[tuple[object, ...]]:
+    while batch := connection.fetchmany(_ROWS_AT_ONCE):
+        yield from batch

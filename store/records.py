@@ -1,6 +1,6 @@
 """What the catalog takes and gives: frozen records of plain values."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -272,6 +272,14 @@ class Table:
 
     columns: tuple[str, ...]
     rows: list[tuple[object, ...]]
+
+
+@dataclass(frozen=True)
+class QueryRows:
+    """What a query gives, while it gives it."""
+
+    columns: tuple[str, ...]
+    rows: Iterator[tuple[object, ...]]
 
 
 @dataclass(frozen=True)

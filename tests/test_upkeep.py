@@ -5,6 +5,7 @@ import io
 import json
 import resource
 import signal
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -96,6 +97,37 @@ def test_sql_that_does_more_than_read_is_one_sentence(
     assert (shown.out, shown.err.count("\n")) == ("", 1)
     assert len(catalog.models()) == 2
     assert {p.name for p in catalog.folder.iterdir()} <= {"catalog.duckdb", "files"}
+
+
+MANY = "SELECT i, i / 7 AS share, 'row ' || i AS name FROM range({}) AS t(i)"
+
+
+@pytest.mark.parametrize(("form", "count"), [("", 50_000), ("--csv", 50_000), ("--json", 10_000)])
+def test_sql_holds_no_large_result(catalog: Catalog, form: str, count: int, capfd) -> None:
+    """Of many rows a table has the first 1,000 and says so, a file all; few are in memory."""
+    tracemalloc.start()
+    try:
+        ran(catalog, "sql", MANY.format(count), *filter(None, [form]))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    shown = capfd.readouterr()
+    assert peak < 5e6 + 2 * len(shown.out) * bool(form)  # bytes; what waits is held up to 64 MiB
+    if not form:
+        assert shown.out.endswith("1,000 rows\n") and shown.out.count("\n") == 1002
+        assert shown.err == "these are the first 1,000 rows; --csv or --json gives all\n"
+    elif form == "--csv":
+        assert shown.out.count("\n") == count + 1 and shown.out.endswith("row 49999\n")
+    else:
+        assert json.loads(shown.out)[-1]["name"] == "row 9999"
+
+
+def test_sql_that_fails_late_prints_nothing(catalog: Catalog, capsys) -> None:
+    """A row that cannot be computed after thousands that could: one sentence, and no half file."""
+    late = "SELECT CAST(CASE WHEN i < 90000 THEN '1' ELSE 'x' END AS INT) FROM range(100000) t(i)"
+    ran(catalog, "sql", late, "--csv", status=1)
+    shown = capsys.readouterr()
+    assert shown.out == "" and shown.err.count("\n") == 1 and "Could not convert" in shown.err
 
 
 def test_sql_while_the_catalog_is_in_use(catalog: Catalog) -> None:
