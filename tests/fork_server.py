@@ -297,7 +297,7 @@ if __name__ == "__main__":
     import explorer.commands
     import explorer.jobs.worker.__main__
     import explorer.supervisor.supervisor
-    from explorer.analysis.model.problems import note_loaded_modules
+    from explorer.analysis.model.problem_module import note_loaded_modules
     from explorer.kinds import KINDS
     from explorer.kinds.kind import named_code
     from store import instance

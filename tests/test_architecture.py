@@ -141,6 +141,7 @@ INSIDE = {
         "explorer.admission",
         "explorer.consent",
         "explorer.jobs.isolation",
+        "explorer.jobs.partner",
         "explorer.jobs.job_folder",
         "explorer.jobs.process",
         "explorer.jobs.provenance",

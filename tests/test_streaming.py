@@ -11,7 +11,7 @@ import torch
 from torch.utils.data import Dataset, TensorDataset
 
 from explorer.analysis import interpolation, line
-from explorer.analysis.model import problems
+from explorer.analysis.model import problem_module, problems
 from explorer.analysis.objective import dataset, reading
 from explorer.analysis.objective import device_examples as placing
 from explorer.analysis.objective.evaluator import Evaluator
@@ -225,7 +225,7 @@ def test_unusable_data_sets_are_refused(file: Path, deed: str, said: str) -> Non
 
 def test_processes_load(file: Path, monkeypatch: pytest.MonkeyPatch, tight: None) -> None:
     """Slow loading is done by other processes, also at the second pass; a dead one is told."""
-    module = problems._run_file(file)
+    module = problem_module.run_file(file)
     examples = dataset.Examples(module.problem("pid").data["train"], "train")
     assert examples.workers == 0  # 200 examples take no time
     monkeypatch.setattr(dataset, "SLOW", 0.0)

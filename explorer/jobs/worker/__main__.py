@@ -16,7 +16,8 @@ from pathlib import Path
 import psutil
 
 from explorer.analysis.objective import device as devices
-from explorer.jobs.isolation import Isolation, Partner, start_partner
+from explorer.jobs.isolation import Isolation
+from explorer.jobs.partner import Partner, start_partner
 from explorer.jobs.process import ProcessName
 from explorer.jobs.spool import Spool
 from explorer.jobs.worker.answering import WorkerContext

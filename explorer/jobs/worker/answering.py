@@ -26,8 +26,8 @@ from explorer.analysis.objective.reading_progress import report_reading_to
 from explorer.analysis.objective.user_errors import end_forked_copy, explain_problem_errors
 from explorer.contracts.inspection import ImportResult
 from explorer.contracts.request import AnswerRequest, ImportRequest, Request
-from explorer.jobs.isolation import Partner
 from explorer.jobs.job_folder import JobFolder
+from explorer.jobs.partner import Partner
 from explorer.jobs.process import JOB_START_WORDS, ProcessName
 from explorer.jobs.provenance import provenance
 from explorer.jobs.spool import Spool

@@ -9,7 +9,7 @@ import torch
 
 from explorer.admission import admit
 from explorer.consent import agree_command, note_loaded_file
-from explorer.jobs.isolation import Partner
+from explorer.jobs.partner import Partner
 from explorer.jobs.spool import Spool
 from explorer.jobs.worker.answering import Worker, WorkerContext
 from explorer.jobs.worker.subject import JobSubject

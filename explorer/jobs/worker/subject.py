@@ -5,7 +5,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from explorer.analysis.model.problems import note_loaded_modules
+from explorer.analysis.model.problem_module import note_loaded_modules
 from explorer.analysis.objective.user_errors import ProblemError
 from explorer.consent import agreed_code
 from explorer.contracts.request import AnswerRequest, Request

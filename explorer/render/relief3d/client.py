@@ -5,7 +5,6 @@ import base64
 import json
 import os
 import signal
-import subprocess
 import sys
 import threading
 import types
@@ -17,17 +16,12 @@ from pathlib import Path
 from explorer.codec import Json
 from explorer.render.relief3d.camera import Camera
 from explorer.render.relief3d.height import HeightField
+from explorer.render.relief3d.renderer_child import RendererChild, RenderError
 
-COMMAND = [sys.executable, "-m", "explorer.render.relief3d.process"]
-ROOT = Path(__file__).resolve().parents[3]
 KEPT_ANSWERS = 24  # answers kept: a page asks for the same picture on every rerun
 PROBE_SECONDS = 90.0  # for a trial of OpenGL, which ends itself before
 APT_COMMAND = "apt-get install --no-install-recommends libegl1 libgl1-mesa-dri"
 REGISTRY = "_loss_surface_explorer_renderer"  # a module without a file: no reload removes it
-
-
-class RenderError(RuntimeError):
-    """The renderer did not answer, or could not; one sentence."""
 
 
 class NoOpenGL(RenderError):
@@ -48,11 +42,9 @@ class Renderer:
 
     def __init__(self, environment: Mapping[str, str] | None = None) -> None:
         """Nothing starts yet. `environment` is added to the child's."""
-        self._environment = {**os.environ, **(environment or {})}
-        self._lock = threading.Lock()
+        self._child = RendererChild({**os.environ, **(environment or {})})
         self._probe_lock = threading.Lock()
         self._kept_lock = threading.Lock()
-        self._child: subprocess.Popen[str] | None = None
         self._opengl: OpenGL | None = None
         self._kept: OrderedDict[str, Json] = OrderedDict()
 
@@ -131,7 +123,7 @@ class Renderer:
         Raises:
             RenderError: it cannot be started.
         """
-        return int(str(self._exchange({"method": "ping"}, timeout)["pid"]))
+        return int(str(self._child.reply_to({"method": "ping"}, timeout)["pid"]))
 
     def opengl(self) -> OpenGL:
         """Whether this machine can draw stills: tried once, in a copy of the child.
@@ -145,12 +137,11 @@ class Renderer:
 
     def close(self) -> None:
         """End the child; the next request starts another."""
-        with self._lock:
-            self._end_child()
+        self._child.end()
 
     def _probe_opengl(self) -> OpenGL:
         try:
-            status = int(str(self._exchange({"method": "probe"}, PROBE_SECONDS)["status"]))
+            status = int(str(self._child.reply_to({"method": "probe"}, PROBE_SECONDS)["status"]))
         except RenderError as error:
             return OpenGL(False, f"no picture can be drawn here: {error}", _REMEDY)
         if status == 0:
@@ -171,82 +162,13 @@ class Renderer:
             if keep and key in self._kept:
                 self._kept.move_to_end(key)
                 return self._kept[key]
-        reply = self._exchange({"method": method, "field": field.to_json(), **rest}, timeout)
+        reply = self._child.reply_to({"method": method, "field": field.to_json(), **rest}, timeout)
         with self._kept_lock:
             if keep:
                 self._kept[key] = reply
             while len(self._kept) > KEPT_ANSWERS:
                 self._kept.popitem(last=False)
         return reply
-
-    def _exchange(self, request: Mapping[str, object], timeout: float) -> Json:
-        """The reply; a child that died is started again once."""
-        line = json.dumps(request) + "\n"
-        with self._lock:
-            answer = self._reply_line(line, timeout) or self._reply_line(line, timeout)
-        if not answer:
-            raise RenderError(
-                "the renderer stopped twice on the same request; its messages are in the log"
-            )
-        reply = json.loads(answer)
-        if not reply.pop("ok"):
-            raise RenderError(f"the renderer could not draw this: {reply['error']}")
-        return reply
-
-    def _reply_line(self, line: str, timeout: float) -> str:
-        """The reply's line, empty if the child died over it."""
-        child = self._running_child()
-        late = threading.Event()
-
-        def stop() -> None:
-            late.set()
-            child.kill()
-
-        alarm = threading.Timer(timeout, stop)
-        alarm.start()
-        try:
-            assert child.stdin and child.stdout  # both are pipes
-            child.stdin.write(line)
-            child.stdin.flush()
-            answer = child.stdout.readline()
-        except OSError:  # a broken pipe: it is gone
-            answer = ""
-        finally:
-            alarm.cancel()
-        if answer.endswith("\n"):
-            return answer
-        self._end_child()
-        if late.is_set():
-            raise RenderError(f"the renderer gave no answer within {timeout:g} s and was stopped")
-        return ""
-
-    def _running_child(self) -> "subprocess.Popen[str]":
-        if self._child is None or self._child.poll() is not None:
-            self._end_child()
-            self._child = subprocess.Popen(
-                COMMAND,
-                cwd=ROOT,
-                env=self._environment,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                text=True,
-                encoding="utf-8",
-            )
-        return self._child
-
-    def _end_child(self) -> None:
-        """Kill and reap the child, if there is one."""
-        child, self._child = self._child, None
-        if child is None:
-            return
-        child.kill()
-        for pipe in (child.stdin, child.stdout):
-            try:
-                if pipe:
-                    pipe.close()
-            except OSError:  # what was not yet written has nobody to read it
-                pass
-        child.wait()
 
 
 _REMEDY = (
