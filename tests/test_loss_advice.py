@@ -121,6 +121,17 @@ def test_the_way_out_of_repeated_shapes_gives_torchs_value(way: Callable) -> Non
     assert measured == pytest.approx(float(wanted), rel=1e-6)
 
 
+def test_a_loss_that_needs_its_whole_batch_is_looked_at_whole() -> None:
+    """Where a few examples of it cannot be evaluated; nothing is certain then, but told."""
+
+    def of_a_whole_batch(outputs: Tensor, batch: Batch) -> Tensor:
+        return (outputs.view(3, 10).view(30, 1) - batch[1]).square().mean(1)
+
+    problem = made(of_a_whole_batch, batch_size=EXAMPLES)
+    (said,) = repeated(problem)
+    assert not said.certain
+
+
 class Entries(dict):
     """A dict of a class of its own, into which torch does not look."""
 

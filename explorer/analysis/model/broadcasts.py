@@ -19,7 +19,7 @@ from explorer.analysis.objective.memory import is_out_of_memory
 from explorer.analysis.objective.user_errors import user_line
 from explorer.problem import Batch, Problem
 
-LEAST = 2  # examples that show it
+FEW, LEAST = 6, 2  # examples that show it
 # They repeat what they are given, and may give back one number.
 LOSSES = ("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "poisson_nll_loss", "kl_div")
 OUTPUTS, MIXED, OTHERS = "outputs", "values", "others"
@@ -62,8 +62,11 @@ def broadcasts(problem: Problem, flat: FlatModel, batch: Batch, path: Path) -> l
         batch: a few examples; they are not changed.
         path: of the problem's file.
     """
-    count = count_examples(batch)
-    seen = _seen(problem, flat, batch, path) if count >= LEAST else None
+    count = min(FEW, count_examples(batch))  # of a declared batch too: shapes tell, not values
+    seen = _seen(problem, flat, slice_examples(batch, 0, count), path)
+    if seen is None and count < count_examples(batch):
+        count = count_examples(batch)
+        seen = _seen(problem, flat, batch, path)
     if not seen:
         return []
     for fewer in range(max(LEAST, count - 2), count)[::-1]:
@@ -75,6 +78,8 @@ def broadcasts(problem: Problem, flat: FlatModel, batch: Batch, path: Path) -> l
 
 def _seen(problem: Problem, flat: FlatModel, batch: Batch, path: Path) -> list[Broadcast] | None:
     """What is repeated over these examples; None where they cannot be evaluated."""
+    if count_examples(batch) < LEAST:
+        return []
     batch = copy_batch(batch)
     watch = _ShapeWatch(count_examples(batch), path)
     watch.mark(tensors_of(batch), "batch")  # also of containers that torch does not look into
