@@ -148,3 +148,39 @@ def test_rows_tell_what_is_equal_and_what_is_not(catalog: Catalog) -> None:
     assert rows["Data: fingerprint"].values == ("a" * 12,) * 2
     mixed = compared_rows(catalog, [asked(catalog), asked(catalog, kind=LINE)])
     assert {r.name: r.values for r in mixed}["How many directions"] == ("", "1")
+
+
+def put_problem(catalog: Catalog, id: str, source: str, **arguments: Any) -> None:
+    """A problem with the data and the loss of p1, and a model of it."""
+    facts = {"splits": DATA, "loss": "cross_entropy"}
+    problem = records.Problem(
+        id=id, name=id, path=f"/x/{id}.py", source_hash=source, arguments=arguments, facts=facts
+    )
+    model = records.Model(id=f"of {id}", name=id, problem_id=id, point_id=f"wof {id}")
+    file = catalog.put_file(id.encode(), "safetensors")
+    point = records.Point(model_id=model.id, point_id=model.point_id, label=id, file_hash=file)
+    catalog.add_import(problem, [model], [point], [])
+
+
+def asked_of(catalog: Catalog, problem: str) -> records.Question:
+    """A surface of the problem's model."""
+    return dataclasses.replace(
+        asked(catalog), key=problem, problem_id=problem, model_ids=(f"of {problem}",)
+    )
+
+
+def test_another_problem_file_is_not_compared(catalog: Catalog) -> None:
+    """Its loss may mean something else under the same name: no difference, no rank, but why."""
+    put_problem(catalog, "other file", "1" * 64)
+    reasons = hindrances(catalog, asked(catalog), asked_of(catalog, "other file"))
+    assert reasons.of_numbers == ("another problem file, whose loss may be another one",)
+    assert reasons.words and reasons.remarks == ()
+
+
+def test_other_arguments_have_no_difference_point_by_point(catalog: Catalog) -> None:
+    """The network may be another one, whose directions are others; losses on the data compare."""
+    put_problem(catalog, "wide", "0" * 64, width=9)
+    reasons = hindrances(catalog, asked(catalog), asked_of(catalog, "wide"))
+    assert reasons.of_numbers == ()
+    assert reasons.words == "a problem with other arguments (none, width=9)"
+    assert reasons.remarks == (reasons.words,)

@@ -80,9 +80,10 @@ def hindrances(catalog: Catalog, first: records.Question, other: records.Questio
     Of two kinds the objective's settings alone are compared. Another seed or another number of
     points is no other question, but there is no difference point by point.
     """
-    numbers, remarks = _other_problem(catalog, first, other)
-    remarks += _other_training(catalog, first, other)
-    places = [] if first.kind == other.kind else ["another kind of analysis"]
+    numbers, places = _other_problem(catalog, first, other)
+    remarks = [*places, *_other_training(catalog, first, other)]
+    if first.kind != other.kind:
+        places.append("another kind of analysis")
     if first.kind == other.kind and first.version != other.version:
         numbers.append(f"another version ({first.version}, {other.version})")
     kind = kind_named(first.kind)
@@ -110,7 +111,10 @@ def _settings(question: records.Question) -> ObjectiveSettings:
 def _other_problem(
     catalog: Catalog, first: records.Question, other: records.Question
 ) -> tuple[list[str], list[str]]:
-    """In what data and loss differ, and what is known of neither."""
+    """In what data and loss differ; whether the network may be another one, with other places.
+
+    Losses of one name on the same data are one only where the same file says what they are.
+    """
     problems = [catalog.problem(one.problem_id) for one in (first, other)]
     facts = [ProblemFacts.of(problem.facts) for problem in problems]
     splits = [fact.splits.get(one.split) for fact, one in zip(facts, (first, other), strict=True)]
@@ -120,10 +124,17 @@ def _other_problem(
         hindering.append(f"other data ({first.split} {data[0]}, {other.split} {data[1]})")
     if facts[0].loss != facts[1].loss:
         hindering.append(f"another loss ({facts[0].loss}, {facts[1].loss})")
-    sources = [(problem.source_hash, dict(problem.arguments)) for problem in problems]
-    if sources[0] == sources[1]:
+    one, two = problems
+    if one.source_hash != two.source_hash:
+        hindering.append("another problem file, whose loss may be another one")
+    if dict(one.arguments) == dict(two.arguments):
         return hindering, []
-    return hindering, [f"another problem file or arguments; both losses are called {facts[0].loss}"]
+    pair = ", ".join(_arguments_text(problem) for problem in problems)
+    return hindering, [f"a problem with other arguments ({pair})"]
+
+
+def _arguments_text(problem: records.Problem) -> str:
+    return " ".join(f"{name}={value}" for name, value in problem.arguments.items()) or "none"
 
 
 def _other_training(
