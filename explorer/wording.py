@@ -51,6 +51,17 @@ def quote(name: object, most: int = QUOTED_LENGTH) -> str:
     return f"'{one_line(name, most)}'"
 
 
+def counted(count: int, one: str, several: str = "") -> str:
+    """A number of things, as in "1 snapshot", "1,200 snapshots".
+
+    Args:
+        count: how many.
+        one: the word for one.
+        several: the word for other numbers, where it is not that with an s.
+    """
+    return f"{count:,} {one if count == 1 else several or f'{one}s'}"
+
+
 def few(words: list[str], most: int = 3) -> str:
     """The first ones, and how many more there are."""
     first_words = ", ".join(words[:most])

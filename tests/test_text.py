@@ -8,7 +8,7 @@ import pytest
 from explorer.contracts.checkpoint import Checkpoint
 from explorer.importing.order import order_import
 from explorer.pages._text import as_message, as_text, in_badge
-from explorer.wording import message, printable
+from explorer.wording import counted, message, printable
 from store import Catalog
 
 WJ = "\N{WORD JOINER}"
@@ -73,3 +73,13 @@ def test_a_name_that_is_no_utf8_is_refused(tmp_path: Path) -> None:
             order_import(catalog, problem, {}, files, name)
     assert catalog.jobs() == []
     catalog.close()
+
+
+@pytest.mark.parametrize(
+    ("count", "words"),
+    [(0, "0 analyses"), (1, "1 analysis"), (2, "2 analyses"), (1200, "1,200 analyses")],
+)
+def test_one_thing_is_not_several(count: int, words: str) -> None:
+    """A number of things reads as people say it, also where the plural is no s."""
+    assert counted(count, "analysis", "analyses") == words
+    assert counted(count, "job") == words.replace("analyses", "jobs").replace("analysis", "job")

@@ -15,7 +15,7 @@ from explorer.pages._annotations import FULL_STAR, notes_button
 from explorer.pages._facts import local_time
 from explorer.pages._pins import FEWEST_PANELS, MOST_PANELS
 from explorer.pages._undo import delete
-from explorer.wording import printable
+from explorer.wording import counted, printable
 from store import Catalog, UnknownEntry, records
 
 TITLES = {kind.name: kind.title for kind in KINDS}
@@ -28,7 +28,7 @@ def show_table(
     """The analyses of a page of the list; below, what can be done with those that are chosen."""
     columns, equal = table_columns(catalog, questions, subjects)
     if equal:
-        with st.expander(f"{len(equal)} settings are equal in all"):
+        with st.expander(f"{counted(len(equal), 'setting is', 'settings are')} equal in all"):
             st.text("\n".join(f"{name}  {value}" for name, value in equal.items()))
     state = st.dataframe(
         columns,

@@ -13,7 +13,7 @@ from explorer.pages._annotations import favourite_button, notes_button, show_not
 from explorer.pages._facts import distinguishing_text, local_time
 from explorer.pages._text import as_text
 from explorer.pages._undo import delete
-from explorer.wording import printable
+from explorer.wording import counted, printable
 from store import Catalog, UnknownEntry, records
 from store.annotations import Annotation
 
@@ -98,7 +98,7 @@ def delete_button(catalog: Catalog, question: records.Question) -> None:
         help="Move to the trash",
     ):
         if users := len(catalog.users_of_points(question.key)):
-            st.toast(f"{users:,} analyses keep points that it brought.")
+            st.toast(f"{counted(users, 'analysis keeps', 'analyses keep')} points that it brought.")
         delete(catalog, "analysis", [question.key], question.title)
         st.rerun()
 

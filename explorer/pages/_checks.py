@@ -9,6 +9,7 @@ import streamlit as st
 
 from explorer.kinds.facts import AnswerFacts, AxesFacts
 from explorer.kinds.statistics import loss_interval
+from explorer.wording import counted
 from store import records
 
 if TYPE_CHECKING:
@@ -192,7 +193,7 @@ def _finite_badge(result: Losses) -> None:
 
     bad = int((result.computed & ~np.isfinite(result.loss)).sum())
     st.badge(
-        f"{bad:,} points NaN or Inf" if bad else "all finite",
+        f"{counted(bad, 'point')} NaN or Inf" if bad else "all finite",
         icon=":material/warning:" if bad else ":material/check:",
         color="orange" if bad else "green",
         help="NaN and Inf are stored and drawn as they are, never replaced.",

@@ -8,6 +8,7 @@ import streamlit as st
 from explorer.contracts.facts import ModelFacts, SplitFacts
 from explorer.kinds import kind_named, settings_from_json
 from explorer.pages._text import as_text
+from explorer.wording import counted
 from store import records
 
 
@@ -34,7 +35,7 @@ def distinguishing_words(question: records.Question) -> str:
     kind = kind_named(question.kind)
     words = list(settings_from_json(kind.settings, question.settings).distinguishing_words)
     if kind.runs_from is not None:
-        words.append(f"{len(question.point_ids) - kind.runs_from} snapshots")
+        words.append(counted(len(question.point_ids) - kind.runs_from, "snapshot"))
     return " · ".join(words)
 
 

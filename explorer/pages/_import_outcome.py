@@ -14,6 +14,7 @@ from explorer.pages._import_form import complain
 from explorer.pages._links import kind_links
 from explorer.pages._progress import stop_button
 from explorer.pages._text import as_text
+from explorer.wording import counted
 from store import Catalog, records
 
 LIVE_SECONDS = 0.7
@@ -72,7 +73,7 @@ def show_import(catalog: Catalog, job: records.Job) -> None:
         return
     label = next(name for name, m in label_models(catalog.models()).items() if m.id == model.id)
     st.subheader(as_text(label), anchor=False)
-    count = f"{model.points:,} snapshot{'' if model.points == 1 else 's'}"
+    count = counted(model.points, "snapshot")
     st.caption(f"{facts_line(model)} · {count}")
     for warning in storing.warnings(catalog, model):
         st.warning(parts.sentence(ValueError(warning)), icon=":material/warning:")

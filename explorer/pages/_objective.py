@@ -6,6 +6,7 @@ from explorer.contracts.facts import ProblemFacts
 from explorer.kinds.objective_settings import FROZEN
 from explorer.kinds.setting import setting_field
 from explorer.pages import _forms as forms
+from explorer.wording import counted
 from store import records
 
 USUAL_EXAMPLES = 256  # in a subset at first, where there are so many
@@ -44,6 +45,6 @@ def _choose_subset(settings: type, count: int) -> forms.Values:
     names = ("examples", "examples_seed")
     values |= forms.choose_row(settings, names, values, usual=usual, narrow=True)
     if isinstance(examples := values["examples"], int) and examples > count:
-        st.error(f"The split has only {count:,} examples; choose fewer.")
+        st.error(f"The split has only {counted(count, 'example')}; choose fewer.")
         st.stop()
     return values

@@ -15,6 +15,7 @@ from explorer.pages import _spectrum as words
 from explorer.pages._export import export_chart, export_line
 from explorer.render.spectrum import draw
 from explorer.render.spectrum_density import fitted_overlays
+from explorer.wording import counted
 from store import records
 
 TENSOR_NAMES_WIDTH = 265  # px beside a plot for the tensors' names
@@ -150,7 +151,9 @@ def show_traces(question: records.Question, spectrum: Spectrum) -> None:
         chart = partial(draw, spectrum, look)
         charts.show_chart(chart(), "Trace of each tensor's block")
         count = len(spectrum.probes)
-        st.caption(f"Trace of each tensor's block; grey: 95 % interval over {count} probes.")
+        st.caption(
+            f"Trace of each tensor's block; grey: 95 % interval over {counted(count, 'probe')}."
+        )
         export_chart("layers", chart, [question])
 
 
@@ -184,5 +187,6 @@ def show_batches(question: records.Question, spectrum: Spectrum) -> None:
     look = SpectrumLook(picture="batches", width=charts.plot_width())
     chart = partial(draw, spectrum, look)
     charts.show_chart(chart(), "Histogram of the largest eigenvalues of mini-batches")
-    st.caption(f"{count:,} mini-batches of {spectrum.settings.batch_examples:,} examples.")
+    batches = counted(count, "mini-batch", "mini-batches")
+    st.caption(f"{batches} of {counted(spectrum.settings.batch_examples, 'example')}.")
     export_chart("batches", chart, [question])

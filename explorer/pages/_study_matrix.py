@@ -21,6 +21,7 @@ from explorer.pages._study_cell import Shown, show_cell
 from explorer.pages._study_edit import model_labels
 from explorer.pages._study_head import Matrix, columns_of, show_head
 from explorer.pages._text import as_text
+from explorer.wording import counted
 from store import CatalogError
 from store.documents import Document
 
@@ -70,7 +71,8 @@ def show_work(matrix: Matrix, all_cells: Sequence[Cell]) -> None:
             type="primary",
             icon=":material/play_arrow:",
             key="compute-study",
-            help=f"{len(missing):,} analyses, the quickest models and questions first",
+            help=counted(len(missing), "analysis", "analyses")
+            + ", the quickest models and questions first",
         ):
             _compute(matrix)
         if jobs := study_run.jobs_under_way(under_way):

@@ -16,6 +16,7 @@ from explorer.pages._facts import local_time
 from explorer.pages._recent import offer_recent
 from explorer.pages._running import AppState
 from explorer.pages._text import as_text
+from explorer.wording import counted
 from store import CannotFilter, Catalog
 
 PAGE_SIZES = {"Cards": 12, "Table": 50}  # analyses of a page of the list
@@ -45,7 +46,7 @@ def show_analyses(app: AppState) -> None:
         if not total:
             show_nothing_stored(browsed, bool(jobs))
         if jobs:
-            st.caption(f"{len(jobs)} jobs under way or waiting; see **Jobs**.")
+            st.caption(f"{counted(len(jobs), 'job')} under way or waiting; see **Jobs**.")
         settled = not jobs and not app.is_settling
         if (unsettled and settled) or set(subjects.labels) != before:
             st.rerun()  # the table of models changes too, or there is nothing left to wait for
@@ -121,7 +122,7 @@ def show_trash(catalog: Catalog) -> None:
                 st.rerun()
         if st.button("Empty the trash", icon=":material/delete_forever:"):
             removed = catalog.empty_trash()
-            st.toast(f"{removed.count:,} files removed, {removed.bytes / 1e6:,.1f} MB")
+            st.toast(f"{counted(removed.count, 'file')} removed, {removed.bytes / 1e6:,.1f} MB")
             st.rerun()
 
 

@@ -14,6 +14,7 @@ from explorer.pages._compared_numbers import show_numbers
 from explorer.pages._links import Subjects, link_to, show_link
 from explorer.pages._panels import Panel
 from explorer.pages._text import as_text
+from explorer.wording import counted
 from store import Catalog
 
 PANEL_PARAMETER = "panel"  # in the address, once for each
@@ -32,7 +33,11 @@ def chosen_panels(catalog: Catalog) -> list[Panel]:
         st.warning(f"The address names {len(named)} analyses: the first {len(wanted)} are shown.")
     panels = panels_.panels_of(catalog, pins.readable_questions(catalog, wanted))
     if missing := len(wanted) - len(panels):
-        st.warning(f"{missing} of {len(wanted)} analyses are not in this catalog, or unreadable.")
+        verb = "is" if missing == 1 else "are"
+        st.warning(
+            f"{missing} of {counted(len(wanted), 'analysis', 'analyses')} {verb} not in this "
+            "catalog, or unreadable."
+        )
     return panels
 
 

@@ -28,6 +28,7 @@ from explorer.pages._objective import choose_objective
 from explorer.pages._offers import offer_stored
 from explorer.pages._provenance import show_provenance
 from explorer.render.marks.ticks import number_text
+from explorer.wording import counted
 from store import Catalog, records
 
 START_NAMES = ("starts", "every", "seed", "noise")
@@ -236,7 +237,7 @@ with sides.top:
 with sides.right:
     first, *_ = models.values()
     parts.show_heading(f"Critical points from {', '.join(models)}")
-    st.caption(f"{first.points} snapshots · {facts_line(first)}")
+    st.caption(f"{counted(first.points, 'snapshot')} · {facts_line(first)}")
     if stored_question is None:
         st.info(f"Not computed yet: {asking.PRESS_COMPUTE}.", icon=CRITICAL.icon)
         offer_stored(app, missing)

@@ -11,6 +11,7 @@ from explorer.pages._import_form import JOB_KEY, choose_import, complain
 from explorer.pages._import_outcome import show_outcome
 from explorer.pages._session import kept
 from explorer.pages._text import as_message
+from explorer.wording import counted
 from store import Catalog
 
 
@@ -27,7 +28,7 @@ def show_followed_runs(catalog: Catalog) -> None:
             st.subheader("Followed runs", anchor=False)
         for folder, entry in entries.items():
             text, button = st.columns([5, 1], vertical_alignment="center")
-            text.markdown(f"{as_message(folder)} · {counts.get(folder, 0):,} snapshots")
+            text.markdown(f"{as_message(folder)} · {counted(counts.get(folder, 0), 'snapshot')}")
             label = "Dismiss" if entry.stopped else "Unfollow"
             if button.button(label, key=f"unfollow-{folder}", width="stretch"):
                 following.unfollow(catalog, Path(folder))

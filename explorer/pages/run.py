@@ -26,6 +26,7 @@ from explorer.pages._offers import offer_stored
 from explorer.pages._provenance import show_provenance
 from explorer.pages._text import as_text
 from explorer.pages._trajectories import choose_moment
+from explorer.wording import counted
 from store import Catalog, records
 
 
@@ -205,11 +206,13 @@ with sides.right:
     with st.container():
         for name, model in models_by_label.items():
             of = f"{as_text(name)}: " if len(models_by_label) > 1 else ""
-            st.caption(f"{of}{model.points} snapshots · {facts_line(model)}")
+            st.caption(f"{of}{counted(model.points, 'snapshot')} · {facts_line(model)}")
         look_for_more(app.catalog, {model.id: model.points for model in models})
         if older_question is not None:
             new = len(wish.question(app.catalog).points) - len(older_question.point_ids)
-            st.info(f"{new:,} new snapshots since this was computed: {asking.PRESS_COMPUTE}.")
+            st.info(
+                f"{counted(new, 'new snapshot')} since this was computed: {asking.PRESS_COMPUTE}."
+            )
         elif stored_question is None:
             st.info(f"Not computed yet: {asking.PRESS_COMPUTE}.")
             offer_stored(app, missing)

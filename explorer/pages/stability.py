@@ -27,6 +27,7 @@ from explorer.pages._stability_training import (
     has_moments,
     threshold_note,
 )
+from explorer.wording import counted
 from store import Catalog, records
 
 EFFORT_NAMES = ("probes", "seed", "room", "tolerance")
@@ -120,7 +121,7 @@ def residual_badge(stability: Stability) -> None:
         (error[has_eigenvalue] > stability.facts.tolerance * np.abs(top[has_eigenvalue])).sum()
     )
     st.badge(
-        f"{late_count:,} snapshots not converged: raise the steps"
+        f"{counted(late_count, 'snapshot')} not converged: raise the steps"
         if late_count
         else f"residuals within {stability.facts.tolerance:g}",
         icon=":material/warning:" if late_count else ":material/check:",
@@ -140,7 +141,7 @@ with sides.top:
 with sides.right:
     model, _ = wish.subjects[0]
     parts.show_heading(f"Curvature along the training of {model.name}")
-    st.caption(f"{model.points} snapshots · {facts_line(model)}")
+    st.caption(f"{counted(model.points, 'snapshot')} · {facts_line(model)}")
     if stored_question is None:
         st.info(
             f"This run's curvature has not been computed yet: {asking.PRESS_COMPUTE}; it grows "

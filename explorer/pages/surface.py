@@ -26,6 +26,7 @@ from explorer.pages._offers import offer_stored
 from explorer.pages._provenance import show_provenance
 from explorer.pages._running import AppState
 from explorer.pages._surface_view import choose_look, decay_of, show_drawing
+from explorer.wording import counted
 from store import Catalog, records
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def refine_button(app: AppState, plane: ChosenPlane) -> None:
         f"Refine to {counts['x_count']} × {counts['y_count']}",
         icon=":material/grid_on:",
         on_click=ask,
-        help=f"Computes {more:,} points more; the others are kept.",
+        help=f"Computes {counted(more, 'point')} more; the others are kept.",
     )
 
 
