@@ -76,10 +76,15 @@ def first_schema(folder: Path) -> None:
 def stored_model(catalog: Catalog, name: str, path: str, facts: dict[str, Any]) -> records.Model:
     """A model of the catalog, as an import leaves it."""
     prints = {"train": {"count": 40, "fingerprint": "7"}, "test": {"count": 13, "fingerprint": "8"}}
-    known = {"splits": prints, "loss": "cross_entropy", "metrics": ["accuracy"], **facts}
+    facts = {"splits": prints, "loss": "cross_entropy", "metrics": ["accuracy"], **facts}
     stem = Path(path).stem
     made = records.Problem(
-        id="p", name=stem, path=path, source_hash="5" * 64, arguments={"width": 6}, facts=known
+        id="p",
+        name=stem,
+        path=path,
+        source_hash="5" * 64,
+        arguments={"width": 6},
+        facts=facts,
     )
     file = catalog.put_file(b"weights", ".safetensors")
     ids = ("0" * 64, "1" * 64, POINT)  # the last is the final one

@@ -451,8 +451,8 @@ def test_an_optimisers_state_is_no_checkpoint(tmp_path: Path) -> None:
     """A pattern over a recorded run's folder passes over the files of the optimiser."""
     for name in ("step_1.safetensors", "step_1.optimizer.safetensors", "step_2.safetensors"):
         (tmp_path / name).write_bytes(b"x")
-    found = sources.resolve([f"{tmp_path}/*.safetensors"])
-    assert [c.file.name for c in found.checkpoints] == [
+    resolved_sources = sources.resolve([f"{tmp_path}/*.safetensors"])
+    assert [c.file.name for c in resolved_sources.checkpoints] == [
         "step_1.safetensors",
         "step_2.safetensors",
     ]

@@ -127,9 +127,9 @@ def test_rounds_take_turns_and_the_first_does_not_count() -> None:
         calls.append(name)
         return float(len(calls))
 
-    found = interleaved({n: lambda n=n: contestant(n) for n in "ab"}, 2)  # type: ignore[misc]
+    measured = interleaved({n: lambda n=n: contestant(n) for n in "ab"}, 2)  # type: ignore[misc]
     assert calls == ["a", "b", "a", "b", "b", "a"]
-    assert found == {"a": [3.0, 6.0], "b": [4.0, 5.0]}
+    assert measured == {"a": [3.0, 6.0], "b": [4.0, 5.0]}
 
 
 def test_missing_data_leave_a_row_that_says_so(monkeypatch, tmp_path: Path) -> None:

@@ -66,10 +66,10 @@ def test_lightning_snapshots(stand_in: Any, tmp_path: Path, package: str) -> Non
     callback = ours.RecorderCallback(tmp_path, every=3, submodule="model", seed=4)
     assert not list(tmp_path.iterdir())
     lightning_run(callback, Lit(), batches=7)
-    found = read_recording(tmp_path)
-    assert [s.step for s in found.snapshots] == [0, 3, 6, 7] and found.ended
-    assert found.curves["loss"] == ((3, 3.0), (6, 6.0)) and found.head["seed"] == 4
-    kept = [safetensors.torch.load_file(s.file) for s in found.snapshots]
+    recording = read_recording(tmp_path)
+    assert [s.step for s in recording.snapshots] == [0, 3, 6, 7] and recording.ended
+    assert recording.curves["loss"] == ((3, 3.0), (6, 6.0)) and recording.head["seed"] == 4
+    kept = [safetensors.torch.load_file(s.file) for s in recording.snapshots]
     assert [float(k["weight"][0, 0]) for k in kept[1:]] == [3.0, 6.0, 7.0]
     assert set(kept[0]) == {"weight", "bias"}  # those of the network alone
 
@@ -78,9 +78,9 @@ def test_lightning_accumulated_gradients(stand_in: Any, tmp_path: Path) -> None:
     """Batches between two optimiser steps are no steps, and the loss is the undivided one."""
     ours = stand_in("lightning.pytorch.callbacks", "Callback", LIGHTNING)
     lightning_run(ours.RecorderCallback(tmp_path, every=1), Lit(), batches=6, parts=2)
-    found = read_recording(tmp_path)
-    assert [s.step for s in found.snapshots] == [0, 1, 2, 3]
-    assert found.curves["loss"] == ((1, 2.0), (2, 4.0), (3, 6.0))
+    recording = read_recording(tmp_path)
+    assert [s.step for s in recording.snapshots] == [0, 1, 2, 3]
+    assert recording.curves["loss"] == ((1, 2.0), (2, 4.0), (3, 6.0))
 
 
 def test_hugging_face_snapshots_and_logs(stand_in: Any, tmp_path: Path) -> None:
@@ -98,10 +98,10 @@ def test_hugging_face_snapshots_and_logs(stand_in: Any, tmp_path: Path) -> None:
         callback.on_log(nothing, state, nothing, logs=logs, **more)
     callback.on_log(nothing, state, nothing, **more)
     callback.on_train_end(nothing, state, nothing, **more)
-    found = read_recording(tmp_path)
-    assert [s.step for s in found.snapshots] == [0, 2, 4, 5] and found.ended
-    assert dict(found.curves["loss"]) == {1: 1.0, 2: 0.5, 3: 1 / 3, 4: 0.25, 5: math.inf}
-    assert set(found.curves) == {"loss", "learning_rate"}
+    recording = read_recording(tmp_path)
+    assert [s.step for s in recording.snapshots] == [0, 2, 4, 5] and recording.ended
+    assert dict(recording.curves["loss"]) == {1: 1.0, 2: 0.5, 3: 1 / 3, 4: 0.25, 5: math.inf}
+    assert set(recording.curves) == {"loss", "learning_rate"}
 
 
 @pytest.mark.parametrize(

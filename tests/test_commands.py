@@ -174,12 +174,12 @@ def test_the_list_as_json(folder: Path, capsys) -> None:
     def refuse(word: str) -> None:
         raise AssertionError(f"{word} is no JSON")
 
-    found = json.loads(said(capsys, folder, "list", "--json"), parse_constant=refuse)
-    [listed] = found["models"]
+    listing = json.loads(said(capsys, folder, "list", "--json"), parse_constant=refuse)
+    [listed] = listing["models"]
     assert listed["measurements"]["odd"] == {"nothing": "NaN", "everything": "-inf"}
     assert listed["measurements"]["train"] == model.measurements["train"]
     assert (listed["id"], listed["name"], listed["points"]) == (model.id, "tiny", 1)
-    by_units = {analysis["units"]: analysis for analysis in found["analyses"]}
+    by_units = {analysis["units"]: analysis for analysis in listing["analyses"]}
     assert (by_units[9]["status"], by_units[9]["units_done"]) == ("open", 4)
     assert (by_units[6]["status"], by_units[6]["models"]) == ("complete", ["tiny"])
     assert by_units[6]["settings"]["x_count"] == 6

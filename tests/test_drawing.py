@@ -79,13 +79,13 @@ def catalog(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
 @pytest.fixture(scope="module")
 def answers(catalog: Catalog) -> dict[str, Answer]:
     """A whole answer of each kind."""
-    found = {}
+    answers_by_kind = {}
     for question in catalog.questions(status="complete", limit=100)[0]:
         names = subject_names(catalog, question)
         result = questions.result_of(catalog, question)
-        found[question.kind] = Answer(kind_named(question.kind), result, names)
-    assert set(found) == set(NAMES)
-    return found
+        answers_by_kind[question.kind] = Answer(kind_named(question.kind), result, names)
+    assert set(answers_by_kind) == set(NAMES)
+    return answers_by_kind
 
 
 def as_text(drawing: Chart | Relief) -> str:

@@ -243,10 +243,10 @@ def test_a_run_is_followed_before_its_first_snapshot(catalog: Catalog, tmp_path:
     """A begun run without snapshots is waited for; its model has the name that was given."""
     folder, file = tmp_path / "run", problem_file(tmp_path / "p")
     record(folder)
-    found = sources.resolve([str(folder)])
-    assert found.recording and not found.checkpoints and not found.errors
+    run_sources = sources.resolve([str(folder)])
+    assert run_sources.recording and not run_sources.checkpoints and not run_sources.errors
     with pytest.raises(ValueError, match="has no snapshot yet; follow it"):
-        sources.order(catalog, found, file, {})
+        sources.order(catalog, run_sources, file, {})
     follow(catalog, folder, file, name="early")
     time.sleep(1.0)
     assert steps(catalog, folder) == [] and stopped(catalog, folder) == ""

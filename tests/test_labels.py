@@ -62,10 +62,10 @@ def test_as_the_shell_lists_them(tmp_path: Path) -> None:
     run = tmp_path / "run"
     shell = files(run, "epoch_1/model.pt", "epoch_10/model.pt", "epoch_2/model.pt")
     for named in (shell, [str(run / "*" / "model.pt")]):
-        found = sources.resolve(named)
-        made = [(c.label, c.step) for c in found.checkpoints]
+        resolved_sources = sources.resolve(named)
+        made = [(c.label, c.step) for c in resolved_sources.checkpoints]
         assert made == [("epoch_1", 1), ("epoch_2", 2), ("epoch_10", 10)]
-        assert found.name == "run"
+        assert resolved_sources.name == "run"
     other = [shell[1], shell[0], shell[2]]  # somebody's own order
     assert [c.step for c in sources.resolve(other).checkpoints] == [10, 1, 2]
 
@@ -85,13 +85,13 @@ def test_a_folder_of_a_trainer_is_a_run(tmp_path: Path) -> None:
     """Snapshots by step in natural order, curves of its log; it grows, and ends."""
     trainer(tmp_path, 9, 10)
     files(tmp_path, "model.safetensors", "checkpoint-11/model.safetensors", "checkpoint-x/a")
-    found = sources.resolve([str(tmp_path)])
-    assert not found.errors and found.recording is not None
-    assert [(c.file.name, c.step) for c in found.checkpoints] == [
+    resolved_sources = sources.resolve([str(tmp_path)])
+    assert not resolved_sources.errors and resolved_sources.recording is not None
+    assert [(c.file.name, c.step) for c in resolved_sources.checkpoints] == [
         ("checkpoint-9", 9),
         ("checkpoint-10", 10),
     ]  # checkpoint-11 is not finished: it has no state yet
-    facts = recorded_runs.run_facts(found.recording)
+    facts = recorded_runs.run_facts(resolved_sources.recording)
     assert facts.curves == {
         "loss": [[5, 0.4], [9, 2 / 9]],
         "learning_rate": [[5, 0.02], [9, 0.1 / 9]],
@@ -99,7 +99,10 @@ def test_a_folder_of_a_trainer_is_a_run(tmp_path: Path) -> None:
     }
     assert facts.hyperparameters == {"batch_size": 8, "max_steps": 20}
     assert facts.ended is False
-    before = recorded_runs.identity(found.recording), recorded_runs.watched_files(tmp_path)
+    before = (
+        recorded_runs.identity(resolved_sources.recording),
+        recorded_runs.watched_files(tmp_path),
+    )
     trainer(tmp_path, 20)
     grown = recorded_runs.recording_of(tmp_path)
     assert (

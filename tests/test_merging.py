@@ -58,8 +58,8 @@ def rows(catalog: Catalog) -> dict[str, list]:
     def read(cursor: duckdb.DuckDBPyConnection) -> dict[str, list]:
         query = "SELECT table_name FROM duckdb_tables() WHERE NOT internal"
         names = sorted({n for (n,) in cursor.execute(query).fetchall()} - {"migrations"})
-        found = {name: cursor.execute(f"SELECT * FROM {name}").fetchall() for name in names}  # noqa: S608
-        return {name: sorted(map(repr, listed)) for name, listed in found.items()}
+        rows_by_table = {name: cursor.execute(f"SELECT * FROM {name}").fetchall() for name in names}  # noqa: S608
+        return {name: sorted(map(repr, listed)) for name, listed in rows_by_table.items()}
 
     return catalog._read(read)
 
@@ -95,9 +95,9 @@ def test_partial_answers_are_united(here: Catalog, there: Catalog) -> None:
     assert here.merge(there.folder) == MergeCounts(
         models=0, points=0, questions=0, units=2, files=1
     )
-    found = here.values("q1", TABLE)
-    assert found["unit"].tolist() == [0, 1, 2, 3]
-    assert repr(found["loss"].tolist()) == "[nan, 7.0, 8.0, 0.1]"
+    values = here.values("q1", TABLE)
+    assert values["unit"].tolist() == [0, 1, 2, 3]
+    assert repr(values["loss"].tolist()) == "[nan, 7.0, 8.0, 0.1]"
     asked = here.question("q1")
     assert (asked.status, asked.units_done, asked.completed is None) == ("complete", 4, False)
     assert asked.seconds == pytest.approx(0.1 + 0.1 * 2 / 4)

@@ -131,8 +131,8 @@ def test_pictures_appear_on_the_cards(folder: Path) -> None:
 def test_search_and_kind_choose_the_cards(folder: Path, address: dict, cards: int) -> None:
     """Words match name, kind and settings in any case; no match is said."""
     app = fine(opened(**address))
-    found = [link for link in app.get("page_link") if "x_count" in link.proto.query_string]
-    assert len(found) == cards
+    links = [link for link in app.get("page_link") if "x_count" in link.proto.query_string]
+    assert len(links) == cards
     assert any("Nothing matches" in text for text in texts(app, "info")) is not bool(cards)
 
 
@@ -438,9 +438,9 @@ def test_jobs_tell_why_one_failed_and_offer_to_resume(folder: Path) -> None:
     assert "green-badge[:material/check: done]" in said
     links = {link.proto.label: link.proto for link in app.get("page_link")}
     assert links[f"**Surface of {SAMPLE}**"].query_string == "model=mlp_b&x_count=11&y_count=11"
-    known = {job.id for job in Catalog(folder).jobs()}
+    earlier_jobs = {job.id for job in Catalog(folder).jobs()}
     pressed(app, "Resume")
-    (again,) = [job for job in Catalog(folder).jobs() if job.id not in known]
+    (again,) = [job for job in Catalog(folder).jobs() if job.id not in earlier_jobs]
     assert again.title == "Line of stumbling"
     assert "stumbled over the trap (line " in ended(Catalog(folder), again.id).error
     page = opened(LINE_PAGE, model="stumbling", x_count="21")

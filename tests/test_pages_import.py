@@ -128,11 +128,11 @@ def test_an_import_shows_what_was_found(place: Path) -> None:
     fine(settled(app))
     (model,) = Catalog(place / "catalog").models()
     assert (model.name, model.points) == ("mine", 2)
-    measured, found = (table.value for table in app.dataframe)
-    assert list(found["Name"]) == list(tensors())
-    row = found.set_index("Name").loc["0.weight"]
+    measured, tensor_table = (table.value for table in app.dataframe)
+    assert list(tensor_table["Name"]) == list(tensors())
+    row = tensor_table.set_index("Name").loc["0.weight"]
     assert (row["Shape"], row["Type"], row["Role"]) == ("6 × 8", "float32", "parameter")
-    assert found.set_index("Name").loc["1.running_mean", "Role"] == "buffer"
+    assert tensor_table.set_index("Name").loc["1.running_mean", "Role"] == "buffer"
     test = measured.set_index("Split").loc["test"]
     assert test["Loss"] == model.measurements["test"]["loss"] and test["Examples"] == 13
     assert test["Seconds per evaluation"] > 0 and len(test["Fingerprint of the data"]) == 64

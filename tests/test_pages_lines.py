@@ -55,10 +55,10 @@ def answer(catalog: Catalog, kind: Kind, settings: object, *names: str) -> None:
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two digits networks, one with snapshots; two tiny ones with BatchNorm; one of each answer."""
     folder = tmp_path_factory.mktemp("lines")
-    known = {sample.name: sample for sample in samples()}
+    samples_by_name = {sample.name: sample for sample in samples()}
     catalog = new_catalog(folder / "catalog")
     for name in ("mlp_a", "mlp_b"):
-        sample = known[name]
+        sample = samples_by_name[name]
         kept = [c for c in sample.checkpoints if c.step in STEPS]
         files = [Checkpoint(file=c.path, step=c.step) for c in kept]
         add_model(catalog, sample.problem, files, name, sample.arguments)
@@ -212,7 +212,7 @@ def test_a_point_of_a_difference_takes_two_evaluations(folder: Path) -> None:
     catalog = Catalog(folder)
     model, point = subject(catalog, "mlp_a")
     other = subject(catalog, "mlp_b")
-    found = []
+    seconds_per_unit = []
     for kind, settings in (
         (INTERPOLATION, InterpolationSettings(x_count=100)),
         (DIFFERENCE, DifferenceSettings(x_count=100)),
@@ -220,9 +220,9 @@ def test_a_point_of_a_difference_takes_two_evaluations(folder: Path) -> None:
         asked = questions.question_about(
             catalog, kind, model, settings, point=point, others=[other]
         )
-        found.append(estimate(catalog, asked, model, True).per_unit)
-    assert found[1] == pytest.approx(2 * found[0])
-    assert found[0] > 0
+        seconds_per_unit.append(estimate(catalog, asked, model, True).per_unit)
+    assert seconds_per_unit[1] == pytest.approx(2 * seconds_per_unit[0])
+    assert seconds_per_unit[0] > 0
 
 
 BAD_PAIRS = [

@@ -77,12 +77,12 @@ def test_what_is_stored_survives_the_catalog(folder: Path) -> None:
     """The result from the catalog has every unit, the invariant ratios, and the start it used."""
     catalog = Catalog(folder)
     asked = next(q for q in catalog.questions()[0] if q.kind == "sharpness")
-    found = questions.result_of(catalog, asked)
-    assert isinstance(found, Sharpness)
-    assert found.computed.all()
-    assert found.facts.started
+    result = questions.result_of(catalog, asked)
+    assert isinstance(result, Sharpness)
+    assert result.computed.all()
+    assert result.facts.started
     assert asked.title == "Sharpness of run from run at step 1"
-    assert found.moved_measures(SETTINGS) == []
+    assert result.moved_measures(SETTINGS) == []
     assert catalog.image(asked.key) is None or catalog.image(asked.key).startswith(b"\x89PNG")
 
 

@@ -118,11 +118,13 @@ def test_computed_values_stay_and_the_rest_is_never_called_computed(shape: tuple
     truth = like_a_loss(*shape)
     for count in range(1, truth.size + 1, 1 + truth.size // 40):
         shown = grown(truth, count)
-        known = shown.computed
-        assert known.sum() == count
-        assert (shown.values[known] == truth[known]).all() and (shown.uncertainty[known] == 0).all()
-        assert not (shown.interpolated & known).any()
-        assert (shown.uncertainty[~known] > 0).all()
+        computed = shown.computed
+        assert computed.sum() == count
+        assert (shown.values[computed] == truth[computed]).all() and (
+            shown.uncertainty[computed] == 0
+        ).all()
+        assert not (shown.interpolated & computed).any()
+        assert (shown.uncertainty[~computed] > 0).all()
 
 
 def test_input_is_not_touched() -> None:

@@ -163,8 +163,8 @@ def test_nothing_counted_is_zero_in_a_batch_and_nan_in_a_split(make: Callable) -
     data = dict(data) if isinstance(data, dict) else list(data)
     place = "labels" if isinstance(data, dict) else 1
     data[place] = torch.full_like(data[place], 255 if make is segmentation else -100)
-    found = problem.loss(problem.forward(problem.model, data), data)
-    assert [float(part) for part in found] == [0.0, 0.0]
+    losses = problem.loss(problem.forward(problem.model, data), data)
+    assert [float(part) for part in losses] == [0.0, 0.0]
     empty = objective(replace(problem, data={"train": data}), "float32", 4)
     assert torch.tensor(empty.means()["loss"]).isnan()
 

@@ -170,10 +170,10 @@ def test_patterns_in_natural_order(tmp_path: Path) -> None:
     """Numbers in names count as numbers; what is named again later comes later."""
     for name in ("step_9.pt", "step_10.pt", "step_100.pt", ".step_3.pt"):
         (tmp_path / name).touch()
-    found = sources.resolve([str(tmp_path / "*.pt"), str(tmp_path / "step_9.pt")])
-    names = [c.file.name for c in found.checkpoints]
-    assert names == ["step_10.pt", "step_100.pt", "step_9.pt"] and not found.errors
-    assert (found.name, found.recording) == ("step_9", None)
+    resolved_sources = sources.resolve([str(tmp_path / "*.pt"), str(tmp_path / "step_9.pt")])
+    names = [c.file.name for c in resolved_sources.checkpoints]
+    assert names == ["step_10.pt", "step_100.pt", "step_9.pt"] and not resolved_sources.errors
+    assert (resolved_sources.name, resolved_sources.recording) == ("step_9", None)
 
 
 @pytest.mark.parametrize(

@@ -46,15 +46,15 @@ def recorded(folder: Path, steps: int = 3, **settings) -> nn.Module:
 def test_what_was_recorded_is_read(tmp_path: Path) -> None:
     """Parameters and buffers to the last bit, values, seed and hyper-parameters; three files."""
     model = recorded(tmp_path / "run")
-    found = read_recording(tmp_path / "run")
-    assert [s.step for s in found.snapshots] == [0, 100, 200] and found.ended
-    assert found.head["seed"] == 4 and found.head["hyperparameters"] == {"lr": 0.01}
-    assert [step for step, _ in found.curves["loss"]] == [0, 100, 200]
-    assert found.curves["wrong"] == ((0, 0.0), (100, 1.0), (200, 2.0))
-    last = safetensors.torch.load_file(found.snapshots[-1].file)
+    recording = read_recording(tmp_path / "run")
+    assert [s.step for s in recording.snapshots] == [0, 100, 200] and recording.ended
+    assert recording.head["seed"] == 4 and recording.head["hyperparameters"] == {"lr": 0.01}
+    assert [step for step, _ in recording.curves["loss"]] == [0, 100, 200]
+    assert recording.curves["wrong"] == ((0, 0.0), (100, 1.0), (200, 2.0))
+    last = safetensors.torch.load_file(recording.snapshots[-1].file)
     for name, value in model.state_dict().items():
         assert torch.equal(last[name], value), name
-    assert found.snapshots[0].optimizer is None
+    assert recording.snapshots[0].optimizer is None
 
 
 def test_optimiser_state_by_parameter(tmp_path: Path) -> None:
@@ -75,10 +75,10 @@ def test_every_byte_of_the_log(tmp_path: Path) -> None:
     ends = [n + 1 for n, byte in enumerate(whole) if byte == ord("\n")]
     for cut in range(len(whole) + 1):
         (tmp_path / LOG).write_bytes(whole[:cut])
-        found = read_recording(tmp_path)
+        recording = read_recording(tmp_path)
         wanted = sum(end <= cut for end in ends[:3])
-        assert len(found.snapshots) == wanted
-        assert found.ended is (cut == len(whole))
+        assert len(recording.snapshots) == wanted
+        assert recording.ended is (cut == len(whole))
         if cut % 37 == 0:
             run = Recorder(tmp_path)
             run.snapshot(tied(), 900, loss=1.5)
@@ -94,10 +94,12 @@ def test_a_run_that_went_back_keeps_the_later_record(tmp_path: Path) -> None:
     with Recorder(tmp_path, seed=5, resume=True) as run:
         run.snapshot(tied(), 100, loss=float("nan"))
         run.log(150, loss=math.inf)
-    found = read_recording(tmp_path)
-    assert [s.step for s in found.snapshots] == [0, 100]
-    assert math.isnan(found.snapshots[1].values["loss"])
-    assert dict(found.curves["loss"])[150] == math.inf and 200 not in dict(found.curves["wrong"])
+    recording = read_recording(tmp_path)
+    assert [s.step for s in recording.snapshots] == [0, 100]
+    assert math.isnan(recording.snapshots[1].values["loss"])
+    assert dict(recording.curves["loss"])[150] == math.inf and 200 not in dict(
+        recording.curves["wrong"]
+    )
     assert (tmp_path / HEAD).read_text() == head
 
 
@@ -223,10 +225,10 @@ def test_the_example_of_the_readme(
         warnings.simplefilter("ignore", DeprecationWarning)  # as for a user
         exec(script, {"__name__": "__main__"})
     assert capfd.readouterr() == ("", "")
-    found = read_recording(tmp_path / "runs" / "first")
-    assert [s.step for s in found.snapshots] == list(range(0, 301, 100)) and found.ended
-    assert found.snapshots[-1].trained_by == {"class": "Adam", "beta1": 0.9}
-    assert found.curves["learning_rate"][0] == (0, 0.01)
+    recording = read_recording(tmp_path / "runs" / "first")
+    assert [s.step for s in recording.snapshots] == list(range(0, 301, 100)) and recording.ended
+    assert recording.snapshots[-1].trained_by == {"class": "Adam", "beta1": 0.9}
+    assert recording.curves["learning_rate"][0] == (0, 0.01)
 
 
 def test_an_extra_state_is_recorded(tmp_path: Path) -> None:
@@ -247,8 +249,8 @@ def test_a_failed_script_did_not_end(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError), Recorder(tmp_path) as run:
         run.snapshot(tied(), 0)
         raise ZeroDivisionError
-    found = read_recording(tmp_path)
-    assert len(found.snapshots) == 1 and not found.ended
+    recording = read_recording(tmp_path)
+    assert len(recording.snapshots) == 1 and not recording.ended
 
 
 def test_sigkill_loses_no_snapshot_that_had_returned(tmp_path: Path, trainings: Trainings) -> None:
@@ -257,10 +259,10 @@ def test_sigkill_loses_no_snapshot_that_had_returned(tmp_path: Path, trainings: 
         training, first = trainings.start(tmp_path)
         time.sleep(0.01 * kill)
         printed = [first, *trainings.kill(training)]
-        found = read_recording(tmp_path)
-        steps = [s.step for s in found.snapshots]
+        recording = read_recording(tmp_path)
+        steps = [s.step for s in recording.snapshots]
         assert steps == list(range(len(steps))) and set(printed) <= set(steps)
-    for snapshot in found.snapshots:
+    for snapshot in recording.snapshots:
         assert safetensors.torch.load_file(snapshot.file)["weight"].shape == (64, 64)
 
 
@@ -288,8 +290,8 @@ def test_a_log_never_leads_out_of_its_folder(tmp_path: Path) -> None:
     line = {"step": 5, "file": "/etc/passwd", "optimizer": "../../x", "values": {}}
     with (tmp_path / LOG).open("a") as log:
         log.write(json.dumps(line) + "\n")
-    found = read_recording(tmp_path).snapshots[-1]
-    assert (found.file, found.optimizer) == (tmp_path / "passwd", tmp_path / "x")
+    snapshot = read_recording(tmp_path).snapshots[-1]
+    assert (snapshot.file, snapshot.optimizer) == (tmp_path / "passwd", tmp_path / "x")
 
 
 def test_a_negative_step_is_refused(tmp_path: Path) -> None:

@@ -100,17 +100,17 @@ def test_a_child_that_cannot_start_is_one_sentence() -> None:
 def test_threads_take_turns_and_get_their_own_answers(own: Renderer) -> None:
     """Eight threads at once: every scene is of the height field that was asked for."""
     fields = [bowl(30.0 + number) for number in range(8)]
-    found: dict[int, str] = {}
+    scene_ids: dict[int, str] = {}
 
     def ask(number: int) -> None:
-        found[number] = own.scene(fields[number])["id"]
+        scene_ids[number] = own.scene(fields[number])["id"]
 
     threads = [threading.Thread(target=ask, args=(number,)) for number in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert [found[number] for number in range(8)] == [field.key for field in fields]
+    assert [scene_ids[number] for number in range(8)] == [field.key for field in fields]
 
 
 def test_a_mistake_is_told_and_does_no_harm(own: Renderer, tmp_path) -> None:

@@ -229,8 +229,10 @@ def tips(view: Any) -> list[dict[str, Any]]:
     if not isinstance(view, dict):
         return []
     own = view.get("tooltip", [])
-    found = [tip for tip in (own if isinstance(own, list) else [own]) if "field" in tip]
-    return found + [tip for name, part in view.items() if name != "datasets" for tip in tips(part)]
+    field_tips = [tip for tip in (own if isinstance(own, list) else [own]) if "field" in tip]
+    return field_tips + [
+        tip for name, part in view.items() if name != "datasets" for tip in tips(part)
+    ]
 
 
 def test_no_two_names_are_one_column() -> None:

@@ -62,8 +62,8 @@ def pdf_says(tool: str, content: bytes, tmp_path, *after: str) -> str:
 def test_pdf_is_exactly_as_wide(name, width, tmp_path):
     """The page is as wide as asked for, to a hundredth of a point."""
     told = pdf_says("pdfinfo", save_figure(charts()[name], "pdf", width), tmp_path)
-    found = float(re.search(r"Page size:\s+([\d.]+) x", told)[1])
-    assert found == pytest.approx(72 * width, abs=0.01)
+    page_width = float(re.search(r"Page size:\s+([\d.]+) x", told)[1])
+    assert page_width == pytest.approx(72 * width, abs=0.01)
 
 
 @poppler
@@ -143,8 +143,8 @@ def test_rows_are_one_per_point():
     table = point_rows(surface).to_pydict()
     assert list(table) == ["i", "j", "x", "y", "computed", "loss", "accuracy"]
     assert len(table["i"]) == surface.loss.size
-    for i, j, x, y, known, loss in zip(*(table[n] for n in list(table)[:6]), strict=True):
-        assert (x, y, known) == (surface.x[i], surface.y[j], surface.computed[j, i])
+    for i, j, x, y, is_computed, loss in zip(*(table[n] for n in list(table)[:6]), strict=True):
+        assert (x, y, is_computed) == (surface.x[i], surface.y[j], surface.computed[j, i])
         np.testing.assert_equal(loss, surface.loss[j, i])
     line = a_line(3)
     table = point_rows(line).to_pydict()

@@ -15,9 +15,9 @@ from tests.drawing import drawn_line, rows, small_picture
 
 def a_line(losses: Any, computed: Any = None) -> Line:
     losses = np.atleast_2d(np.asarray(losses, dtype=float))
-    known = np.ones(losses.shape, dtype=bool) if computed is None else np.atleast_2d(computed)
-    values = {"loss": np.where(known, losses, np.nan), "accuracy": np.where(known, 0.5, np.nan)}
-    return Line(axis_values(-1, 1, losses.shape[1]), values, known)
+    mask = np.ones(losses.shape, dtype=bool) if computed is None else np.atleast_2d(computed)
+    values = {"loss": np.where(mask, losses, np.nan), "accuracy": np.where(mask, 0.5, np.nan)}
+    return Line(axis_values(-1, 1, losses.shape[1]), values, mask)
 
 
 def test_gaps_and_marks():

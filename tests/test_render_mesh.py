@@ -51,8 +51,8 @@ FIELDS = {
 def document_of(content: bytes) -> tuple[dict[str, Any], bytes]:
     """JSON and buffer of a glTF or GLB, after the container was checked."""
     if not content.startswith(b"glTF"):
-        found = json.loads(content)
-        return found, base64.b64decode(found["buffers"][0]["uri"].partition(",")[2])
+        header = json.loads(content)
+        return header, base64.b64decode(header["buffers"][0]["uri"].partition(",")[2])
     magic, version, length = struct.unpack_from("<4sII", content)
     assert (magic, version, length) == (b"glTF", 2, len(content)) and length % 4 == 0
     size, kind = struct.unpack_from("<I4s", content, 12)
@@ -64,12 +64,12 @@ def document_of(content: bytes) -> tuple[dict[str, Any], bytes]:
 
 def check_gltf(content: bytes) -> dict[str, Any]:
     """The document, which must be valid by the specification's chapters 3.6 and 3.7."""
-    found, body = document_of(content)
-    assert found["asset"]["version"] == "2.0"
-    assert found["buffers"][0]["byteLength"] == len(body)
+    header, body = document_of(content)
+    assert header["asset"]["version"] == "2.0"
+    assert header["buffers"][0]["byteLength"] == len(body)
     arrays = []
-    for accessor in found["accessors"]:
-        view = found["bufferViews"][accessor["bufferView"]]
+    for accessor in header["accessors"]:
+        view = header["bufferViews"][accessor["bufferView"]]
         size, parts = SIZES[accessor["componentType"]], PARTS[accessor["type"]]
         assert view["byteLength"] == accessor["count"] * parts * size
         assert view["byteOffset"] % size == 0
@@ -77,7 +77,7 @@ def check_gltf(content: bytes) -> dict[str, Any]:
         kind = {5123: "<u2", 5125: "<u4", 5126: "<f4"}[accessor["componentType"]]
         held = np.frombuffer(body, kind, accessor["count"] * parts, view["byteOffset"])
         arrays.append(held.reshape(-1, parts))
-    (primitive,) = found["meshes"][0]["primitives"]
+    (primitive,) = header["meshes"][0]["primitives"]
     points, normals, colours = (
         arrays[primitive["attributes"][n]] for n in ("POSITION", "NORMAL", "COLOR_0")
     )
@@ -86,9 +86,9 @@ def check_gltf(content: bytes) -> dict[str, Any]:
     assert len(corners) % 3 == 0 and corners.max() < len(points)
     assert np.isfinite(points).all()
     np.testing.assert_allclose(np.linalg.norm(normals.astype(float), axis=1), 1, atol=1e-6)
-    bounds = found["accessors"][primitive["attributes"]["POSITION"]]
+    bounds = header["accessors"][primitive["attributes"]["POSITION"]]
     assert bounds["min"] == points.min(0).tolist() and bounds["max"] == points.max(0).tolist()
-    return found
+    return header
 
 
 def check_closed(corners: np.ndarray) -> float:
@@ -183,18 +183,18 @@ def test_a_solid_of_a_growing_surface_is_that_of_its_finest_complete_level() -> 
 def test_meshes_say_what_they_are_of_and_in_which_units(tmp_path: Path) -> None:
     """Key, title and the data's ends beside the view's, in each format's own place."""
     made = scenes.build_scene(field(log=True, x_label="First direction", z_label="Loss"))
-    found: dict[str, Any] = {}
+    headers: dict[str, Any] = {}
     for format in FORMATS:
         write_mesh(made, tmp_path / f"a.{format}", format, TOLD)
     for format in ("gltf", "glb"):
         content = (tmp_path / f"a.{format}").read_bytes()
-        found[format] = document_of(content)[0]["asset"]["extras"]
+        headers[format] = document_of(content)[0]["asset"]["extras"]
     vtp = read(tmp_path / "a.vtp")
-    found["vtp"] = json.loads(vtp.field_data["provenance"][0])
+    headers["vtp"] = json.loads(vtp.field_data["provenance"][0])
     lines = (tmp_path / "a.ply").read_bytes().split(b"\n")
     (comment,) = [line for line in lines if line.startswith(b"comment ")]
-    found["ply"] = json.loads(comment.removeprefix(b"comment "))
-    for format, told in found.items():
+    headers["ply"] = json.loads(comment.removeprefix(b"comment "))
+    for format, told in headers.items():
         assert told["analyses"] == TOLD["analyses"], format
         x, z = told["coordinates"]["x"], told["coordinates"]["z"]
         assert x == {"name": "First direction", "view": [-1, 1], "data": [-1, 1]}

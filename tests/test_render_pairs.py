@@ -27,9 +27,9 @@ def an_interpolation(losses: Any = (3, 1, 4, 2, 3), **facts: Any) -> Interpolati
 def a_difference(**values: Any) -> Difference:
     x = np.linspace(-1, 1, 3)
     first, second = np.array([2.0, 1.0, 2.0]), np.array([2.5, 0.5, 2.0])
-    known = {"loss_first": first, "loss_second": second, "difference": first - second}
-    known |= {f"{name}_se": np.full(3, 0.1) for name in known}
-    return Difference(x, known | values, np.ones(3, dtype=bool), ChordFacts(**FACTS))
+    losses = {"loss_first": first, "loss_second": second, "difference": first - second}
+    losses |= {f"{name}_se": np.full(3, 0.1) for name in losses}
+    return Difference(x, losses | values, np.ones(3, dtype=bool), ChordFacts(**FACTS))
 
 
 def test_chord_and_rings() -> None:

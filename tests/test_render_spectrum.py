@@ -80,37 +80,37 @@ CASES = {
 @pytest.mark.parametrize("name", CASES)
 def test_every_chart_is_valid_whatever_is_known(name: str) -> None:
     """Vega-Lite draws each chart of empty, partial, zero and huge spectra, log and linear."""
-    found = CASES[name]
+    spectrum = CASES[name]
     charts = [
-        drawn_spectrum(found, picture="pairs", log=False),
-        drawn_spectrum(found, picture="pairs", log=True),
-        drawn_spectrum(found, picture="layers", log=False),
+        drawn_spectrum(spectrum, picture="pairs", log=False),
+        drawn_spectrum(spectrum, picture="pairs", log=True),
+        drawn_spectrum(spectrum, picture="layers", log=False),
     ]
     charts += [
-        drawn_spectrum(found, picture="escape", log=False),
-        drawn_spectrum(found, picture="batches", log=False),
+        drawn_spectrum(spectrum, picture="escape", log=False),
+        drawn_spectrum(spectrum, picture="batches", log=False),
     ]
     for log in (False, True):
         look: dict[str, Any] = {"log": log, "overlays": REFERENCE_NAMES, "ratio": 0.5}
         charts += [
-            drawn_spectrum(found, **look),
-            drawn_spectrum({"one": found, "other": found}, **look),
+            drawn_spectrum(spectrum, **look),
+            drawn_spectrum({"one": spectrum, "other": spectrum}, **look),
         ]
     for chart in charts:
         assert vl_convert.vegalite_to_svg(whole_spec(chart)).startswith("<svg")
-    assert small_picture("spectrum", found).startswith(b"\x89PNG")
+    assert small_picture("spectrum", spectrum).startswith(b"\x89PNG")
 
 
 def test_the_density_is_the_mean_of_the_probes_with_its_band() -> None:
     """The curve integrates to 1, the band is one standard deviation over the probes."""
-    found = a_spectrum(0, 1, 2, 3)
-    chart = drawn_spectrum(found, log=False)
+    spectrum = a_spectrum(0, 1, 2, 3)
+    chart = drawn_spectrum(spectrum, log=False)
     drawn = rows(chart, "density")
     x, y = (np.array([row[name] for row in drawn]) for name in ("x", "density"))
     assert np.trapezoid(y, x) == pytest.approx(1, rel=1e-3)
     width = 0.005 * 11
     assert (x[0], x[-1]) == pytest.approx((-2 - 5 * width, 9 + 5 * width))
-    mean, below, above = found.quadrature.density(x, width)
+    mean, below, above = spectrum.quadrature.density(x, width)
     assert y == pytest.approx(mean)
     band = rows(chart, "band")
     assert [row["density"] for row in band] == pytest.approx(above)
@@ -149,8 +149,8 @@ def test_references_are_drawn_with_their_names() -> None:
 
 def test_pairs_on_a_log_axis_keep_their_sign_as_colour() -> None:
     """Absolute values are drawn, negative ones are told; a zero has no place."""
-    found = a_spectrum(0, pairs=[(9, 1), (4, 0), (0, 0), (-1, 0), (-2, 3)])
-    chart = drawn_spectrum(found, picture="pairs", log=True)
+    spectrum = a_spectrum(0, pairs=[(9, 1), (4, 0), (0, 0), (-1, 0), (-2, 3)])
+    chart = drawn_spectrum(spectrum, picture="pairs", log=True)
     dots = rows(chart, "pair")
     assert [(row["value"], row["sign"]) for row in dots] == [
         (9, "positive"),
@@ -163,10 +163,10 @@ def test_pairs_on_a_log_axis_keep_their_sign_as_colour() -> None:
 
 def test_layers_have_their_intervals() -> None:
     """Mean over three probes +- t sd / sqrt(3) for each tensor, in the model's order."""
-    found = rows(drawn_spectrum(a_spectrum(1, 2, 3), picture="layers"), "layer")
-    assert [(row["tensor"], row["trace"]) for row in found] == [("a.weight", 2), ("b", 7)]
+    layer_rows = rows(drawn_spectrum(a_spectrum(1, 2, 3), picture="layers"), "layer")
+    assert [(row["tensor"], row["trace"]) for row in layer_rows] == [("a.weight", 2), ("b", 7)]
     reach = 4.302653 / np.sqrt(3)  # t of 2 degrees of freedom, standard deviation 1
-    assert found[0]["high"] - 2 == pytest.approx(reach, rel=1e-5)
+    assert layer_rows[0]["high"] - 2 == pytest.approx(reach, rel=1e-5)
 
 
 def test_the_prediction_beside_the_loss() -> None:
@@ -187,18 +187,20 @@ def test_mini_batches_beside_the_whole() -> None:
 
 def test_charts_fit_a_column_of_a_paper() -> None:
     """As figures 3.25 inches wide: the density with all its references, and each other chart."""
-    found = CASES["whole"]
+    spectrum = CASES["whole"]
     charts = [
-        drawn_spectrum(found, overlays=REFERENCE_NAMES, ratio=0.1),
-        drawn_spectrum(found, picture="layers", log=False),
+        drawn_spectrum(spectrum, overlays=REFERENCE_NAMES, ratio=0.1),
+        drawn_spectrum(spectrum, picture="layers", log=False),
     ]
     charts += [
-        drawn_spectrum(found, picture="pairs", log=False),
-        drawn_spectrum(found, picture="escape", log=False),
-        drawn_spectrum(found, picture="batches", log=False),
+        drawn_spectrum(spectrum, picture="pairs", log=False),
+        drawn_spectrum(spectrum, picture="escape", log=False),
+        drawn_spectrum(spectrum, picture="batches", log=False),
     ]
     charts.append(
-        drawn_spectrum({"Hessian": found, "Gauss-Newton": found, "empirical Fisher": found})
+        drawn_spectrum(
+            {"Hessian": spectrum, "Gauss-Newton": spectrum, "empirical Fisher": spectrum}
+        )
     )
     for chart in charts:
         assert save_figure(chart, "svg", 3.25).startswith(b"<svg")

@@ -26,17 +26,17 @@ from tests.drawing import drawn_surface
 
 def a_surface(values: np.ndarray, computed: np.ndarray | None = None) -> Surface:
     rows, columns = values.shape
-    known = np.ones(values.shape, dtype=bool) if computed is None else computed
-    grid = np.where(known, values, np.nan)
+    mask = np.ones(values.shape, dtype=bool) if computed is None else computed
+    grid = np.where(mask, values, np.nan)
     x, y = axis_values(-1, 2, columns), axis_values(-3, 1, rows)
-    return Surface(x, y, {"loss": grid, "accuracy": np.where(known, 0.5, np.nan)}, known)
+    return Surface(x, y, {"loss": grid, "accuracy": np.where(mask, 0.5, np.nan)}, mask)
 
 
 def layers(chart: Any, mark: str) -> list[dict[str, Any]]:
     """Layers with that kind of mark, their rows under "rows"."""
     spec = whole_spec(chart)
-    found = [layer for layer in spec["layer"] if layer["mark"]["type"] == mark]
-    return [{**layer, "rows": spec["datasets"][layer["data"]["name"]]} for layer in found]
+    with_mark = [layer for layer in spec["layer"] if layer["mark"]["type"] == mark]
+    return [{**layer, "rows": spec["datasets"][layer["data"]["name"]]} for layer in with_mark]
 
 
 def picture(chart: Any) -> tuple[np.ndarray, dict[str, Any]]:
@@ -239,8 +239,8 @@ def test_contours_run_through_the_preview():
     chart = drawn_surface(Surface(x, y, {"loss": values}, computed), log=True)
     levels = np.log(ticks(np.nanmin(values), np.nanmax(values), True, 12))
     drawn = np.array([(r["x"], r["y"]) for line in layers(chart, "line") for r in line["rows"]])
-    found = drawn[:, 0] + drawn[:, 1] / 2
-    assert np.abs(found[:, None] - levels).min(axis=1).max() < 1e-5  # rounded to six places
+    values_there = drawn[:, 0] + drawn[:, 1] / 2
+    assert np.abs(values_there[:, None] - levels).min(axis=1).max() < 1e-5  # rounded to six places
     near = np.abs(drawn - [x[16], y[8]]) < 3.5 * np.array([x[1] - x[0], y[1] - y[0]])
     assert not near.all(axis=1).any()
 
@@ -252,8 +252,8 @@ def test_a_preview_is_never_exported():
     drawn_surface(surface)
     assert to_csv(surface) == before
     told = point_rows(surface).to_pydict()
-    known = np.array(told["computed"])
-    assert known.sum() == 169 and np.isnan(np.array(told["loss"])[~known]).all()
+    computed = np.array(told["computed"])
+    assert computed.sum() == 169 and np.isnan(np.array(told["loss"])[~computed]).all()
 
 
 def test_a_growing_surface_is_valid_at_every_size():
@@ -274,8 +274,8 @@ def test_contours_lie_where_the_function_has_that_value():
     chart = drawn_surface(Surface(x, y, {"loss": values}, np.ones(values.shape, dtype=bool)))
     levels = np.array(ticks(values.min(), values.max(), False, 12))
     drawn = np.array([(r["x"], r["y"]) for line in layers(chart, "line") for r in line["rows"]])
-    found = 2 * drawn[:, 0] + drawn[:, 1]
-    distance = np.abs(found[:, None] - levels).min(axis=1)
+    values_there = 2 * drawn[:, 0] + drawn[:, 1]
+    distance = np.abs(values_there[:, None] - levels).min(axis=1)
     assert distance.max() < 1e-5  # rows are rounded to six places
 
 

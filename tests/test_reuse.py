@@ -347,9 +347,9 @@ def test_only_equal_coordinates_are_the_same_point():
     old["x"] = np.nextafter(old["x"], 2.0)
     assert not len(on_grid(old, settings.axes, settings.places)["unit"])
     old["x"][3] = columns(settings)["x"][3]
-    found = on_grid(old, settings.axes, settings.places)
-    assert found["unit"].tolist() == [3]
-    assert found["loss"].tobytes() == old["loss"][3:4].tobytes()
+    rows_on_grid = on_grid(old, settings.axes, settings.places)
+    assert rows_on_grid["unit"].tolist() == [3]
+    assert rows_on_grid["loss"].tobytes() == old["loss"][3:4].tobytes()
 
 
 def test_every_row_finds_its_unit():
@@ -358,13 +358,15 @@ def test_every_row_finds_its_unit():
     new = SurfaceSettings(x_min=-1.0, x_max=3.0, x_count=33, y_min=-1.0, y_max=2.0, y_count=7)
     given = columns(old)
     shuffled = np.random.default_rng(0).permutation(old.units)
-    found = on_grid({n: v[shuffled] for n, v in given.items()}, new.axes, new.places)
+    rows_on_grid = on_grid({n: v[shuffled] for n, v in given.items()}, new.axes, new.places)
     i, j = new.places
-    assert np.array_equal(i[found["unit"]], found["i"])
-    assert np.array_equal(j[found["unit"]], found["j"])
-    assert np.array_equal(new.axes[0][found["i"]], found["x"])
-    assert np.array_equal(new.axes[1][found["j"]], found["y"])
-    assert equal_where_both(found, given) == len(found["unit"]) == 9 * 3  # x: -1..1, y: 0..2
+    assert np.array_equal(i[rows_on_grid["unit"]], rows_on_grid["i"])
+    assert np.array_equal(j[rows_on_grid["unit"]], rows_on_grid["j"])
+    assert np.array_equal(new.axes[0][rows_on_grid["i"]], rows_on_grid["x"])
+    assert np.array_equal(new.axes[1][rows_on_grid["j"]], rows_on_grid["y"])
+    assert (
+        equal_where_both(rows_on_grid, given) == len(rows_on_grid["unit"]) == 9 * 3
+    )  # x: -1..1, y: 0..2
 
 
 def test_an_axis_may_be_counted():
@@ -372,11 +374,16 @@ def test_an_axis_may_be_counted():
     unit = np.arange(6)
     old = {"unit": unit, "k": unit % 2, "i": unit // 2, "x": unit // 2 * 0.5, "loss": unit * 1.0}
     axes, order = (np.array([0.5, 1.0]), np.arange(3)), (np.repeat([0, 1], 3), np.tile(range(3), 2))
-    found = on_grid(old, axes, order, (("i", "x"), ("k", "k")))
-    assert found.keys() == old.keys()
-    assert found["loss"].tolist() == [2.0, 3.0, 4.0, 5.0]  # x 0.5, 0.5, 1, 1 of lines 0, 1, 0, 1
-    assert found["unit"].tolist() == [0, 1, 3, 4]  # unit 2 and 5 are a third line's
-    assert (found["k"].tolist(), found["i"].tolist()) == ([0, 1, 0, 1], [0, 0, 1, 1])
+    rows_on_grid = on_grid(old, axes, order, (("i", "x"), ("k", "k")))
+    assert rows_on_grid.keys() == old.keys()
+    assert rows_on_grid["loss"].tolist() == [
+        2.0,
+        3.0,
+        4.0,
+        5.0,
+    ]  # x 0.5, 0.5, 1, 1 of lines 0, 1, 0, 1
+    assert rows_on_grid["unit"].tolist() == [0, 1, 3, 4]  # unit 2 and 5 are a third line's
+    assert (rows_on_grid["k"].tolist(), rows_on_grid["i"].tolist()) == ([0, 1, 0, 1], [0, 0, 1, 1])
 
 
 def test_points_that_floats_cannot_tell_apart_are_one_row():
@@ -386,8 +393,12 @@ def test_points_that_floats_cannot_tell_apart_are_one_row():
     assert len(np.unique(settings.axis)) < 17
     i = np.arange(17)
     old = {"unit": i, "i": i, "x": settings.axis, "loss": settings.axis}
-    found = on_grid(old, (settings.axis,), (i,))
-    assert len(np.unique(found["unit"])) == len(found["unit"]) == len(np.unique(settings.axis))
+    rows_on_grid = on_grid(old, (settings.axis,), (i,))
+    assert (
+        len(np.unique(rows_on_grid["unit"]))
+        == len(rows_on_grid["unit"])
+        == len(np.unique(settings.axis))
+    )
 
 
 def test_a_question_with_a_large_relative_takes_all_over(catalog):

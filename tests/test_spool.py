@@ -50,13 +50,13 @@ def test_every_bit_of_a_piece_survives(tmp_path):
     folder = offered(Spool(tmp_path), "a")
     folder.put_piece(Piece(columns, {"at": float("nan"), "name": "ä"}, seconds=1 / 3))
     [file] = folder.piece_files()
-    found = read_arrival(file).piece
-    assert {name: value.tobytes() for name, value in found.columns.items()} == {
+    arrived = read_arrival(file).piece
+    assert {name: value.tobytes() for name, value in arrived.columns.items()} == {
         name: value.tobytes() for name, value in columns.items()
     }
-    assert np.isnan(found.facts["at"])
-    assert found.facts["name"] == "ä"
-    assert found.seconds == 1 / 3
+    assert np.isnan(arrived.facts["at"])
+    assert arrived.facts["name"] == "ä"
+    assert arrived.seconds == 1 / 3
 
 
 def test_a_piece_of_strided_columns_survives(tmp_path):
@@ -66,10 +66,10 @@ def test_a_piece_of_strided_columns_survives(tmp_path):
     folder = offered(Spool(tmp_path), "a")
     folder.put_piece(Piece({"unit": units, "x": rows.T[1], "y": rows[::-1, 2]}))
     (file,) = folder.piece_files()
-    found = read_arrival(file).piece.columns
-    assert found["unit"].tolist() == [0, 2, 4, 6]
-    assert found["x"].tolist() == [1.0, 4.0, 7.0, 10.0]
-    assert found["y"].tolist() == [11.0, 8.0, 5.0, 2.0]
+    columns = read_arrival(file).piece.columns
+    assert columns["unit"].tolist() == [0, 2, 4, 6]
+    assert columns["x"].tolist() == [1.0, 4.0, 7.0, 10.0]
+    assert columns["y"].tolist() == [11.0, 8.0, 5.0, 2.0]
 
 
 def test_pieces_come_oldest_first(tmp_path):

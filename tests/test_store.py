@@ -57,9 +57,9 @@ def test_ingesting_twice_or_overlapping_is_harmless(catalog):
     assert ingest(catalog, [0, 1, 2]) == 3
     assert ingest(catalog, [0, 1, 2]) == 3
     assert ingest(catalog, [0, 2, 3, 4], loss=[9.0, 9.0, 1.5, 2.0]) == 5
-    found = catalog.values("q1", TABLE)
-    assert found["unit"].tolist() == [0, 1, 2, 3, 4]
-    assert found["loss"].tolist() == [0.0, 0.5, 1.0, 1.5, 2.0]
+    values = catalog.values("q1", TABLE)
+    assert values["unit"].tolist() == [0, 1, 2, 3, 4]
+    assert values["loss"].tolist() == [0.0, 0.5, 1.0, 1.5, 2.0]
     assert catalog.question("q1").seconds == pytest.approx(0.2)
     assert catalog.check_integrity() != []  # model, point and problem of this test do not exist
     assert not [s for s in catalog.check_integrity() if "units" in s]
@@ -379,8 +379,8 @@ def test_each_filter_finds_what_it_names_among_ten_thousand(catalog):
         1.5 AS seconds, '{"barrier": 0.3}'::JSON AS facts, '{}'::JSON AS provenance,
         TIMESTAMP '2025-01-01' + INTERVAL (i) MINUTE AS created FROM range(10000) AS t(i)""")
     )
-    found, total = catalog.questions()
-    assert (len(found), total, found[0].title) == (24, 10000, "analysis 9999")
+    page, total = catalog.questions()
+    assert (len(page), total, page[0].title) == (24, 10000, "analysis 9999")
     assert catalog.questions(kind="line", model_id="m2", status="complete")[1] == 3333
     assert len(catalog.questions(offset=9990)[0]) == 10
     assert catalog.questions("seed 77")[1] == sum("77" in str(i) for i in range(10000))

@@ -318,7 +318,7 @@ def test_a_name_that_is_no_utf8_is_one_sentence(tmp_path: Path) -> None:
 
 def test_what_is_made_is_its_owners_alone(catalog: Catalog) -> None:
     """Folders 0700, files 0600, whatever the umask is."""
-    found = [catalog.folder, *catalog.folder.rglob("*")]
-    modes = {stat.S_IMODE(path.stat().st_mode) for path in found if path.is_dir()}
+    places = [catalog.folder, *catalog.folder.rglob("*")]
+    modes = {stat.S_IMODE(path.stat().st_mode) for path in places if path.is_dir()}
     assert modes == {0o700}
-    assert {stat.S_IMODE(p.stat().st_mode) for p in found if p.is_file()} == {0o600}
+    assert {stat.S_IMODE(p.stat().st_mode) for p in places if p.is_file()} == {0o600}

@@ -58,20 +58,25 @@ def recorded(folder: Path, make, **settings) -> TrainingNotes:
 def test_a_recorded_optimiser(tmp_path: Path, make, rule: str | None, momentum: float) -> None:
     """Its class, its momentum and the rate at each snapshot, against other words of the script."""
     given = {"lr": 7.0, "momentum": 0.1, "batch_size": 32}
-    found = recorded(tmp_path, make, hyperparameters=given)
-    assert (found.rule, found.momentum, found.batch, found.rate) == (rule, momentum, 32, None)
-    assert [found.rate_at(step) for step in (0, 9, 10, 25)] == [0.1, 0.1, 0.05, 0.025]
+    training = recorded(tmp_path, make, hyperparameters=given)
+    assert (training.rule, training.momentum, training.batch, training.rate) == (
+        rule,
+        momentum,
+        32,
+        None,
+    )
+    assert [training.rate_at(step) for step in (0, 9, 10, 25)] == [0.1, 0.1, 0.05, 0.025]
 
 
 def test_groups_of_parameters(tmp_path: Path) -> None:
     """Of several rates the largest counts, and it is known that there are several."""
-    found = recorded(
+    training = recorded(
         tmp_path,
         lambda m: torch.optim.SGD(
             [{"params": m.weight, "lr": 0.01}, {"params": m.bias, "lr": 0.4}]
         ),
     )
-    assert found.groups == 2 and found.rate_at(0) == 0.4
+    assert training.groups == 2 and training.rate_at(0) == 0.4
 
 
 def test_a_recording_without_the_optimisers_facts(tmp_path: Path) -> None:
@@ -82,14 +87,19 @@ def test_a_recording_without_the_optimisers_facts(tmp_path: Path) -> None:
     log = (tmp_path / LOG).read_text()
     (tmp_path / LOG).write_text(log.replace('"trained_by"', '"unknown"'))
     assert optimizer_note(model, optimizer)["class"] == "Adam"
-    found = noted(run=to_json(recorded_runs.run_facts(read_recording(tmp_path))))
-    assert (found.rule, found.momentum, found.rate) == ("Adam", 0.9, 0.01)
+    training = noted(run=to_json(recorded_runs.run_facts(read_recording(tmp_path))))
+    assert (training.rule, training.momentum, training.rate) == ("Adam", 0.9, 0.01)
 
 
 def test_what_a_script_noted() -> None:
     """Without a recorded optimiser its own words count; without any nothing is assumed."""
-    found = noted(learning_rate=0.05, momentum=0.9, batch_size=8, optimizer="SGD")
-    assert (found.rate, found.momentum, found.batch, found.rule) == (0.05, 0.9, 8, "heavy ball")
+    training = noted(learning_rate=0.05, momentum=0.9, batch_size=8, optimizer="SGD")
+    assert (training.rate, training.momentum, training.batch, training.rule) == (
+        0.05,
+        0.9,
+        8,
+        "heavy ball",
+    )
     unknown = noted()
     assert (unknown.rate, unknown.momentum, unknown.batch, unknown.rule) == (None,) * 4
     assert unknown.rate_at(0) is None
@@ -102,8 +112,8 @@ def test_a_threshold_of_each_snapshot_is_drawn() -> None:
         for name in ("loss", "lambda_max", "residual", "trace", "trace_se", "squares")
     }
     values |= {"gradient_norm": np.ones(3), "noise": np.ones(3)}
-    found = Stability((3,), 10, values, np.ones(3, dtype=bool), StabilityFacts(available=10))
-    chart = drawn_stability(found, [SubjectName("a", (0, 10, 20))], rates=(0.1, 0.05, 0.025))
+    stability = Stability((3,), 10, values, np.ones(3, dtype=bool), StabilityFacts(available=10))
+    chart = drawn_stability(stability, [SubjectName("a", (0, 10, 20))], rates=(0.1, 0.05, 0.025))
     text = json.dumps(whole_spec(chart))
     assert '"threshold of gradient descent"' in text and all(
         f"{value}.0" in text for value in (20, 40, 80)

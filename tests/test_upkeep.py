@@ -52,8 +52,8 @@ def test_sql_shows_nan_and_null_as_such(catalog: Catalog, capsys) -> None:
     assert [row["loss"] for row in rows] == ["NaN", "inf", 1.5]
     assert rows[0]["nothing"] is None
     ran(catalog, "sql", query, "--csv")
-    found = list(csv.reader(io.StringIO(capsys.readouterr().out)))
-    assert found[:2] == [["unit", "loss", "nothing"], ["0", "NaN", ""]]
+    csv_rows = list(csv.reader(io.StringIO(capsys.readouterr().out)))
+    assert csv_rows[:2] == [["unit", "loss", "nothing"], ["0", "NaN", ""]]
     ran(catalog, "sql", "SELECT '=1' AS a, -1.5 AS b, '-inf'::DOUBLE AS c, -2::INT AS d", "--csv")
     assert capsys.readouterr().out == "a,b,c,d\n'=1,-1.5,-inf,-2\n"
     ran(catalog, "sql", "SELECT name, model_ids FROM models, questions ORDER BY name")

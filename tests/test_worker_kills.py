@@ -156,18 +156,18 @@ def test_kills_lose_nothing_and_repeat_one_piece_each(
         killer.app.kill()
         killer.app.communicate()
         end_workers(catalog)
-    found = catalog.values(key, SURFACE.table)
+    values = catalog.values(key, SURFACE.table)
     written, evaluations, in_flight = counted(log)
     repeated = sum(evaluations.values()) - settings.units
     print(
         f"\n{len(killer.dead)} workers and {app_kills} apps killed; "
-        f"{settings.units - len(found['unit'])} of {settings.units} points lost; {repeated} "
+        f"{settings.units - len(values['unit'])} of {settings.units} points lost; {repeated} "
         f"computed again, at most {max(in_flight.values())} for one kill"
     )
     assert len(killer.dead) == worker_kills
     assert Counter(written) == dict.fromkeys(range(settings.units), 1)
     assert repeated == sum(in_flight.values())
-    assert {name: value.tobytes() for name, value in found.items()} == {
+    assert {name: value.tobytes() for name, value in values.items()} == {
         name: value.tobytes() for name, value in expected.items()
     }
     assert catalog.check_integrity(contents=True) == []

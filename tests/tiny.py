@@ -83,8 +83,8 @@ def until(holds: Callable[[], Any], seconds: float = PATIENCE) -> Any:
     """
     began = time.monotonic()
     while (waited := time.monotonic() - began) < seconds:
-        if found := holds():
-            return found
+        if held := holds():
+            return held
         time.sleep(min(max(LOOK_SECONDS, waited / 20), MAX_LOOK_SECONDS))
     raise TimeoutError(f"nothing happened within {seconds:g} s")
 
@@ -201,13 +201,13 @@ def command_line(
 
 def dumped(catalog: Catalog) -> str:
     """All that a user sees of a catalog, as text: to compare before and after."""
-    found = {
+    contents = {
         "models": [(m.id, m.name) for m in catalog.models(include_deleted=True)],
         "problems": [p.id for p in catalog.problems()],
         "questions": [(q.key, q.units_done) for q in catalog.questions(limit=10_000)[0]],
         "jobs": [(j.id, j.status) for j in catalog.jobs(limit=10_000)],
     }
-    return json.dumps(found)
+    return json.dumps(contents)
 
 
 def record(folder: Path, *steps: int, end: bool = False) -> None:

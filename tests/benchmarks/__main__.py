@@ -68,12 +68,12 @@ def bfloat16_units(device: torch.device) -> str:
 def report(machine: dict[str, Any], rows: Iterable[Row], file: Path | None) -> None:
     """Print the rows as they come; the file holds those so far, should one fail."""
     print(" · ".join(f"{name} {value}" for name, value in machine.items()), flush=True)
-    found = []
+    json_rows = []
     for row in rows:
         print(row, flush=True)
-        found.append(row.json)
+        json_rows.append(row.json)
         if file:
-            file.write_text(json.dumps({"machine": machine, "rows": found}, indent=1))
+            file.write_text(json.dumps({"machine": machine, "rows": json_rows}, indent=1))
 
 
 if __name__ == "__main__":

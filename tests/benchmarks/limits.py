@@ -85,11 +85,11 @@ def best(
     case: Case, device: torch.device, shared: bool = False
 ) -> tuple[Way, Callable[[int], None]]:
     """The fastest way of running plain passes, and the function that does so."""
-    found = {}
+    runs_by_seconds = {}
     for way in ways(case, device, shared):
         run = passes(case, device, way)
-        found[per_pass(run, way.lanes, device)] = way, run
-    return found[min(found)]
+        runs_by_seconds[per_pass(run, way.lanes, device)] = way, run
+    return runs_by_seconds[min(runs_by_seconds)]
 
 
 def per_pass(run: Callable[[int], None], lanes: int, device: torch.device) -> float:

@@ -59,11 +59,11 @@ class ReferenceLoop:
 
     def run(self, steps: Steps) -> list[tuple[float, float]]:
         """Loss and accuracy at each step (x, y)."""
-        found = []
+        means = []
         for step in steps:
             set_weights(self.model, self.weights, self.directions, step)
-            found.append(eval_loss(self.model, self.loader))
-        return found
+            means.append(eval_loss(self.model, self.loader))
+        return means
 
 
 def set_weights(

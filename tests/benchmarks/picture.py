@@ -20,16 +20,16 @@ def resnet20(device: torch.device, rounds: int) -> Iterator[Row]:
 
     case = models.resnet20(IMAGES[device.type])
     run = ours(case, settings_of(case, SIDE), device)
-    known = np.zeros(run.losses.shape, dtype=bool)
-    known[level(known.shape, 2)] = True
-    drawn = preview(run.losses, known)
+    computed = np.zeros(run.losses.shape, dtype=bool)
+    computed[level(computed.shape, 2)] = True
+    drawn = preview(run.losses, computed)
     gap = drawn.interpolated
     errors = np.abs(drawn.values[gap] / run.losses[gap] - 1)
     covered = np.mean(np.abs(drawn.values - run.losses)[gap] <= drawn.uncertainty[gap])
     low, high = run.losses.min(), run.losses.max()
     worst = float(np.quantile(errors, 0.95))
     yield Row(
-        f"{case.title}, {SIDE} x {SIDE} from {known.mean():.0%} of its points",
+        f"{case.title}, {SIDE} x {SIDE} from {computed.mean():.0%} of its points",
         "<= 0.03",
         "relative error of interpolated cells, 95th percentile",
         (worst, worst, worst),

@@ -70,7 +70,7 @@ def study(title: str, make: Callable[[], Problem], steps: int) -> Study:
 
     def measured(device: torch.device, rounds: int) -> Iterator[Row]:
         with tempfile.TemporaryDirectory() as folder:
-            found = interleaved(
+            seconds_by_name = interleaved(
                 {
                     "bare": trained(make(), device, steps),
                     "recorded": trained(make(), device, steps, Path(folder)),
@@ -78,7 +78,13 @@ def study(title: str, make: Callable[[], Problem], steps: int) -> Study:
                 rounds * BLOCKS,
             )
         said = {"against": f"{steps} bare steps", "note": f"a snapshot every {EVERY} steps"}
-        yield ratio(f"{title}, recorded", TARGET, found["recorded"], found["bare"], **said)
+        yield ratio(
+            f"{title}, recorded",
+            TARGET,
+            seconds_by_name["recorded"],
+            seconds_by_name["bare"],
+            **said,
+        )
 
     return measured
 
@@ -100,10 +106,10 @@ def studies(device: torch.device, only: str, peers: bool) -> dict[str, Study]:
     Raises:
         ValueError: there is none.
     """
-    found = {name: made for name, made in STUDIES.items() if only.lower() in name.lower()}
-    if not found:
+    chosen_studies = {name: made for name, made in STUDIES.items() if only.lower() in name.lower()}
+    if not chosen_studies:
         raise ValueError(f"only must be part of one of {', '.join(STUDIES)}, got {only!r}")
-    return found
+    return chosen_studies
 
 
 def rows(chosen: dict[str, Study], device: torch.device, rounds: int) -> Iterator[Row]:

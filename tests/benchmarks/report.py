@@ -61,14 +61,14 @@ def interleaved(
     The order turns from round to round, so that a slow spell of the machine falls on everyone.
     """
     names = list(contestants)
-    found: dict[str, list[float]] = {name: [] for name in names}
+    results: dict[str, list[float]] = {name: [] for name in names}
     for number in range(-1, rounds):
         turn = max(0, number) % len(names)
         for name in names[turn:] + names[:turn]:
             value = contestants[name]()
             if number >= 0:
-                found[name].append(value)
-    return found
+                results[name].append(value)
+    return results
 
 
 def ratio(what: str, target: str, ours: list[float], limit: list[float], **said: str) -> Row:

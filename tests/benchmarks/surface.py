@@ -35,11 +35,13 @@ def studies(device: torch.device, only: str, peers: bool) -> dict[str, Study]:
     Raises:
         ValueError: there is none.
     """
-    known = ANYWHERE | (PEERS if peers else {}) | (CUDA if device.type == "cuda" else {})
-    found = {name: study for name, study in known.items() if only.lower() in name.lower()}
-    if not found:
-        raise ValueError(f"only must be part of one of {', '.join(known)}, got {only!r}")
-    return found
+    studies = ANYWHERE | (PEERS if peers else {}) | (CUDA if device.type == "cuda" else {})
+    chosen_studies = {
+        name: study for name, study in studies.items() if only.lower() in name.lower()
+    }
+    if not chosen_studies:
+        raise ValueError(f"only must be part of one of {', '.join(studies)}, got {only!r}")
+    return chosen_studies
 
 
 def rows(chosen: dict[str, Study], device: torch.device, rounds: int) -> Iterator[Row]:

@@ -156,8 +156,8 @@ def seen(page: sync_api.Page, holds: Callable[[], Any], seconds: float = PATIENC
     """What `holds` returns once it is true, while the page goes on."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        if found := holds():
-            return found
+        if held := holds():
+            return held
         page.wait_for_timeout(50)
     raise TimeoutError(f"nothing happened within {seconds:g} s")
 

@@ -148,11 +148,11 @@ def test_pointing_tells_the_nearest_point(page: sync_api.Page) -> None:
     tip = page.locator(".tip")
     tip.wait_for(state="visible")
     words = tip.inner_text().replace("\N{MINUS SIGN}", "-").split()
-    found = dict(zip(words[::2], map(float, words[1::2]), strict=True))
-    x, y = found["first"], found["second"]
+    tip_values = dict(zip(words[::2], map(float, words[1::2]), strict=True))
+    x, y = tip_values["first"], tip_values["second"]
     # The tooltip has five digits, of a grid with steps of 0.04.
     loss = 0.01 + x**2 + 2 * y**2 + 0.2 * np.sin(5 * x) ** 2
-    assert found["loss"] == pytest.approx(loss, rel=1e-4)
+    assert tip_values["loss"] == pytest.approx(loss, rel=1e-4)
 
 
 def test_keys_wheel_and_double_click(page: sync_api.Page) -> None:
