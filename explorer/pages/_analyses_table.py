@@ -13,7 +13,7 @@ from explorer.pages import _links as links
 from explorer.pages import _parts as parts
 from explorer.pages._annotations import FULL_STAR, notes_button
 from explorer.pages._facts import local_time
-from explorer.pages._pins import FEWEST_PANELS, MOST_PANELS
+from explorer.pages._pins import FEWEST_PANELS, MOST_PANELS, PANEL_PARAMETER
 from explorer.pages._undo import delete
 from explorer.wording import counted, printable
 from store import Catalog, UnknownEntry, records
@@ -63,10 +63,16 @@ def table_columns(
     """The columns of the table, and the settings that are equal in all rows."""
     keys = [question.key for question in questions]
     annotations, numbers = catalog.annotations("analysis", keys), catalog.numbers(keys)
+    ways = links.links_of(questions, subjects)
     settings, equal = split_settings([question.settings for question in questions])
     columns: Columns = {
         "": [links.address_of(question, subjects) for question in questions],
-        "Analysis": [printable(annotations[q.key].name or q.title, 200) for q in questions],
+        "Analysis": [
+            printable(links.analysis_name(ways[q.key], annotations[q.key]), 200)
+            if q.key in ways
+            else printable(annotations[q.key].name or q.title, 200)
+            for q in questions
+        ],
         "Kind": [TITLES.get(q.kind, q.kind) for q in questions],
         "Status": [_status(question) for question in questions],
         "Created": [local_time(question.created) for question in questions],
@@ -146,7 +152,7 @@ def show_actions(catalog: Catalog, chosen: Sequence[records.Question]) -> None:
     if FEWEST_PANELS <= len(chosen) <= MOST_PANELS and st.button(
         "Compare", icon=":material/compare:", help="Side by side, on one scale"
     ):
-        st.switch_page("explorer/pages/compare.py", query_params={"panel": keys})
+        st.switch_page("explorer/pages/compare.py", query_params={PANEL_PARAMETER: keys})
     if st.button(
         "New study of these", icon=":material/grid_view:", help="All their questions of each model"
     ):
@@ -154,7 +160,7 @@ def show_actions(catalog: Catalog, chosen: Sequence[records.Question]) -> None:
     if len(chosen) <= MOST_FIGURE_PANELS and st.button(
         "Figure", icon=":material/dashboard:", help="A new figure for a paper"
     ):
-        st.switch_page("explorer/pages/figure.py", query_params={"panel": keys})
+        st.switch_page("explorer/pages/figure.py", query_params={PANEL_PARAMETER: keys})
     if st.button("Delete", icon=":material/delete:", help="Move to the trash"):
         delete(catalog, "analysis", keys, f"{len(keys)} analyses" if keys[1:] else chosen[0].title)
         st.rerun()

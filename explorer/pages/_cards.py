@@ -71,7 +71,7 @@ def show_card(catalog: Catalog, card: Card, subjects: links.Subjects) -> None:
             st.image(card.image, width="stretch", alt=printable(question.title, 200))
         else:
             st.skeleton(height=150)
-        name = as_text(card.annotation.name or link.words, 120)
+        name = as_text(links.analysis_name(link, card.annotation, short=True), 120)
         links.show_link(link, f"**{name}**", help="Open this analysis", width="stretch")
         early = f"ended early, {count_text(question)} · " if question.ended_early else ""
         words = f"{distinguishing_text(question)}  \n{early}{loss_and_day(question)}"

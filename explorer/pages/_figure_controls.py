@@ -13,7 +13,7 @@ from explorer.kinds import kind_named
 from explorer.kinds.look import CAMERA_NUMBERS
 from explorer.kinds.setting import SettingField, setting_fields
 from explorer.pages import _parts as parts
-from explorer.pages._links import Subjects, link_to, show_link
+from explorer.pages._links import Subjects, analysis_name, links_of, show_link
 from explorer.pages._session import kept
 from explorer.pages._text import as_text
 from explorer.render.export.composition import Note
@@ -112,8 +112,9 @@ def _panel_link(
     except ValueError as error:
         st.error(parts.sentence(error), icon=":material/error:")
         return None
-    link = link_to(question, subjects)
-    show_link(link, as_text(f"{link.kind.title} of {link.words}", 120))
+    if link := links_of([question], subjects).get(question.key):
+        annotation = catalog.annotations("analysis", [question.key])[question.key]
+        show_link(link, as_text(analysis_name(link, annotation), 120))
     return question
 
 

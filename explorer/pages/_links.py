@@ -1,6 +1,7 @@
 """The way from a stored analysis to its page: what it is about, in words and as an address."""
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,12 @@ import streamlit as st
 from explorer.ask.subject_names import label_models
 from explorer.ask.subjects import named_points, point_text
 from explorer.kinds import KINDS, Kind, kind_named, settings_from_json, unreadable
+from explorer.kinds.objective_settings import ObjectiveSettings
 from explorer.kinds.setting import setting_fields
 from explorer.pages._text import as_text
 from explorer.wording import printable
 from store import Catalog, UnknownEntry, records
+from store.annotations import Annotation
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,32 @@ def link_to(question: records.Question, subjects: Subjects) -> Link:
     return Link(kind, words, link_parameters(question, models, steps))
 
 
+def links_of(questions: Iterable[records.Question], subjects: Subjects) -> dict[str, Link]:
+    """The ways to analyses, by key; without those that this version cannot show, and damaged ones.
+
+    Args:
+        questions: theirs.
+        subjects: of their catalog.
+    """
+    links: dict[str, Link] = {}
+    for question in questions:
+        if not unreadable(question.kind, question.settings):
+            with contextlib.suppress(UnknownEntry):  # damaged: the others are shown
+                links[question.key] = link_to(question, subjects)
+    return links
+
+
+def analysis_name(link: Link, annotation: Annotation, short: bool = False) -> str:
+    """What an analysis is called: as somebody has named it, else by its kind and subjects.
+
+    Args:
+        link: to it.
+        annotation: what is noted of it.
+        short: the subjects alone, where an icon stands for the kind.
+    """
+    return annotation.name or (link.words if short else f"{link.kind.title} of {link.words}")
+
+
 def show_link(link: Link, label: str, **options: Any) -> None:
     """The way to an analysis, with its kind's icon.
 
@@ -100,11 +129,8 @@ def show_link(link: Link, label: str, **options: Any) -> None:
 
 def address_of(question: records.Question, subjects: Subjects) -> str | None:
     """The address of an analysis, from the app's own on; None where this version cannot show it."""
-    if unreadable(question.kind, question.settings):
-        return None
-    try:
-        link = link_to(question, subjects)
-    except UnknownEntry:  # damaged
+    link = links_of([question], subjects).get(question.key)
+    if link is None:
         return None
     return f"/{Path(link.kind.page).stem}?{urlencode(link.parameters, doseq=True)}"
 
@@ -126,13 +152,7 @@ def link_parameters(
         steps: of its points, or their files' names; None for a final one.
     """
     kind = kind_named(question.kind)
-    changed: dict[str, object] = {
-        described.name: value
-        for described in setting_fields(kind.settings)
-        if (value := question.settings.get(described.name)) is not None
-        and not described.setting.filled_in
-        and (described.setting.in_links or value != described.default)
-    }
+    changed = _changed_settings(kind, question.settings)
     if len(kind.subjects) > 1 and not kind.whole_run:  # there a page may have another default
         changed["batchnorm"] = question.settings["batchnorm"]
     about: dict[str, object] = {}
@@ -140,24 +160,60 @@ def link_parameters(
     places = zip(parameter_names(kind), names[:single], steps[:single], strict=False)
     for (name, step_name), model, step in places:
         about |= {name: model} | ({} if step is None else {step_name: step})
-    all_values = (about | changed).items()
-    url_parameters: dict[str, str | list[str]] = {}
-    for name, entry in all_values:
-        if isinstance(entry, list | tuple):
-            if entry:
-                url_parameters[name] = list(map(str, entry))
+    runs = {"runs": list(names[single:])} if names[single:] else {}
+    return _as_parameters(about | changed) | runs
+
+
+def _changed_settings(kind: Kind, settings: Mapping[str, object]) -> dict[str, object]:
+    """The settings that an address must name: those that are not at their default, and some."""
+    return {
+        described.name: value
+        for described in setting_fields(kind.settings)
+        if (value := settings.get(described.name)) is not None
+        and not described.setting.filled_in
+        and (described.setting.in_links or value != described.default)
+    }
+
+
+def _as_parameters(values: Mapping[str, object]) -> dict[str, str | list[str]]:
+    """Values as an address writes them; lists without anything are left out."""
+    parameters: dict[str, str | list[str]] = {}
+    for name, value in values.items():
+        if isinstance(value, list | tuple):
+            if value:
+                parameters[name] = list(map(str, value))
         else:
-            url_parameters[name] = str(entry).lower() if isinstance(entry, bool) else str(entry)
-    return url_parameters | ({"runs": list(names[single:])} if names[single:] else {})
+            parameters[name] = str(value).lower() if isinstance(value, bool) else str(value)
+    return parameters
+
+
+def kind_link(
+    kind: Kind,
+    label: str,
+    model: str,
+    *,
+    step: int | str | None = None,
+    settings: ObjectiveSettings | None = None,
+    help: str | None = None,
+) -> None:
+    """The way to what a kind can ask about a model.
+
+    Args:
+        kind: whose page it is.
+        label: Markdown.
+        model: as pages list it.
+        step: of its point, or its name; None for the final one.
+        settings: of the kind, where they are not the usual ones.
+        help: more words.
+    """
+    parameters: dict[str, object] = {"model": model} | ({} if step is None else {"step": step})
+    if settings is not None:
+        parameters |= _changed_settings(kind, vars(settings))
+    show_link(Link(kind, "", _as_parameters(parameters)), label, help=help)
 
 
 def kind_links(name: str) -> None:
     """Links to what can be asked about the model of that name, as pages list it."""
     with st.container(horizontal=True):
         for kind in filter(lambda kind: kind.own_page, KINDS):
-            st.page_link(
-                kind.page,
-                label=f"{kind.title} of {as_text(name)}",
-                icon=kind.icon,
-                query_params={"model": name},
-            )
+            kind_link(kind, f"{kind.title} of {as_text(name)}", name)

@@ -18,11 +18,13 @@ MOST_OFFERED = 6  # stored answers to other settings
 def offer_stored(app: AppState, missing: Mapping[str, WantedQuestion]) -> None:
     """Links to what is stored of the same kinds and models with other settings."""
     subjects = links.Subjects(app.catalog)
-    offered_links = [
-        (links.link_to(old, subjects), _differing_settings(old, wish))
-        for wish in missing.values()
-        for old in _similar_answers(app.catalog, wish)
-    ]
+    offered_links = []
+    for wish in missing.values():
+        similar = _similar_answers(app.catalog, wish)
+        ways = links.links_of(similar, subjects)
+        offered_links += [
+            (ways[old.key], _differing_settings(old, wish)) for old in similar if old.key in ways
+        ]
     if not offered_links:
         return
     st.caption("Stored with other settings:")

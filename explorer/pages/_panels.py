@@ -1,6 +1,5 @@
 """The panels of the page Compare: answers of one kind beside or over each other, on one scale."""
 
-import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -15,11 +14,11 @@ from explorer.kinds import Kind, kind_named
 from explorer.kinds.look import CurvesLook, Look, PlaneLook, spans_decades
 from explorer.pages import _charts as charts
 from explorer.pages._facts import distinguishing_text, distinguishing_words
-from explorer.pages._links import Subjects, link_to
+from explorer.pages._links import Subjects, analysis_name, links_of
 from explorer.pages._text import as_text
 from explorer.render.relief3d.client import RenderError, renderer
 from explorer.wording import printable
-from store import Catalog, UnknownEntry, records
+from store import Catalog, records
 
 if TYPE_CHECKING:
     from explorer.kinds.result import Result
@@ -97,12 +96,10 @@ def panels_of(catalog: Catalog, pinned: Sequence[records.Question]) -> list[Pane
     """The answers by labels that tell them apart; one whose model is damaged is left out."""
     subjects = Subjects(catalog)
     noted = catalog.annotations("analysis", [question.key for question in pinned])
-    labels: dict[str, str] = {}
-    for question in pinned:
-        with contextlib.suppress(UnknownEntry):
-            link = link_to(question, subjects)
-            label = noted[question.key].name or f"{link.kind.title} of {link.words}"
-            labels[question.key] = printable(label, LABEL_LETTERS)
+    labels = {
+        key: printable(analysis_name(link, noted[key]), LABEL_LETTERS)
+        for key, link in links_of(pinned, subjects).items()
+    }
     questions = [question for question in pinned if question.key in labels]
     labels = _told_apart(labels, {q.key: distinguishing_words(q) for q in questions})
     labels = _told_apart(labels, {question.key: question.key[:6] for question in questions})

@@ -8,6 +8,7 @@ from explorer.kinds import unreadable
 from store import Catalog, records
 
 PINS_KEY = "pinned"  # of the list in the catalog
+PANEL_PARAMETER = "panel"  # of an analysis in an address, once for each
 FEWEST_PANELS, MOST_PANELS = 2, 6
 FULL_HELP = f"{MOST_PANELS} are pinned already: unpin one on the page Compare"
 

@@ -5,11 +5,10 @@ import time
 
 import streamlit as st
 
-from explorer.kinds import unreadable
-from explorer.pages._links import Subjects, link_to, show_link
+from explorer.pages._links import Subjects, analysis_name, links_of, show_link
 from explorer.pages._session import kept
 from explorer.pages._text import as_text
-from store import Catalog, CatalogError, UnknownEntry
+from store import Catalog, CatalogError
 
 RECENT_KEY = "recent"  # of the list in the catalog, and of what this session has noted
 MOST_RECENT = 8
@@ -37,16 +36,13 @@ def offer_recent(catalog: Catalog, subjects: Subjects) -> None:
     keys = _recent_keys(catalog)
     questions = catalog.questions_of(keys)
     shown = [q for key in keys if (q := questions.get(key)) and not q.deleted]
-    shown = [q for q in shown if not unreadable(q.kind, q.settings)]
-    if not shown:
+    links = links_of(shown, subjects)
+    if not links:
         return
-    noted = catalog.annotations("analysis", [question.key for question in shown])
+    noted = catalog.annotations("analysis", list(links))
     with st.popover("Recent", icon=":material/history:"):
-        for question in shown:
-            with contextlib.suppress(UnknownEntry):  # damaged
-                link = link_to(question, subjects)
-                name = noted[question.key].name or f"{link.kind.title} of {link.words}"
-                show_link(link, as_text(name, 120))
+        for key, link in links.items():
+            show_link(link, as_text(analysis_name(link, noted[key]), 120))
 
 
 def _recent_keys(catalog: Catalog) -> list[str]:

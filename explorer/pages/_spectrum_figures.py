@@ -1,18 +1,21 @@
 """The figures of a spectrum with their controls: density, pairs, traces, escape, mini-batches."""
 
+from dataclasses import fields
 from functools import partial
 
 import streamlit as st
 
 from explorer.kinds.matrix import MatrixRole
+from explorer.kinds.objective_settings import ObjectiveSettings
 from explorer.kinds.random_matrices import REFERENCE_NAMES
 from explorer.kinds.spectrum import KERNEL_WIDTH, SpectrumLook
 from explorer.kinds.spectrum_result import Spectrum
-from explorer.kinds.surface import SURFACE
+from explorer.kinds.surface import SURFACE, SurfaceSettings
 from explorer.pages import _charts as charts
 from explorer.pages import _controls as controls
 from explorer.pages import _spectrum as words
 from explorer.pages._export import export_chart, export_line
+from explorer.pages._links import kind_link
 from explorer.render.spectrum import draw
 from explorer.render.spectrum_density import fitted_overlays
 from explorer.wording import counted
@@ -110,23 +113,26 @@ def show_pairs(question: records.Question, spectrum: Spectrum) -> None:
     charts.show_chart(chart(), "Extreme eigenvalues in their order", spectrum.eigenvalues[0])
     words.show_pair_table(spectrum)
     if spectrum.settings.matrix == "hessian" and not spectrum.settings.layer and spectrum.size > 1:
-        link_planes()
+        link_planes(spectrum)
     export_chart("eigenvalues", chart, [question])
 
 
-def link_planes() -> None:
+def link_planes(spectrum: Spectrum) -> None:
     """The ways to the loss over planes of eigenvectors, for the model and data of the page."""
-    kept_parameters = ("step", "split", "subset", "examples", "examples_seed", "precision")
-    about = {name: st.query_params[name] for name in kept_parameters if name in st.query_params}
-    about |= {"model": st.session_state["model"], "direction": "eigenvector"}
-    planes = {"the two largest": ("1", "2"), "the largest and the smallest": ("1", "-1")}
+    objective = {
+        field.name: getattr(spectrum.settings, field.name) for field in fields(ObjectiveSettings)
+    }
+    planes = {"the two largest": (1, 2), "the largest and the smallest": (1, -1)}
     with st.container(horizontal=True):
-        for which, (x, y) in planes.items():
-            st.page_link(
-                SURFACE.page,
-                label=f"Plane of {which}",
-                icon=SURFACE.icon,
-                query_params={**about, "x_rank": x, "y_rank": y},
+        for which, (x_rank, y_rank) in planes.items():
+            kind_link(
+                SURFACE,
+                f"Plane of {which}",
+                st.session_state["model"],
+                step=st.query_params.get("step"),
+                settings=SurfaceSettings(
+                    **objective, direction="eigenvector", x_rank=x_rank, y_rank=y_rank
+                ),
                 help="The loss along their eigenvectors, on the page Surface",
             )
 

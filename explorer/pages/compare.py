@@ -17,17 +17,16 @@ from explorer.pages._text import as_text
 from explorer.wording import counted
 from store import Catalog
 
-PANEL_PARAMETER = "panel"  # in the address, once for each
 NO_PANEL = [""]  # in the address: none, not even those that are pinned
 BASELINE_KEY = "baseline"
 
 
 def chosen_panels(catalog: Catalog) -> list[Panel]:
     """Those that the address names, else the pinned ones, which it names from then on."""
-    named = list(dict.fromkeys(st.query_params.get_all(PANEL_PARAMETER)))
+    named = list(dict.fromkeys(st.query_params.get_all(pins.PANEL_PARAMETER)))
     if not named:
         named = pins.pinned_keys(catalog)
-        st.query_params[PANEL_PARAMETER] = named
+        st.query_params[pins.PANEL_PARAMETER] = named
     wanted = [key for key in named if key][: pins.MOST_PANELS]
     if len(named) > pins.MOST_PANELS:
         st.warning(f"The address names {len(named)} analyses: the first {len(wanted)} are shown.")
@@ -67,9 +66,9 @@ def show_list(catalog: Catalog, panels: Sequence[Panel]) -> None:
 
 def take_out(catalog: Catalog, panel: Panel) -> None:
     """Compare the others; it is pinned no more."""
-    named = st.query_params.get_all(PANEL_PARAMETER)
+    named = st.query_params.get_all(pins.PANEL_PARAMETER)
     rest = [key for key in named if key != panel.question.key]
-    st.query_params[PANEL_PARAMETER] = rest or NO_PANEL
+    st.query_params[pins.PANEL_PARAMETER] = rest or NO_PANEL
     pins.unpin(catalog, [panel.question.key])
     st.rerun()
 

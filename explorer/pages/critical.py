@@ -24,6 +24,7 @@ from explorer.pages import _forms as forms
 from explorer.pages import _parts as parts
 from explorer.pages._export import export_chart, export_line
 from explorer.pages._facts import facts_line
+from explorer.pages._links import kind_link
 from explorer.pages._objective import choose_objective
 from explorer.pages._offers import offer_stored
 from explorer.pages._provenance import show_provenance
@@ -218,12 +219,10 @@ def show_ends(catalog: Catalog, question: records.Question) -> None:
     names = {model.id: label for label, model in labels.items()}
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         chosen = st.selectbox("Analyse the", list(ends), key="end", width=260)
-        parameters = {"model": names.get(ends[chosen].model_id, ""), "step": chosen}
+        model = names.get(ends[chosen].model_id, "")
         for kind in KINDS:
             if kind.own_page and not kind.whole_run and len(kind.subjects) == 1:
-                st.page_link(
-                    kind.page, label=f"{kind.title} here", icon=kind.icon, query_params=parameters
-                )
+                kind_link(kind, f"{kind.title} here", model, step=chosen)
 
 
 app = parts.start_page()

@@ -16,13 +16,12 @@ from store import Catalog, UnknownEntry
 from store.documents import Document
 
 PARAMETER = "figure"  # in the address: the figure's id
-NEW_PANELS = "panel"  # in the address: analyses of which a new figure is made
 NAME = "Figure"
 
 
 def chosen_figure(catalog: Catalog) -> Document | None:
     """The figure that the address names, else the one changed last; None while there is none."""
-    if keys := st.query_params.get_all(NEW_PANELS):
+    if keys := st.query_params.get_all(pins.PANEL_PARAMETER):
         add_figure(catalog, Recipe(panels=tuple(FigurePanel(key=key) for key in keys)))
     figures = catalog.documents(FIGURE)
     if not figures:

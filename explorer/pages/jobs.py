@@ -1,7 +1,7 @@
 """What is being computed, what waits, what failed and why; the device."""
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import streamlit as st
@@ -30,28 +30,29 @@ STATES: dict[str, tuple[str, Literal["blue", "gray", "green", "red", "orange"]]]
 }
 
 
-def show_title(
-    job: records.Job, question: records.Question | None, subjects: links.Subjects
-) -> None:
-    """What the job is about; the way to its analysis, if it has one."""
+def show_title(job: records.Job, link: links.Link | None) -> None:
+    """What the job is about; the way to its analysis, if there is one."""
     words = as_text(job.title, 120)
     if job.task == "import":
         st.page_link("explorer/pages/import.py", label=words, icon=":material/upload_file:")
         return
-    if (
-        question is None
-        or question.deleted is not None
-        or unreadable(question.kind, question.settings)
-    ):
+    if link is None:
         st.markdown(f":small[{words}]")
         return
-    link = links.link_to(question, subjects)
     links.show_link(link, f"**{words}**", help="Open this analysis")
 
 
 def questions_of(catalog: Catalog, jobs: Sequence[records.Job]) -> dict[str, records.Question]:
     """The questions that the jobs answer, by key."""
     return catalog.questions_of(job.question_key for job in jobs if job.question_key)
+
+
+def links_by_key(
+    catalog: Catalog, questions_by_key: Mapping[str, records.Question]
+) -> dict[str, links.Link]:
+    """The ways to those of these analyses that can be shown."""
+    present = [question for question in questions_by_key.values() if question.deleted is None]
+    return links.links_of(present, links.Subjects(catalog))
 
 
 def show_badge(state: str) -> None:
@@ -64,14 +65,14 @@ def show_active(
     catalog: Catalog,
     job: records.Job,
     question: records.Question | None,
-    subjects: links.Subjects,
+    link: links.Link | None,
 ) -> None:
     """A job that is queued or running: only one that runs has a bar."""
     text, button = st.columns([5, 1], vertical_alignment="center")
     with text:
         with st.container(horizontal=True, vertical_alignment="center"):
             show_badge(job.status)
-            show_title(job, question, subjects)
+            show_title(job, link)
         if job.status == "running":
             stage_text = as_text(worker_stage(catalog, job.id) or "starting")
             if job.units and job.task == "answer":
@@ -101,14 +102,14 @@ def show_ended(
     catalog: Catalog,
     job: records.Job,
     question: records.Question | None,
-    subjects: links.Subjects,
+    link: links.Link | None,
 ) -> None:
     """A job that is over, in a row whose parts stand below those of the row before."""
     badge, title, end, way_on = st.columns(ENDED_COLUMNS, vertical_alignment="center")
     with badge:
         show_badge(job.status)
     with title:
-        show_title(job, question, subjects)
+        show_title(job, link)
     if job.finished:
         end_text = local_time(job.finished, "%Y-%m-%d %H:%M:%S")
         if job.started:  # not so where it ended before the supervisor had seen it run
@@ -134,9 +135,11 @@ def show_queue(catalog: Catalog, jobs: Sequence[records.Job]) -> None:
         if not now:
             st.caption("Nothing is being computed. Ask for a surface or a line to see it here.")
             return
-        questions_by_key, subjects = questions_of(catalog, now), links.Subjects(catalog)
+        questions_by_key = questions_of(catalog, now)
+        ways = links_by_key(catalog, questions_by_key)
         for job in sorted(now, key=lambda j: (j.status != "running", j.priority, j.created)):
-            show_active(catalog, job, questions_by_key.get(job.question_key or ""), subjects)
+            key = job.question_key or ""
+            show_active(catalog, job, questions_by_key.get(key), ways.get(key))
 
     progress()
 
@@ -163,9 +166,11 @@ def show_ended_jobs(catalog: Catalog) -> None:
     if not jobs:
         st.caption("Nothing has ended yet.")
         return
-    questions_by_key, subjects = questions_of(catalog, jobs), links.Subjects(catalog)
+    questions_by_key = questions_of(catalog, jobs)
+    ways = links_by_key(catalog, questions_by_key)
     for job in jobs:
-        show_ended(catalog, job, questions_by_key.get(job.question_key or ""), subjects)
+        key = job.question_key or ""
+        show_ended(catalog, job, questions_by_key.get(key), ways.get(key))
 
 
 def show_machine(app: AppState) -> None:
