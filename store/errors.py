@@ -11,6 +11,7 @@ import duckdb
 _FULL = ("no space left", "file too large", "disk quota", "could not write", "could not sync")
 _OPEN_HERE = ("different configuration than existing", "Unique file handle conflict")
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 class CatalogError(Exception):
@@ -128,6 +129,17 @@ class CatalogDamaged(CatalogError):
         )
 
 
+class NotPermitted(CatalogDamaged):
+    """The system lets this user not read or write there; nothing is damaged."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        CatalogError.__init__(
+            self,
+            f"{path} may not be read or written by you ({reason[:300]}); change its permissions or "
+            "those of its folder, or choose a folder of your own",
+        )
+
+
 class UnknownEntry(CatalogError):
     """The catalog has nothing under that id."""
 
@@ -145,10 +157,12 @@ class UnreadableAnswer(CatalogError, ValueError):
 
 def from_os(error: OSError, path: Path) -> CatalogError:
     """The error of the catalog that says what the system's says."""
-    system_message = os.strerror(error.errno) if error.errno else str(error)
-    return (CatalogFull if error.errno in _NO_SPACE else CatalogDamaged)(
-        path, system_message.lower()
-    )
+    system_message = (os.strerror(error.errno) if error.errno else str(error)).lower()
+    if error.errno in _NO_SPACE:
+        return CatalogFull(path, system_message)
+    if error.errno in _DENIED:
+        return NotPermitted(path, system_message)
+    return CatalogDamaged(path, system_message)
 
 
 def from_duckdb(error: duckdb.Error, path: Path) -> CatalogError | None:
@@ -166,6 +180,8 @@ def from_duckdb(error: duckdb.Error, path: Path) -> CatalogError | None:
             f"{path} could not be read in the memory that there is ({duckdb_message}); close "
             "other programs, or ask for less at once"
         )
+    if any(os.strerror(code).lower() in small for code in _DENIED):
+        return NotPermitted(path, duckdb_message)
     ours = duckdb.TransactionException | duckdb.ConstraintException | duckdb.ParserException
     return None if isinstance(error, ours) else CatalogDamaged(path, duckdb_message)
 

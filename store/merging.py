@@ -8,7 +8,7 @@ from store.arrays import CONTENT_HASH, Files
 from store.catalog_tables import BROUGHT_TABLES
 from store.database_file import Cursor
 from store.door import Door
-from store.errors import CannotMerge, CatalogDamaged
+from store.errors import CannotMerge, CatalogDamaged, CatalogReadOnly
 from store.missing_rows import add_missing
 from store.other_catalog import OtherCatalog, Row, open_snapshot, other_database
 from store.pictures import note_files
@@ -33,8 +33,11 @@ class CatalogMerging(Door):
             CannotMerge: there is no catalog, it is this one, of another schema, or with rows of
                 which nothing can be made; no row was brought.
             CatalogBusy: another process holds one of the two.
+            CatalogReadOnly: this one can only be read.
             CatalogDamaged: the other one lacks a file, or has one that is not what was stored.
         """
+        if self.read_only:
+            raise CatalogReadOnly(self.folder)
         place = other_database(Path(other).expanduser().resolve(), self._lease.path)
         self.check()  # no file comes before the database that notes it
         with open_snapshot(place, self._timeout) as cursor, self._lease.writing:

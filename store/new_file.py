@@ -18,8 +18,13 @@ def write_new(target: Path, content: bytes) -> None:
         raise FileExistsError(f"{target} exists already; choose another name or move it away")
     if not target.parent.is_dir():
         raise FileNotFoundError(f"there is no folder {target.parent}; make it or choose another")
-    if not _write_nameless(target, content):
-        _write_aside(target, content)
+    try:
+        if not _write_nameless(target, content):
+            _write_aside(target, content)
+    except FileExistsError:
+        raise
+    except OSError as error:  # which names another file, or none
+        raise OSError(error.errno, error.strerror, str(target)) from error
 
 
 def name_anew(temporary: Path, target: Path) -> None:

@@ -432,3 +432,63 @@ def test_an_unreachable_device_is_one_line(tmp_path):
     end_workers(Catalog(tmp_path / "catalog"))
     done = explorer(tmp_path, "compute", "line", "--model", "a", "--device", "tpu")
     assert "device must be one of " in refused(done)
+
+
+def printed_into(place: Path, output: object, *arguments: str) -> str:
+    """What a command says on stderr while its output goes there; its status is 1."""
+    command = [sys.executable, "-m", "explorer", "--catalog", place / "catalog", *arguments]
+    done = subprocess.run(command, stdout=output, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+    assert done.returncode == 1
+    return done.stderr
+
+
+@pytest.mark.parametrize("arguments", [("list",), ("sql", "FROM range(90000)", "--csv")])
+def test_a_reader_that_goes_away_is_named_as_such(place: Path, arguments: tuple[str, ...]) -> None:
+    """As `head` does: one sentence, before and after much was printed; nothing of damage."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    said = printed_into(place, writer, *arguments)
+    os.close(writer)
+    assert said == "error: what read the output has ended; the rest was not printed\n"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has a device without space")
+def test_an_output_without_space_is_named_as_such(place: Path) -> None:
+    """Not the catalog, of which nothing is wrong."""
+    with Path("/dev/full").open("w") as full:
+        said = printed_into(place, full, "list")
+    assert said.startswith("error: the output cannot be read or written (no space left on device);")
+    assert said.count("\n") == 1
+
+
+def test_a_place_without_permission_is_no_damage(place: Path, tmp_path: Path) -> None:
+    """An export into it, a new catalog in it: the sentence says what is not allowed, and where."""
+    before: tuple[str, ...] = ()
+    if os.geteuid() == 0:  # root writes everywhere unless it gives that up
+        before = NO_READ_RIGHTS
+        if shutil.which("setpriv") is None:
+            pytest.skip("root can write everywhere, and there is no setpriv to give that up")
+    explorer(place, "compute", "line", "--model", "first", "--x-count", "3")
+    locked = tmp_path / "locked"
+    locked.mkdir(mode=0o500)
+    key = Catalog(place / "catalog").questions()[0][0].key
+    done = command_line(
+        "export", key, locked / "values.csv", catalog=place / "catalog", before=before
+    )
+    sentence = refused(done)
+    assert sentence.startswith(f"{locked / 'values.csv'} cannot be read or written (permission")
+    done = command_line("merge", place / "catalog", catalog=locked / "new", before=before)
+    sentence = refused(done)
+    assert "may not be read or written by you (permission denied)" in sentence
+    assert "rebuild" not in sentence
+
+
+def test_a_catalog_that_can_only_be_read_takes_no_other(place: Path, tmp_path: Path) -> None:
+    """It says so before it looks at the other one, whatever that is."""
+    catalog = Catalog(shutil.copytree(place / "catalog", tmp_path / "archive"))
+    (catalog.folder / "catalog.duckdb").chmod(0o400)
+    before = NO_READ_RIGHTS if os.geteuid() == 0 else ()
+    if before and shutil.which("setpriv") is None:
+        pytest.skip("root can write everywhere, and there is no setpriv to give that up")
+    done = command_line("merge", tmp_path / "nothing", catalog=catalog.folder, before=before)
+    assert "can only be read" in refused(done)
