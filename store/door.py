@@ -1,7 +1,6 @@
 """The two ways through the door: a read and a write, each one transaction."""
 
 import contextlib
-import os
 import random
 import time
 from collections.abc import Callable
@@ -13,7 +12,7 @@ import duckdb
 from store.archive import prepare_connection
 from store.arrays import Files
 from store.database_file import Cursor
-from store.errors import CatalogBusy, CatalogReadOnly, NotACatalog, from_duckdb, is_of_a_value
+from store.errors import CatalogContended, CatalogReadOnly, NotACatalog, from_duckdb, is_of_a_value
 from store.lease import lease_of
 from store.place import is_read_only, mark_of
 
@@ -113,6 +112,7 @@ class Door:
 
         Raises:
             CatalogReadOnly: it can only be read.
+            CatalogContended: another transaction of this process stays in the way.
             ValueError: a value is one that the database cannot hold.
         """
         if self.read_only:
@@ -124,11 +124,11 @@ class Door:
                         return self._commit(cursor, work)
                     finally:
                         self._lease.commits += 1
-            except duckdb.TransactionException:
+            except duckdb.TransactionException as error:
                 if attempt == MAX_ATTEMPTS:
-                    break
+                    raise CatalogContended(self._lease.path, attempt, _one_line(error)) from error
                 time.sleep(random.uniform(0, 0.01 * attempt))
-        raise CatalogBusy(self._lease.path, os.getpid(), self._timeout)
+        raise AssertionError(MAX_ATTEMPTS)
 
     def _commit(self, cursor: Cursor, work: Callable[[Cursor], Result]) -> Result:
         cursor.execute("BEGIN")

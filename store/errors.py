@@ -30,6 +30,19 @@ class CatalogBusy(CatalogError):
         )
 
 
+class CatalogContended(CatalogBusy):
+    """Other writers of this process came first each time that a write was tried."""
+
+    def __init__(self, path: Path, attempts: int, reason: str) -> None:
+        self.pid = os.getpid()
+        CatalogError.__init__(
+            self,
+            f"a write to the catalog {path.parent} met another one of this very process "
+            f"{attempts} times in a row ({reason[:300]}); end the transaction that a notebook or "
+            "script of yours has open on it, then try again",
+        )
+
+
 class NotACatalog(CatalogError):
     """The place holds something else, which is left as it is."""
 

@@ -11,10 +11,12 @@ from store.brought import Brought, LinkedPiece, drop_states, store_brought
 from store.database_file import Cursor
 from store.questions import question_row
 from store.read_memory import remembered
-from store.records import AnswerPiece, Json, Question, Share
+from store.records import AnswerPiece, Json, Question, Share, StateFile
 from store.rows import now, put_rows, records, sql_value
 from store.seals import seal_after, seal_rows
 from store.tables import append, arrow_table, check_table, has_table
+
+MOST_PARTS = 1_000_000  # of the state of a unit
 
 
 class Values(Brought):
@@ -83,6 +85,7 @@ class Values(Brought):
                 new = _rows_not_stored(rows, stored)
                 units = np.unique(new["unit"].to_numpy())
                 check_units(units, question.units)
+                _check_state(piece.state, question.units)
                 question = _question_with_piece(question, piece, len(units))
                 brought.append(LinkedPiece(piece, units.tolist(), linked))
                 if len(units):
@@ -141,7 +144,7 @@ class Values(Brought):
         return self._read(lambda c: question_row(c, key)).units_done
 
 
-def check_units(units: np.ndarray, count: int) -> None:
+def check_units(units: Sequence[int] | np.ndarray, count: int) -> None:
     """Refuse sorted units that the question does not have: they would count as others.
 
     Raises:
@@ -152,6 +155,18 @@ def check_units(units: np.ndarray, count: int) -> None:
             f"a piece has units {units[0]} to {units[-1]}, the question 0 to {count - 1}; "
             "compute it anew"
         )
+
+
+def _check_state(state: StateFile | None, units: int) -> None:
+    """Refuse state of a unit or part that there cannot be.
+
+    Raises:
+        ValueError: it is such.
+    """
+    if state is not None:
+        check_units([state.unit], units)
+        if not 0 <= state.part < MOST_PARTS:
+            raise ValueError(f"state has part {state.part}, there are 0 to {MOST_PARTS - 1:,}")
 
 
 def _store_rows(

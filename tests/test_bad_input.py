@@ -171,6 +171,10 @@ PROBLEMS = {
         "import sys\ndef problem(): sys.exit(3)",
         ("failed: SystemExit: 3", f"(line {LINE_OF_BODY + 1} of p.py)", "take out what ends"),
     ),
+    "end of a generator": (
+        "def problem(): raise GeneratorExit",
+        ("failed: GeneratorExit", f"(line {LINE_OF_BODY} of p.py)", "take out what ends"),
+    ),
     "end of the program at once": (
         "raise KeyboardInterrupt",
         ("failed: KeyboardInterrupt", "take out what ends the program there"),

@@ -90,6 +90,16 @@ def test_a_point_is_stored_once_with_its_rows(catalog: Catalog) -> None:
     assert catalog.check_integrity(contents=True) == []
 
 
+@pytest.mark.parametrize("place", [(10**30, 0), (-1, 0), (99, 0), (1, -1), (1, 10**30)])
+def test_state_of_a_unit_or_part_that_cannot_be_is_refused(
+    catalog: Catalog, place: tuple[int, int]
+) -> None:
+    """Before anything of its piece is stored."""
+    with pytest.raises(ValueError, match=r"state has part|a piece has units"):
+        bring(catalog, (0,), state=(*place, "odd"))
+    assert states(catalog) == {} and catalog.done_units("q1", TABLE).tolist() == []
+
+
 def test_a_point_of_a_stored_unit_is_left_out(catalog: Catalog) -> None:
     """A unit that comes a second time, with another end, changes nothing: rows and point agree."""
     bring(catalog, (0,))

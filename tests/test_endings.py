@@ -73,3 +73,19 @@ def test_an_answer_that_grows_is_offered_as_often_as_it_takes(
         supervisor.step()
     question = catalog.question(key)
     assert question and question.status == "complete"
+
+
+def test_a_folder_in_the_place_of_what_is_told_ends_no_answer(
+    catalog: Catalog, tmp_path: Path
+) -> None:
+    """Neither the worker's words nor the supervisor's: they are only told."""
+    model = add_tiny(catalog, tmp_path, "tiny")
+    key = questions.ask(catalog, LINE, model, LineSettings(x_count=9))
+    (folder,) = Spool(catalog.jobs_folder).jobs()
+    for name in ("progress.json", "told.json"):
+        (folder.path / name).unlink(missing_ok=True)
+        (folder.path / name).mkdir()
+    run_next_job(catalog)
+    Supervisor(catalog, "cpu", hires=False).step()
+    question = catalog.question(key)
+    assert question and question.status == "complete", catalog.jobs(limit=1)[0].error

@@ -408,6 +408,20 @@ def test_a_query_has_the_database_to_itself_in_its_process(tmp_path: Path) -> No
     assert catalog.models() == []
 
 
+def test_a_transaction_that_stays_in_the_way_is_named(tmp_path: Path) -> None:
+    """Another connection of this process keeps a row: the sentence says what is in the way."""
+    catalog = Catalog(tmp_path)
+    catalog.remember("count", 0)
+    with catalog._lease.cursor(10) as other:
+        other.execute("BEGIN")
+        other.execute("UPDATE settings SET value = '1'")
+        with pytest.raises(CatalogBusy, match="met another one of this very process 5 times"):
+            catalog.remember("count", 2)
+        other.execute("ROLLBACK")
+    catalog.remember("count", 2)
+    assert catalog.recall("count", 0) == 2
+
+
 def test_two_catalogs_at_once_and_in_turns_keep_to_themselves(tmp_path):
     """What one has is not seen in the other, whichever DuckDB instance serves it; also damaged."""
     catalogs = [Catalog(tmp_path / name) for name in ("it's", "other", "third")]

@@ -201,7 +201,7 @@ class JobFolder:
         progress = WorkerProgress(
             stage=stage, done=done, total=total, within=within, time=time.time()
         )
-        write_json(self.path / "progress.json", to_json(progress))
+        _write_progress(self.path / "progress.json", progress)
 
     @property
     def progress(self) -> WorkerProgress | None:
@@ -210,7 +210,7 @@ class JobFolder:
 
     def write_catalog_progress(self, progress: StoredProgress) -> None:
         """Say what the catalog has of the job, for those who wait and leave the catalog alone."""
-        write_json(self.path / "told.json", to_json(progress))
+        _write_progress(self.path / "told.json", progress)
 
     @property
     def catalog_progress(self) -> StoredProgress | None:
@@ -223,6 +223,12 @@ class JobFolder:
         with contextlib.suppress(FileNotFoundError):
             self.path.rename(removed)
             remove_tree(removed)
+
+
+def _write_progress(path: Path, progress: WorkerProgress | StoredProgress) -> None:
+    """Write what is only told; a folder that somebody put there ends nothing."""
+    with contextlib.suppress(IsADirectoryError):
+        write_json(path, to_json(progress))
 
 
 def _record_in(path: Path, cls: type[P]) -> P | None:

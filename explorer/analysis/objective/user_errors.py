@@ -45,7 +45,7 @@ def run_user_code(what: str, path: Path) -> Iterator[None]:
         raise
     except DataError as error:
         raise ProblemError(f"{path}, {error}") from error
-    except (Exception, SystemExit, KeyboardInterrupt) as error:
+    except (Exception, SystemExit, KeyboardInterrupt, GeneratorExit) as error:
         kind, text = type(error).__name__, " ".join(str(error).split())
         text = text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
         reason = f"{kind}: {text}" if text else kind
@@ -122,7 +122,7 @@ def _lies_above(module: str, path: Path) -> Path | None:
 
 def _way_out(error: BaseException, path: Path) -> str:
     text = str(error)
-    if isinstance(error, SystemExit | KeyboardInterrupt):
+    if isinstance(error, SystemExit | KeyboardInterrupt | GeneratorExit):
         return "take out what ends the program there"
     if isinstance(error, ModuleNotFoundError):
         if above := _lies_above(str(error.name), path):

@@ -13,7 +13,7 @@ from typing import Protocol, cast
 import torch
 from torch import Tensor
 
-from explorer.admission import FileNotAdmitted, check_admitted
+from explorer.admission import check_admitted
 from explorer.analysis.model import preconditioner
 from explorer.analysis.model.import_losses import check_as_measured
 from explorer.analysis.model.inspection import inspect
@@ -111,7 +111,7 @@ class Worker:
             job.finish("done", result=result)
         except NowhereToWrite:
             raise
-        except (JobCancelled, FileNotAdmitted, SystemExit, KeyboardInterrupt, Exception) as error:
+        except BaseException as error:  # a user's code raises anything, even GeneratorExit
             end_forked_copy(self._process)
             write_failure(job, error)
         finally:

@@ -43,7 +43,7 @@ def _error_sentence(error: BaseException) -> str:
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return "the device has too little memory for this model and data; choose another device"
     text = one_line(" ".join(str(error).split()), MAX_ERROR_LENGTH)
-    if isinstance(error, SystemExit | KeyboardInterrupt):
+    if isinstance(error, SystemExit | KeyboardInterrupt | GeneratorExit):
         return f"the problem file ended the program ({type(error).__name__} {text}); take that out"
     return (
         text
