@@ -13,6 +13,7 @@ import safetensors.torch
 
 from explorer.importing import following
 from explorer.pages import _running
+from explorer.wording import counted
 from store import Catalog
 from tests.app_test import AppTest
 from tests.screen import (
@@ -180,7 +181,7 @@ def test_follow_is_offered_for_a_growing_run(place: Path) -> None:
     assert f"{place}/run · 0 snapshots" in texts(app, "markdown")
 
     def lists(count: int) -> bool:
-        return f"{place}/run · {count} snapshots" in texts(fine(app.run()), "markdown")
+        return f"{place}/run · {counted(count, 'snapshot')}" in texts(fine(app.run()), "markdown")
 
     catalog = Catalog(place / "catalog")
     until_stored(catalog, lambda: lists(1))
