@@ -7,7 +7,7 @@ import streamlit as st
 
 from explorer.pages._running import app_state
 from explorer.pages._session import kept
-from explorer.render.marks.colours import SERIES_COLOURS
+from explorer.render.theme import theme_config
 from explorer.wording import printable
 
 if TYPE_CHECKING:
@@ -21,10 +21,6 @@ HEIGHT_AROUND_PLANE, SMALLEST_PLANE = (
     320,
     480,
 )  # px above and below a plane in a window; of the side that any may have
-TEXT_COLOURS = {
-    "light": "#31333f",
-    "dark": "#fafafa",
-}  # of axes and legends: 12 and 17 to 1 on their page
 _HTML = '<div class="ruler"></div>'
 _CSS = ".ruler { width: 100%; height: 0; }"
 _JS = """
@@ -120,7 +116,7 @@ def show_chart(
     from explorer.render.drawing import as_chart, unchecked
 
     chart = as_chart(drawing).copy(deep=False)
-    chart.config = _theme_config(st.context.theme.type == "dark")
+    chart.config = theme_config(st.context.theme.type == "dark")
     # Streamlit would otherwise ask for "fit": then a plot's axes are taken from its width, and the
     # x and y of a plane have different scales.
     chart.autosize = {"type": "pad", "contains": "padding"}
@@ -138,19 +134,3 @@ def _range_text(values: "ArrayLike | None") -> str:
         if finite_values.size
         else ""
     )
-
-
-def _theme_config(dark: bool) -> dict[str, object]:
-    """What text and series look like on the page."""
-    text = TEXT_COLOURS["dark" if dark else "light"]
-    words = {"labelColor": text, "titleColor": text}
-    return {
-        "axis": words,
-        "legend": words,
-        "title": {"color": text},
-        "range": {"category": list(SERIES_COLOURS)},
-        "line": {"color": SERIES_COLOURS[0]},
-        "area": {"color": SERIES_COLOURS[0]},
-        "bar": {"color": SERIES_COLOURS[0]},
-        "point": {"color": SERIES_COLOURS[0]},
-    }

@@ -4,7 +4,7 @@
 const viewers = new WeakMap(); // parentElement -> Viewer
 const groups = new Map(); // link -> the viewers that share one camera
 
-export default function (component) {
+export default function showScene(component) {
   const { data, parentElement, setStateValue } = component;
   if (!viewers.has(parentElement)) viewers.set(parentElement, new Viewer(parentElement));
   const viewer = viewers.get(parentElement);
