@@ -172,9 +172,18 @@ INSIDE = {
         "explorer.render",
         "store",
     ),
+    "explorer/report/": (
+        "explorer.report",
+        "explorer.figures",
+        "explorer.kinds",
+        "explorer.ask",
+        "explorer.render",
+        "store",
+    ),
     "explorer/pages/": (
         "explorer.pages",
         "explorer.figures",
+        "explorer.report",
         "explorer.access",
         "explorer.consent",
         "explorer.own_code",
@@ -192,6 +201,7 @@ INSIDE = {
     "explorer/commands/": (
         "explorer.commands",
         "explorer.figures",
+        "explorer.report",
         "explorer.access",
         "explorer.consent",
         "explorer.own_code",

@@ -13,6 +13,8 @@ from explorer.ask.study_cells import UNDER_WAY, Cell, cells, missing_cells, seco
 from explorer.ask.study_files import numbers_file, read_study, study_file
 from explorer.commands.parameters import OpenCatalog
 from explorer.commands.progress import wait_for_jobs
+from explorer.report.contents import read_report
+from explorer.report.page import report_page
 from explorer.wording import message
 from store import Catalog, write_new
 
@@ -105,6 +107,26 @@ def export_study(name: str, file: Path, /, *, catalog: OpenCatalog) -> int:
         write_new(file, study_file(name, named))
     else:
         write_new(file, numbers_file(catalog, named, cells(catalog, named)))
+    return 0
+
+
+@study.command(name="report")
+def write_report(name: str, file: Path, /, *, catalog: OpenCatalog) -> int:
+    """Write a study as one HTML file with charts and 3-D views, which needs no network.
+
+    Args:
+        name: of the study.
+        file: ends in .html; never overwritten.
+        catalog: where it is.
+
+    Raises:
+        ValueError: no such ending, too large a study, or this version cannot read it.
+        FileExistsError: a file of that name is there.
+    """
+    if file.suffix != ".html":
+        raise ValueError(f"the file must end in .html, got {file.name}")
+    _, named = study_named(catalog, name)
+    write_new(file, report_page(read_report(catalog, name, named)))
     return 0
 
 

@@ -25,7 +25,7 @@ def caption(catalog: Catalog, recipe: Recipe) -> str:
         ValueError: as for `stored_panels`.
     """
     sentences = [
-        _panel_sentence(catalog, recipe.letter(place), panel)
+        panel_sentence(catalog, recipe.letter(place), panel)
         for place, panel in enumerate(stored_panels(catalog, recipe))
     ]
     keys = ", ".join(key[:KEY_LETTERS] for key in recipe.keys)
@@ -42,11 +42,12 @@ def sources(catalog: Catalog, recipe: Recipe) -> str:
     keys: list[str] = []
     for panel in stored_panels(catalog, recipe):
         for question in (panel.question, *panel.over):
-            keys += _source_keys(question)
+            keys += source_keys(question)
     return bibliography(keys)
 
 
-def _source_keys(question: records.Question) -> Iterator[str]:
+def source_keys(question: records.Question) -> Iterator[str]:
+    """The keys of the publications whose methods an answer uses; see `bibliography`."""
     kind = kind_named(question.kind)
     yield from kind.sources
     settings = vars(settings_from_json(kind.settings, question.settings))
@@ -56,7 +57,8 @@ def _source_keys(question: records.Question) -> Iterator[str]:
             yield described.setting.sources[value]
 
 
-def _panel_sentence(catalog: Catalog, letter: str, panel: StoredPanel) -> str:
+def panel_sentence(catalog: Catalog, letter: str, panel: StoredPanel) -> str:
+    """What a panel shows: model, data, every setting that counts, numbers with intervals."""
     question = panel.question
     parts = [question.title, _data_words(catalog, question), *_setting_words(question)]
     for other in panel.over:

@@ -59,15 +59,20 @@ def stored_panels(catalog: Catalog, recipe: Recipe) -> list[StoredPanel]:
     panels = []
     for place, panel in enumerate(recipe.panels):
         try:
-            panels.append(_stored_panel(catalog, panel, recipe.style))
+            panels.append(stored_panel(catalog, panel, recipe.style))
         except ValueError as error:
             raise ValueError(f"panel {place + 1}: {error}") from error
     if recipe.style.scale != "own":
-        return _on_one_scale(panels, recipe.style)
+        return on_one_scale(panels, recipe.style)
     return panels
 
 
-def _stored_panel(catalog: Catalog, panel: FigurePanel, style: FigureStyle) -> StoredPanel:
+def stored_panel(catalog: Catalog, panel: FigurePanel, style: FigureStyle) -> StoredPanel:
+    """A panel as the figure shows it, with a scale of its own.
+
+    Raises:
+        ValueError: as for `stored_panels`.
+    """
     question = readable_question(catalog, panel.key)
     if not question.units_done:
         raise ValueError(f"nothing of {question.title} is computed yet; wait, or take it out")
@@ -98,7 +103,7 @@ def readable_question(catalog: Catalog, key: str) -> records.Question:
     return question
 
 
-def _on_one_scale(panels: Sequence[StoredPanel], style: FigureStyle) -> list[StoredPanel]:
+def on_one_scale(panels: Sequence[StoredPanel], style: FigureStyle) -> list[StoredPanel]:
     """The panels with planes of the same value on the limits of all of them together."""
     by_value: dict[str, list[StoredPanel]] = {}
     for panel in panels:

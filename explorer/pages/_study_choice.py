@@ -131,7 +131,22 @@ def _offer_files(catalog: Catalog, document: Document) -> None:
             help="All numbers of all answers",
             on_click="ignore",
         )
+        st.download_button(
+            "Report (HTML)",
+            lambda: _report_bytes(catalog, document.name, study),
+            f"{stem}.html",
+            icon=":material/download:",
+            help="Charts, 3-D views and numbers in one file, for those who have no catalog",
+            on_click="ignore",
+        )
         show_texts({"Link": address_now("study"), "Command": run_command(catalog, document.name)})
+
+
+def _report_bytes(catalog: Catalog, name: str, study: Study) -> bytes:
+    from explorer.report.contents import read_report
+    from explorer.report.page import report_page
+
+    return report_page(read_report(catalog, name, study))
 
 
 def run_command(catalog: Catalog, name: str) -> str:

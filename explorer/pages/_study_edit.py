@@ -1,52 +1,23 @@
 """What a study asks, and of which models: chosen here, and kept at once."""
 
 import dataclasses
-from collections.abc import Mapping
 
 import streamlit as st
 
 from explorer.ask.study import (
     Study,
-    StudyModel,
-    StudyQuestion,
     change_study,
     row_and_column,
-    study_model,
 )
-from explorer.ask.subject_names import label_models
-from explorer.ask.subjects import point_of, snapshot_text
-from explorer.kinds import kind_named, settings_from_json, unreadable
+from explorer.ask.study_words import model_labels
+from explorer.kinds import unreadable
 from explorer.pages import _parts as parts
 from explorer.pages._facts import distinguishing_words, local_time
 from explorer.pages._study_question import choose_question
 from explorer.pages._text import as_text
-from explorer.wording import printable
 from store import Catalog, UnknownEntry, records
 
 MOST_ANALYSES = 500  # that are listed to take a question from
-
-
-def model_labels(catalog: Catalog, study: Study) -> dict[str, StudyModel]:
-    """By label: the models of a study in their order, then the others of the catalog."""
-    labels = {model.id: label for label, model in label_models(catalog.models()).items()}
-    by_label: dict[str, StudyModel] = {}
-    for model in study.models:
-        label = row_label(catalog, labels, model)
-        by_label[label if label not in by_label else f"{label} ({model.id[:6]})"] = model
-    own = {(model.id, model.point) for model in study.models}
-    others = [study_model(m) for m in catalog.models() if (m.id, "") not in own]
-    return by_label | {labels[model.id]: model for model in others}
-
-
-def row_label(catalog: Catalog, labels: Mapping[str, str], model: StudyModel) -> str:
-    """What a row is called: the model's label of today, and its snapshot."""
-    label = labels.get(model.id, printable(model.name))
-    if not model.point:
-        return label
-    try:
-        return f"{label} at {printable(snapshot_text(point_of(catalog, model.id, model.point)))}"
-    except UnknownEntry:
-        return f"{label} at {model.point[:6]}"
 
 
 def show_editor(catalog: Catalog, id: str, study: Study) -> None:
@@ -122,15 +93,3 @@ def analysis_words(question: records.Question) -> str:
     """An analysis in a menu: what it is of, its settings, its day."""
     words = f"{question.title} · {distinguishing_words(question)} · {local_time(question.created)}"
     return as_text(words, 200)
-
-
-def question_words(question: StudyQuestion) -> tuple[str, str]:
-    """Title and settings of a column; of one that cannot be read its kind's name."""
-    why = unreadable(question.kind, {"split": "", **question.settings})
-    if why:
-        return printable(question.kind), ""
-    kind = kind_named(question.kind)
-    settings = settings_from_json(kind.settings, question.settings)
-    others = [s.name for s in question.subjects if isinstance(s, StudyModel)]
-    words = [*settings.distinguishing_words, *(f"with {name}" for name in others)]
-    return kind.title, " · ".join(printable(word) for word in words)

@@ -9,10 +9,11 @@ import streamlit as st
 from explorer.ask.study import Study, StudyQuestion
 from explorer.ask.study_cells import Cell
 from explorer.ask.study_reads import StudyReads
+from explorer.ask.study_words import question_words
 from explorer.kinds import KINDS
 from explorer.pages._running import AppState
 from explorer.pages._study_cell import Shown, shown_number
-from explorer.pages._study_edit import keep, question_words
+from explorer.pages._study_edit import keep
 from explorer.pages._text import as_text
 from store import Catalog
 from store.documents import Document

@@ -11,6 +11,7 @@ from explorer.ask.study import Study
 from explorer.ask.study_cells import UNDER_WAY, Cell, cells_of, missing_cells, seconds_left
 from explorer.ask.study_reads import StudyReads
 from explorer.ask.study_wishes import wishes_of
+from explorer.ask.study_words import model_labels
 from explorer.pages import _parts as parts
 from explorer.pages._facts import facts_line, seconds_text
 from explorer.pages._links import Subjects
@@ -18,7 +19,6 @@ from explorer.pages._progress import stop_button
 from explorer.pages._running import AppState
 from explorer.pages._session import kept
 from explorer.pages._study_cell import Shown, show_cell
-from explorer.pages._study_edit import model_labels
 from explorer.pages._study_head import Matrix, columns_of, show_head
 from explorer.pages._text import as_text
 from explorer.wording import counted

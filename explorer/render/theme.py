@@ -6,10 +6,10 @@ from explorer.render.marks.colours import SERIES_COLOURS
 TEXT_COLOURS = {"light": "#31333f", "dark": "#fafafa"}
 
 
-def theme_config(dark: bool) -> dict[str, object]:
+def theme_config(dark: bool) -> dict[str, dict[str, object]]:
     """The configuration of Vega-Lite for a page."""
     text = TEXT_COLOURS["dark" if dark else "light"]
-    words = {"labelColor": text, "titleColor": text}
+    words: dict[str, object] = {"labelColor": text, "titleColor": text}
     return {
         "axis": words,
         "legend": words,
