@@ -10,7 +10,9 @@ async function drawChart(place) {
   spec.autosize = { type: "pad", contains: "padding" };
   const config = parsed("themes")[dark.matches ? "dark" : "light"];
   const actions = { export: true, source: false, compiled: false, editor: false };
-  await vegaEmbed(place, spec, { config, actions, ast: true, renderer: "svg" });
+  const frame = document.createElement("div"); // of its own: Vega changes how the element is laid out
+  place.replaceChildren(frame);
+  await vegaEmbed(frame, spec, { config, actions, ast: true, renderer: "svg" });
 }
 
 function drawScene(place) {
