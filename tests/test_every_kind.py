@@ -248,7 +248,8 @@ def test_kinds_stand_side_by_side(kinds: list[Kind], catalog: Catalog, folder: P
     app.query_params["panel"] = [question_of(catalog, kind).key for kind in kinds]
     app.switch_page("explorer/pages/compare.py").run()
     assert [e.value for e in (*app.exception, *app.error)] == []
-    assert {kind.title for kind in kinds} <= {heading.value for heading in app.subheader}
+    said = " ".join(text.value for text in app.markdown)
+    assert all(f"**{kind.title} of" in said for kind in kinds)
     assert len(app.get("vega_lite_chart")) >= len(kinds)
 
 
