@@ -492,3 +492,14 @@ def test_a_catalog_that_can_only_be_read_takes_no_other(place: Path, tmp_path: P
         pytest.skip("root can write everywhere, and there is no setpriv to give that up")
     done = command_line("merge", tmp_path / "nothing", catalog=catalog.folder, before=before)
     assert "can only be read" in refused(done)
+
+
+def test_weights_that_are_stored_keep_their_name(place: Path) -> None:
+    """Imported again under another one: a sentence says so, and what names the model finds it."""
+    done = explorer(
+        place, "import", "--yes", place / "tiny_problem.py", place / FIRST, "--name", "another"
+    )
+    assert done.returncode == 0
+    assert "these weights are stored already as 'first', and keep that name" in done.stderr
+    names = {model.name for model in Catalog(place / "catalog").models()}
+    assert "first" in names and "another" not in names

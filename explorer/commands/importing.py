@@ -65,7 +65,10 @@ def import_checkpoints(
         return _follow(catalog, import_sources, run)
     job = sources.order(catalog, import_sources, problem_path, arguments, name=name, part=part)
     wait_for_jobs(catalog, [job], "auto")
-    model = storing.imported_model(catalog, catalog.job(job))
+    stored_job = catalog.job(job)
+    model = storing.imported_model(catalog, stored_job)
+    if name and model and (kept := storing.kept_name(stored_job, model)):
+        print(message(kept), file=sys.stderr)
     for warning_text in storing.warnings(catalog, model) if model else ():
         print(f"warning: {message(warning_text)}", file=sys.stderr)
     return 0

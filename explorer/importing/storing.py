@@ -85,10 +85,19 @@ def run_model_id(problem_id: str, identity: RunIdentity, part: str | None = None
 
 
 def _model_name(catalog: Catalog, model_id: str, request: ImportRequest) -> str:
-    """The name of an import's model; a shipped sample takes none from a model that has one."""
-    if request.facts.get("sample"):
-        return next((m.name for m in catalog.models() if m.id == model_id), request.name)
-    return request.name
+    """The name of an import's model; one that is there keeps its own, by which it is known."""
+    return next((m.name for m in catalog.models() if m.id == model_id), request.name)
+
+
+def kept_name(job: records.Job, model: records.Model) -> str:
+    """That the model of an import has another name than was asked for, in a sentence; else ""."""
+    wanted = stored_import(job.request).name
+    if wanted == model.name:
+        return ""
+    return (
+        f"these weights are stored already as {model.name!r}, and keep that name, not {wanted!r}; "
+        "rename the model to call it otherwise"
+    )
 
 
 def imported_model(catalog: Catalog, job: records.Job) -> records.Model | None:

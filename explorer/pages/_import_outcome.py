@@ -75,6 +75,8 @@ def show_import(catalog: Catalog, job: records.Job) -> None:
     st.subheader(as_text(label), anchor=False)
     count = counted(model.points, "snapshot")
     st.caption(f"{facts_line(model)} · {count}")
+    if kept := storing.kept_name(job, model):
+        st.info(parts.sentence(ValueError(kept)))
     for warning in storing.warnings(catalog, model):
         st.warning(parts.sentence(ValueError(warning)), icon=":material/warning:")
     kind_links(label)
