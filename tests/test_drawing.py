@@ -20,7 +20,6 @@ from explorer.commands.app import main
 from explorer.kinds import KINDS, Kind, kind_named, look_from_json
 from explorer.kinds.look import PlaneLook, SubjectName
 from explorer.kinds.surface import Surface, SurfaceLook
-from explorer.pages._charts import _theme_config
 from explorer.render import surface as surface_drawing
 from explorer.render.drawing import Chart, drawing_of
 from explorer.render.export.composed import save_drawing
@@ -32,6 +31,7 @@ from explorer.render.export.svg import POINTS, convert_svg, drawing_size, with_r
 from explorer.render.export.thumbnail import small_chart, thumbnail
 from explorer.render.export.views import whole_spec
 from explorer.render.relief3d.relief import Relief
+from explorer.render.theme import theme_config
 from store import Catalog
 from tests.tiny import ROOT
 
@@ -183,7 +183,7 @@ def test_any_two_stand_side_by_side(answers: dict[str, Answer]) -> None:
     charts = charts_twice(answers)
     alone = [texts(drawn(chart)) for chart in charts]
     panels, row = side_by_side(charts, columns=4), alt.hconcat(*charts[: len(NAMES)])
-    panels.config, row.config = _theme_config(dark=False), _theme_config(dark=True)
+    panels.config, row.config = theme_config(dark=False), theme_config(dark=True)
     assert texts(drawn(panels)) == sum(alone, Counter())
     in_row = texts(drawn(row))
     assert not any(words - in_row for words in alone[: len(NAMES)])
