@@ -1,8 +1,10 @@
 """What the address of a page says, and what it and the session hand on to the next page."""
 
+from functools import partial
 from pathlib import Path
 
 import pytest
+from streamlit.testing.v1 import local_script_runner
 
 from explorer.kinds import KINDS
 from explorer.kinds.convexity import CONVEXITY
@@ -81,6 +83,27 @@ def test_the_model_is_kept_from_page_to_page_and_settings_are_not(folder: Path, 
     for control in app.number_input:
         fresh = [c.value for c in opened(last, model="run").number_input if c.key == control.key]
         assert [control.value] == fresh, control.key
+
+
+@pytest.mark.parametrize("page", [SURFACE.page, LINE.page])
+def test_a_followed_address_is_shown_whole(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, page: str
+) -> None:
+    """What it says to controls that the page before has too, and not what those said; also there.
+
+    As the browser asks for it: see links.js.
+    """
+    app = fine(opened(LINE.page, model="run", split="test", seed="5"))
+    followed = partial(local_script_runner.RerunData, is_history_navigation=True)
+    monkeypatch.setattr(local_script_runner, "RerunData", followed)
+    app.query_params = {"model": "later", "split": "test"}
+    app = fine(moved(app, page))
+    fresh = opened(page, model="later", split="test")
+    assert app.query_params == fresh.query_params == {"model": "later", "split": "test"}
+    assert chosen(app) == ["later"]
+    said = {control.key: control.value for control in (*app.number_input, *app.button_group)}
+    assert said == {c.key: c.value for c in (*fresh.number_input, *fresh.button_group)}
+    assert (said["split"], said["seed"]) == ("test", 0)
 
 
 def test_several_models_are_kept_for_pages_about_several(folder: Path) -> None:
