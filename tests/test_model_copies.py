@@ -75,7 +75,7 @@ def test_a_line_has_the_losses_of_the_very_objects(kind: str) -> None:
     assert ("by the model itself" in pieces[0].facts["chosen"]) == (kind in IN_PLACE)
 
 
-@pytest.mark.parametrize("kind", [*IN_PLACE, "net", "hooked"])
+@pytest.mark.parametrize("kind", [*IN_PLACE, "net", "hooked", "measured"])
 def test_derivatives_are_of_the_very_objects(kind: str) -> None:
     """Gradient, noise and Hessian equal those of the model itself, by plain double backward."""
     problem = unusual.problem_of(kind)

@@ -60,6 +60,18 @@ class Noted(Net):
         return self.b(self.features)
 
 
+class Measured(Net):
+    """Forward puts a number of its weights, with its graph, into a buffer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("size", torch.ones(()))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.size = self.a.weight.norm()
+        return super().forward(x) / self.size
+
+
 class Complex(Net):
     """A complex buffer, whose imaginary part counts."""
 
