@@ -11,15 +11,18 @@ from safetensors.numpy import load_file
 
 from explorer.ask import questions
 from explorer.ask.provenance import points_brought
+from explorer.ask.questions import result_as
 from explorer.commands.subjects import subject_named
 from explorer.jobs.job_folder import JobFolder
 from explorer.jobs.piece_files import read_arrival
 from explorer.kinds.critical import CRITICAL
+from explorer.kinds.critical_result import Critical
 from explorer.kinds.critical_settings import CriticalSettings
 from explorer.kinds.line import LINE, LineSettings
 from explorer.kinds.piece import Piece, PiecePoint
 from explorer.pages import _running
 from explorer.pages._links import Subjects, link_to
+from explorer.pages._text import as_text
 from explorer.supervisor.supervisor import Supervisor
 from store import Catalog, records
 from tests.filling import add_tiny, new_catalog, work
@@ -214,6 +217,18 @@ def test_pages_list_the_point_and_lead_to_it(
         assert link.parameters["step"] == f"end of search 2 ({key[:8]})"
         app = fine(opened(LINE.page, **link.parameters))
         assert len(app.get("vega_lite_chart")) >= 1
+        assert app.query_params["step"] == link.parameters["step"]
+        (menu,) = [box for box in app.selectbox if box.label == "Point"]
+        ends = result_as(catalog, catalog.question(key), Critical)
+        index, loss = (ends.values[name][1] for name in ("index", "loss"))
+        told = f"loss {loss:.4g}, index {index:,.0f}, {ends.classes[1]}"
+        assert menu.options[-1] == as_text(f"{told} · end of search 2 ({key[:8]})", 200)
+        app = fine(menu.set_value(f"end of search 1 ({key[:8]})").run())
+        assert app.query_params["step"] == f"end of search 1 ({key[:8]})"
+        (menu,) = [box for box in app.selectbox if box.label == "Point"]
+        final = catalog.points(model.id)[0].label
+        assert "step" not in fine(menu.set_value(final).run()).query_params
+        app = fine(opened(LINE.page, **link.parameters))
         said = " ".join(str(table.value.to_dict()) for table in app.table)
         unescaped = said.replace("\\", "")
         assert "end of search 2 of Critical points of net" in unescaped

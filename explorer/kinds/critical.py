@@ -52,6 +52,18 @@ def taken_over(settings: CriticalSettings, old: Mapping[str, np.ndarray]) -> dic
     return {name: values[unit >= 0] for name, values in {**old, "unit": unit}.items()}
 
 
+def end_text(searches: Critical, unit: int) -> str:
+    """Where a search ended, as "loss 0.31, index 2, saddle"."""
+    loss, index = (float(searches.values[name][unit]) for name in ("loss", "index"))
+    about = "" if searches.exact else "about "
+    words = [
+        f"loss {loss:.4g}" if np.isfinite(loss) else "",
+        f"index {about}{index:,.0f}" if np.isfinite(index) else "",
+        searches.classes[unit],
+    ]
+    return ", ".join(filter(None, words))
+
+
 CRITICAL = Kind(
     name="critical",
     title="Critical points",
@@ -72,5 +84,6 @@ CRITICAL = Kind(
     taken_over="explorer.kinds.critical:taken_over",
     unit="searches",
     point_words="end of search {}",
+    point_text="explorer.kinds.critical:end_text",
     own_pace=True,
 )

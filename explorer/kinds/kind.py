@@ -42,6 +42,7 @@ class Kind:
     sources: tuple[str, ...] = ()  # keys of explorer/figures/bibliography.py: whom a figure cites
     unit: str = "points"  # the word for units of work
     point_words: str = ""  # of the point that each unit brings, with its number: "end of search {}"
+    point_text: str = ""  # "module:function", numpy: result, unit -> what its point is, in words
     first_facts: tuple[str, ...] = ()  # facts that unit 0 brings: they go with its rows
 
     def count_text(self, count: int, of: int | None = None) -> str:

@@ -68,6 +68,40 @@ def linked_option(key: str, options: Sequence[Option], usual: Option) -> Option:
     return next(named, usual)
 
 
+def choose_listed(
+    label: str,
+    options: Sequence[Option],
+    key: str,
+    usual: Option,
+    words: Callable[[Option], str],
+    help: str,
+) -> Option:
+    """One of the options in a menu that says more of each than the address, which has its name.
+
+    Args:
+        label: of the menu.
+        options: to choose from.
+        key: the name in the address, which leaves out what is usual.
+        usual: what is chosen where the address says nothing.
+        words: of an option in the menu.
+        help: of the menu.
+    """
+    menu, last = f"{key} listed", f"{key} in the address"
+    text = st.query_params.get(key)
+    if text != st.session_state.get(last) or st.session_state.get(menu) not in options:
+        named = (option for option in options if text in (str(option), as_step(option)))
+        st.session_state[menu] = next(named, usual)
+    chosen = st.selectbox(label, options, key=menu, format_func=words, help=help)
+    now = None if chosen == usual else str(chosen)
+    with contextlib.suppress(StreamlitAPIException):  # bound yet to another model's control
+        if now is None:
+            st.query_params.pop(key, None)
+        elif now != text:
+            st.query_params[key] = now
+    st.session_state[last] = st.query_params.get(key)
+    return chosen
+
+
 def choose_named(label: str, options: Sequence[str], key: str, usual: str) -> str:
     """One of the options in a menu; the address names it, also where it is the usual one.
 

@@ -1,20 +1,22 @@
 """What a page asks the user beside settings: model, snapshot, runs, how a picture is drawn."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
+from explorer.ask.brought_points import brought_words
 from explorer.ask.subjects import Subject, point_of, point_text
 from explorer.kinds.piece import measured_names
 from explorer.pages._address import (
     check_address,
+    choose_listed,
     choose_named,
     choose_several_named,
     linked_option,
 )
 from explorer.pages._parts import known_models
 from explorer.pages._session import remember_models, remembered_models
-from explorer.pages._text import as_step
+from explorer.pages._text import as_step, as_text
 from explorer.wording import printable
 from store import Catalog, records
 
@@ -158,24 +160,52 @@ def choose_snapshot(catalog: Catalog, model: records.Model, key: str, first: boo
     own: dict[int | str, records.Point] = {
         printable(p.label) if p.step is None else p.step: p for p in catalog.points(model.id)
     }
-    brought: dict[int | str, records.Point] = {
-        point_text(p): p.point for p in catalog.answer_points(model_id=model.id)
-    }
-    points = own | brought
+    brought = {point_text(p): p for p in catalog.answer_points(model_id=model.id)}
+    points = own | {name: point.point for name, point in brought.items()}
     if len(points) < 2:
         return point_of(catalog, model.id, model.point_id)
     steps = list(points)
     few = ", ".join(map(str, steps)) if len(steps) <= FEW_STEPS else ""
     must = f"one of {few or f'the {len(steps)} stored steps from {steps[0]} to {steps[-1]}'}"
     check_address(key, must, lambda text: text in {*map(str, steps), *map(as_step, steps)})
+    usual = list(own)[0 if first else -1]
+    if brought:
+        return points[_choose_listed_point(catalog, steps, brought, key, usual)]
     step = st.select_slider(
-        "Point" if brought else "Training step",
+        "Training step",
         steps,
-        value=linked_option(key, steps, list(own)[0 if first else -1]),
+        value=linked_option(key, steps, usual),
         key=key,
         bind="query-params",
         format_func=as_step,
-        help="Stored snapshots of this model's training; the last one is the final model. Points "
-        "that analyses brought come after it.",
+        help="Stored snapshots of this model's training; the last one is the final model.",
     )
     return points[step]
+
+
+def _choose_listed_point(
+    catalog: Catalog,
+    names: Sequence[int | str],
+    brought: Mapping[str, records.AnswerPoint],
+    key: str,
+    usual: int | str,
+) -> int | str:
+    """One of the names of points; what is known of those that answers brought stands beside."""
+    texts = dict(zip(brought, brought_words(catalog, list(brought.values())), strict=True))
+
+    def words(name: int | str) -> str:
+        if name not in brought:
+            return f"step {name}" if isinstance(name, int) else as_step(name)
+        return as_text(" · ".join(filter(None, (texts[str(name)], str(name)))), 200)
+
+    chosen = choose_listed(
+        "Point",
+        names,
+        key,
+        usual,
+        words,
+        "Stored snapshots of this model's training; then points that analyses brought.",
+    )
+    if chosen in brought:
+        st.caption(as_text(chosen))  # the menu is too narrow for all that it says
+    return chosen
