@@ -27,6 +27,7 @@ from explorer.ask.study import (
 from explorer.ask.study_cells import Cell, cells, missing_cells, seconds_left
 from explorer.ask.study_files import numbers_file, read_study, study_file
 from explorer.ask.study_reads import StudyReads
+from explorer.ask.study_words import models_by_label, row_labels
 from explorer.codec import to_json
 from explorer.kinds import KINDS, Kind, kind_named
 from explorer.kinds.line import LINE, LineSettings
@@ -412,3 +413,15 @@ def test_the_latest_job_is_the_one_under_way(catalog: Catalog) -> None:
     assert catalog.latest_jobs([key])[key].status == "failed"
     second = catalog.add_job("second", "answer", "again", {}, question_key=key)
     assert catalog.latest_jobs([key]) == {key: second}
+
+
+def test_every_row_and_every_other_model_keeps_a_label_of_its_own(catalog: Catalog) -> None:
+    """A model that the catalog has no more is not told as one of the same name, however often."""
+    gone = StudyModel(id="f" * 64, name="run")
+    stored = next(model for model in models(catalog) if model.name == "run")
+    for study in (Study(models=(gone,)), Study(models=(gone, stored, gone, gone))):
+        by_label = models_by_label(catalog, study)
+        labels = row_labels(catalog, study)
+        assert [by_label[label] for label in labels] == list(study.models)
+        assert len(set(labels)) == len(labels) and labels[0] == "run"
+        assert stored in by_label.values()

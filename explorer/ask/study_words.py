@@ -1,6 +1,7 @@
 """What the models and questions of a study are called, on pages and in reports."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
+from itertools import chain, count
 
 from explorer.ask.study import Study, StudyModel, StudyQuestion, study_model
 from explorer.ask.subject_names import label_models
@@ -10,20 +11,32 @@ from explorer.wording import printable
 from store import Catalog, UnknownEntry
 
 
-def model_labels(catalog: Catalog, study: Study) -> dict[str, StudyModel]:
+def row_labels(catalog: Catalog, study: Study) -> list[str]:
+    """What the rows of a study are called, each in its own way."""
+    return list(models_by_label(catalog, study))[: len(study.models)]
+
+
+def models_by_label(catalog: Catalog, study: Study) -> dict[str, StudyModel]:
     """By label: the models of a study in their order, then the others of the catalog."""
-    labels = {model.id: label for label, model in label_models(catalog.models()).items()}
-    by_label: dict[str, StudyModel] = {}
-    for model in study.models:
-        label = row_label(catalog, labels, model)
-        by_label[label if label not in by_label else f"{label} ({model.id[:6]})"] = model
+    models = catalog.models()
+    labels = {model.id: label for label, model in label_models(models).items()}
     own = {(model.id, model.point) for model in study.models}
-    others = [study_model(m) for m in catalog.models() if (m.id, "") not in own]
-    return by_label | {labels[model.id]: model for model in others}
+    others = [study_model(model) for model in models if (model.id, "") not in own]
+    by_label: dict[str, StudyModel] = {}
+    for model in (*study.models, *others):
+        by_label[_free_label(_label(catalog, labels, model), model, by_label)] = model
+    return by_label
 
 
-def row_label(catalog: Catalog, labels: Mapping[str, str], model: StudyModel) -> str:
-    """What a row is called: the model's label of today, and its snapshot."""
+def _free_label(label: str, model: StudyModel, taken: Container[str]) -> str:
+    """The label, or with more words: a model that the catalog has not may be called like one."""
+    suffixes = chain([""], (f", {number}" for number in count(2)))
+    longer = (f"{label} ({model.id[:6]}{suffix})" for suffix in suffixes)
+    return next(words for words in chain([label], longer) if words not in taken)
+
+
+def _label(catalog: Catalog, labels: Mapping[str, str], model: StudyModel) -> str:
+    """What a model is called: by its label of today, and its snapshot."""
     label = labels.get(model.id, printable(model.name))
     if not model.point:
         return label

@@ -9,7 +9,7 @@ from explorer.ask.study import (
     change_study,
     row_and_column,
 )
-from explorer.ask.study_words import model_labels
+from explorer.ask.study_words import models_by_label
 from explorer.kinds import unreadable
 from explorer.pages import _parts as parts
 from explorer.pages._facts import distinguishing_words, local_time
@@ -47,7 +47,7 @@ def keep(catalog: Catalog, id: str, study: Study) -> None:
 
 def choose_models(catalog: Catalog, id: str, study: Study) -> None:
     """The rows: what is taken out or added is kept at once."""
-    options = model_labels(catalog, study)
+    options = models_by_label(catalog, study)
     key = f"models-{id}"
     current = [label for label, model in options.items() if model in study.models]
     if st.session_state.get(f"{key}-kept") != current:  # changed elsewhere, or just opened

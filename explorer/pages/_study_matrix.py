@@ -11,7 +11,7 @@ from explorer.ask.study import Study
 from explorer.ask.study_cells import UNDER_WAY, Cell, cells_of, missing_cells, seconds_left
 from explorer.ask.study_reads import StudyReads
 from explorer.ask.study_wishes import wishes_of
-from explorer.ask.study_words import model_labels
+from explorer.ask.study_words import row_labels
 from explorer.pages import _parts as parts
 from explorer.pages._facts import facts_line, seconds_text
 from explorer.pages._links import Subjects
@@ -34,12 +34,7 @@ def show_matrix(app: AppState, document: Document, study: Study) -> None:
     if not (study.models and study.questions):
         st.info("Choose models and add questions above: each model is asked each question.")
         return
-    by_model = {
-        (model.id, model.point): label
-        for label, model in model_labels(app.catalog, study).items()
-        if model in study.models
-    }
-    labels = [by_model.get((model.id, model.point), model.name) for model in study.models]
+    labels = row_labels(app.catalog, study)
     matrix = Matrix(app, document, study, labels, StudyReads.of(app.catalog, study))
     wishes = wishes_of(matrix.reads, study)
     read_cells = partial(cells_of, app.catalog, matrix.reads, wishes)

@@ -8,7 +8,7 @@ from explorer.ask.comparability import hindrances
 from explorer.ask.provenance import provenance_of
 from explorer.ask.study import Study
 from explorer.ask.study_cells import Cell, cells
-from explorer.ask.study_words import model_labels, question_words
+from explorer.ask.study_words import question_words, row_labels
 from explorer.codec import JsonValue
 from explorer.contracts.facts import ModelFacts
 from explorer.figures.bibliography import bibliography
@@ -93,7 +93,7 @@ def read_report(catalog: Catalog, name: str, study: Study) -> Report:
             f"a report holds at most {MOST_FIGURES} analyses, the study has {count:,}; "
             "make a study of fewer models or questions"
         )
-    labels = list(model_labels(catalog, study))[: len(study.models)]
+    labels = row_labels(catalog, study)
     all_cells = cells(catalog, study)
     columns, models = _models(catalog, study, labels)
     sections = [_section(catalog, study, labels, all_cells, n) for n in range(len(study.questions))]
