@@ -28,7 +28,7 @@ from tests import unusual_models as unusual
 
 CPU = torch.device("cpu")
 DOUBLE = ObjectiveSettings(precision="float64")
-IN_PLACE = ["closure", "locked", "itself", "decay", "decay of a list", "noted"]
+IN_PLACE = ["closure", "locked", "itself", "decay", "decay of a list", "noted", "scaled by a mean"]
 COPIED = ["net", "complex", "hooked"]
 
 

@@ -129,9 +129,9 @@ def move_weights(flat: FlatModel) -> Iterator[None]:
             part = row[:: max(1, len(row) // SAMPLED)]
             kept = part.clone()
             size = float(kept.double().square().mean().sqrt())
-            signs = torch.ones_like(part)
-            signs[1::2] = -1
-            part.add_(signs, alpha=MOVE * (size or 1.0))
+            moves = torch.ones_like(part)
+            moves[1::2] = -0.5  # not -1: a sum or mean of the weights must change too
+            part.add_(moves, alpha=MOVE * (size or 1.0))
             kept_parts.append((part, kept))
     try:
         yield
