@@ -103,6 +103,19 @@ def hindrances(catalog: Catalog, first: records.Question, other: records.Questio
     return Hindrances(tuple(numbers), tuple(places), tuple(remarks))
 
 
+def comparable_groups(catalog: Catalog, questions: Sequence[records.Question]) -> list[list[int]]:
+    """The places of answers whose numbers mean the same, together, in their order."""
+    groups: list[list[int]] = []
+    for place, question in enumerate(questions):
+        for group in groups:
+            if not hindrances(catalog, questions[group[0]], question).of_numbers:
+                group.append(place)
+                break
+        else:
+            groups.append([place])
+    return groups
+
+
 def _settings(question: records.Question) -> ObjectiveSettings:
     """All its settings, with those that came after it was asked."""
     return settings_from_json(kind_named(question.kind).settings, question.settings)

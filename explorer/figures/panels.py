@@ -3,14 +3,19 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 
-import numpy as np
-
 from explorer.ask import questions
 from explorer.ask.subject_names import subject_names
 from explorer.figures.recipe import OWN_COLOURS, FigurePanel, FigureStyle, Recipe
 from explorer.kinds import Kind, kind_named, look_from_json, unreadable
 from explorer.kinds.kind import named_code
-from explorer.kinds.look import CurvesLook, Look, PlaneLook, spans_decades
+from explorer.kinds.look import (
+    CurvesLook,
+    Look,
+    PlaneLook,
+    drawn_limits,
+    joined_values,
+    spans_decades,
+)
 from explorer.kinds.result import Result
 from explorer.render.drawing import Drawing, drawing_of
 from store import Catalog, records
@@ -124,13 +129,9 @@ def _last_in_row(place: int, count: int, style: FigureStyle) -> bool:
 
 def _shared_looks(panels: Sequence[StoredPanel], value: str) -> list[PlaneLook]:
     looks = [panel.look for panel in panels if isinstance(panel.look, PlaneLook)]
-    all_values = [panel.result.values.get(value) for panel in panels]
-    parts = [np.ravel(one) for one in all_values if one is not None]
-    values_together = np.concatenate(parts or [np.empty(0)])
-    log = spans_decades(values_together) if any(look.log for look in looks) else False
-    drawable = values_together[np.isfinite(values_together) & ((values_together > 0) | (not log))]
-    low, high = (float(drawable.min()), float(drawable.max())) if drawable.size else (0.0, 0.0)
-    limits = (low, high) if low < high else ()
+    together = joined_values(panel.result.values.get(value) for panel in panels)
+    log = any(look.log for look in looks) and spans_decades(together)
+    limits = drawn_limits(together, log)
     return [replace(look, log=log, limits=look.limits or limits) for look in looks]
 
 

@@ -1,5 +1,6 @@
 """How results are drawn: all of a picture that is no part of the answer. Frozen, and JSON."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Self, TypeAlias
 
@@ -171,3 +172,25 @@ def spans_decades(values: np.ndarray) -> bool:
     if positive.size < 2:
         return False
     return bool(np.log10(positive.max()) - np.log10(positive.min()) > DECADES_FOR_LOG)
+
+
+def joined_values(arrays: Iterable[np.ndarray | None]) -> np.ndarray:
+    """The values (N,) of all arrays together; None has none."""
+    return np.concatenate([np.empty(0), *(np.ravel(a) for a in arrays if a is not None)])
+
+
+def drawn_limits(values: np.ndarray, log: bool) -> tuple[float, ...]:
+    """The lowest and highest value that a scale can show; none where they do not differ."""
+    drawn = values[np.isfinite(values) & ((values > 0) | (not log))]
+    if not drawn.size or drawn.min() == drawn.max():
+        return ()
+    return (float(drawn.min()), float(drawn.max()))
+
+
+def overlaid_look(looks: Sequence[Look], width: int, height: int) -> Look:
+    """The first of the looks for all in one picture; curves on a log scale if one of them is."""
+    look = replace(looks[0], width=width)
+    if isinstance(look, CurvesLook):
+        log = any(isinstance(one, CurvesLook) and one.log for one in looks)
+        look = replace(look, height=height, log=log)
+    return look

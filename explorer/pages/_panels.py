@@ -8,10 +8,17 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from explorer.ask import questions
-from explorer.ask.comparability import hindrances
+from explorer.ask.comparability import comparable_groups
 from explorer.ask.subject_names import subject_names
 from explorer.kinds import Kind, kind_named
-from explorer.kinds.look import CurvesLook, Look, PlaneLook, spans_decades
+from explorer.kinds.look import (
+    Look,
+    PlaneLook,
+    drawn_limits,
+    joined_values,
+    overlaid_look,
+    spans_decades,
+)
 from explorer.pages import _charts as charts
 from explorer.pages._facts import distinguishing_text, distinguishing_words
 from explorer.pages._links import Subjects, analysis_name, links_of
@@ -124,8 +131,8 @@ def show_kind(panels: Sequence[Panel], choices: Choices) -> None:
     if not begun:
         return
     if panels[0].kind.overlaid and choices.shared:
-        for group in _comparable_groups(begun):
-            _show_overlaid(group)
+        for group in comparable_groups(begun[0].catalog, [panel.question for panel in begun]):
+            _show_overlaid([begun[place] for place in group])
         return
     width = _panel_width(panels_across(len(begun)))
     _show_rows(begun, _looks(begun, choices, width), choices)
@@ -162,20 +169,6 @@ def _show_rows(panels: Sequence[Panel], looks: Sequence[Look], choices: Choices)
                 _show_panel(panels[place], looks[place], width, choices)
 
 
-def _comparable_groups(panels: Sequence[Panel]) -> list[list[Panel]]:
-    """Panels whose numbers mean the same, together: they have their axes in common."""
-    groups: list[list[Panel]] = []
-    for panel in panels:
-        for group in groups:
-            first = group[0]
-            if not hindrances(panel.catalog, first.question, panel.question).of_numbers:
-                group.append(panel)
-                break
-        else:
-            groups.append([panel])
-    return groups
-
-
 def _show_overlaid(panels: Sequence[Panel]) -> None:
     """All in one picture, with one legend and one cursor."""
     from explorer.render.drawing import drawing_of
@@ -183,11 +176,8 @@ def _show_overlaid(panels: Sequence[Panel]) -> None:
     kind = panels[0].kind
     width = charts.plot_width()
     results = {panel.label: panel.result for panel in panels}
-    usual = [kind.look.usual(result) for result in results.values()]
-    look = replace(usual[0], width=width)
-    if isinstance(look, CurvesLook):
-        log = any(isinstance(one, CurvesLook) and one.log for one in usual)
-        look = replace(look, height=charts.plot_height(width), log=log)
+    looks = [kind.look.usual(result) for result in results.values()]
+    look = overlaid_look(looks, width=width, height=charts.plot_height(width))
     names = subject_names(panels[0].catalog, panels[0].question) if len(panels) == 1 else ()
     if len(panels) == 1:
         st.markdown(f"**{as_text(panels[0].label, LABEL_LETTERS)}**")
@@ -226,17 +216,10 @@ def _looks(panels: Sequence[Panel], choices: Choices, width: int) -> list[Look]:
 
 def _on_one_scale(panels: Sequence[Panel], looks: Sequence[PlaneLook]) -> list[PlaneLook]:
     """The looks with the limits of all values together, so that a colour means one value."""
-    import numpy as np
-
     value = looks[0].value
-    values = [panel.result.values.get(value) for panel in panels]
-    values_together = np.concatenate(
-        [np.ravel(one) for one in values if one is not None] or [np.empty(0)]
-    )
-    log = looks[0].log if value != "loss" else spans_decades(values_together)
-    drawable = values_together[np.isfinite(values_together) & ((values_together > 0) | (not log))]
-    limits = (float(drawable.min()), float(drawable.max())) if drawable.size else ()
-    limits = limits if limits and limits[0] < limits[1] else ()
+    together = joined_values(panel.result.values.get(value) for panel in panels)
+    log = looks[0].log if value != "loss" else spans_decades(together)
+    limits = drawn_limits(together, log)
     return [replace(look, log=log, limits=limits, value=value) for look in looks]
 
 

@@ -1,6 +1,8 @@
 """The report as one HTML file that fetches nothing: charts and 3-D views work from disk."""
 
 import json
+import math
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
@@ -52,8 +54,18 @@ def _template() -> jinja2.Template:
 
 def _json(value: object) -> str:
     """JSON that stands in a script's tags: it can neither end them nor begin a comment."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    content = _with_null_for_nan(value)
+    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return jinja2.utils.markupsafe.Markup(text.replace("<", "\\u003c"))
+
+
+def _with_null_for_nan(value: object) -> object:
+    """JSON values with null, which is no mark to Vega, for NaN and the infinities."""
+    if isinstance(value, Mapping):
+        return {name: _with_null_for_nan(entry) for name, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_with_null_for_nan(entry) for entry in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _text_of(name: str) -> str:
