@@ -156,7 +156,7 @@ def test_the_command_line_follows_a_part(tmp_path: Path) -> None:
         words = ("import", "--yes", "--follow", "--part", "ema", file, folder)
         done = command_line(*words, catalog=place)
         assert (done.returncode, done.stderr) == (0, "")
-        assert done.stdout.endswith("1 snapshots\n")
+        assert done.stdout.endswith("1 snapshot\n")
     finally:
         end_workers(Catalog(place))
     own = Catalog(place)

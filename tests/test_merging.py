@@ -369,7 +369,7 @@ def test_the_command_says_what_came(here: Catalog, there: Catalog, capsys) -> No
     command = ["--catalog", str(here.folder), "merge", str(there.folder)]
     assert main(command) == 0
     assert capsys.readouterr().out == (
-        "brought 1 models, 1 checkpoints, 1 analyses, 4 points of analyses, 2 files\n"
+        "brought 1 model, 1 checkpoint, 1 analysis, 4 points of analyses, 2 files\n"
     )
     assert main(command) == 0
     assert capsys.readouterr().out.startswith("brought 0 models, 0 checkpoints, 0 analyses, 0 ")

@@ -58,7 +58,7 @@ def test_studies_are_listed_with_how_far_they_are(folder: Path, capsys) -> None:
     """Each study in a line; of one each analysis; what cannot be read says so in its line."""
     lines = said(capsys, folder, "list").splitlines()
     assert lines[:2] == [
-        "broken: 1 models, 1 questions; 0 of 1 answered, 1 refused",
+        "broken: 1 model, 1 question; 0 of 1 answered, 1 refused",
         "empty: 0 models, 0 questions; 0 of 0 answered",
     ]
     assert lines[2].startswith("sweep: 2 models, 2 questions; 1 of 4 answered")

@@ -15,7 +15,7 @@ from explorer.consent import code_to_agree
 from explorer.importing import following, sources, storing
 from explorer.importing.sources import Sources
 from explorer.supervisor.supervisor import Supervisor
-from explorer.wording import message
+from explorer.wording import counted, message
 from store import Catalog
 
 POLL_SECONDS = 0.5
@@ -95,7 +95,7 @@ def _follow(catalog: Catalog, run_sources: Sources, run: following.FollowedRun) 
             models = recorded_runs.models_of_run(catalog, identity, run.part)
             count = max((model.points for model in models), default=0)
             if count != printed_count:
-                print(f"{message(folder)}: {count:,} snapshots", flush=True)
+                print(f"{message(folder)}: {counted(count, 'snapshot')}", flush=True)
                 printed_count = count
             if entry is None:
                 return 0
@@ -104,7 +104,8 @@ def _follow(catalog: Catalog, run_sources: Sources, run: following.FollowedRun) 
             time.sleep(POLL_SECONDS)
     except KeyboardInterrupt:
         following.unfollow(catalog, folder)
-        print(f"\nfollowed no longer; {printed_count:,} snapshots are stored", file=sys.stderr)
+        stored = counted(printed_count, "snapshot is", "snapshots are")
+        print(f"\nfollowed no longer; {stored} stored", file=sys.stderr)
         return 130
     finally:
         supervisor.stop()

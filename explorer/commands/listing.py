@@ -8,7 +8,7 @@ from explorer.commands.json_values import finite_json
 from explorer.commands.parameters import OpenCatalog
 from explorer.contracts.facts import ModelFacts
 from explorer.kinds import kind_named, unreadable
-from explorer.wording import message
+from explorer.wording import counted, message
 from store import records
 
 
@@ -36,7 +36,7 @@ def list_catalog(search: str = "", /, *, json: bool = False, catalog: OpenCatalo
             for split, values in model.measurements.items()
             for name, value in values.items()
         )
-        size = f"{ModelFacts.of(model.facts).parameters or 0:,} parameters"
+        size = counted(ModelFacts.of(model.facts).parameters or 0, "parameter")
         print(f"model {message(model.name)}: {size}, {measured}")
     for question in stored_questions:
         if unreadable(question.kind, question.settings):
@@ -47,7 +47,7 @@ def list_catalog(search: str = "", /, *, json: bool = False, catalog: OpenCatalo
         print(f"{question.key[:12]} {message(question.title)}: {done}{complete}")
     for why, count in Counter(unreadable(q.kind, q.settings) for q in stored_questions).items():
         if why:
-            analyses = "1 analysis is" if count == 1 else f"{count:,} analyses are"
+            analyses = counted(count, "analysis is", "analyses are")
             print(f"{analyses} {why}: update this program to see what a newer one stored")
     return 0
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from explorer.commands.parameters import OpenCatalog
+from explorer.wording import counted
 
 
 def merge(other: Path, /, *, catalog: OpenCatalog) -> int:
@@ -14,7 +15,9 @@ def merge(other: Path, /, *, catalog: OpenCatalog) -> int:
     """
     new = catalog.merge(other)
     print(
-        f"brought {new.models:,} models, {new.points:,} checkpoints, {new.questions:,} analyses, "
-        f"{new.units:,} points of analyses, {new.files:,} files"
+        f"brought {counted(new.models, 'model')}, {counted(new.points, 'checkpoint')}, "
+        f"{counted(new.questions, 'analysis', 'analyses')}, "
+        f"{counted(new.units, 'point of analyses', 'points of analyses')}, "
+        f"{counted(new.files, 'file')}"
     )
     return 0

@@ -6,7 +6,7 @@ from explorer.ask.deletion import delete_model
 from explorer.commands.parameters import OpenCatalog
 from explorer.commands.subjects import model_named
 from explorer.commands.user_answer import user_answer
-from explorer.wording import message
+from explorer.wording import counted, message
 
 
 def rename(name: str, new: str, /, *, catalog: OpenCatalog) -> int:
@@ -32,7 +32,7 @@ def delete(name: str, /, *, yes: bool = False, catalog: OpenCatalog) -> int:
         catalog: where it is.
     """
     model = model_named(catalog.models(), name)
-    what = f"{model.name} with {model.analyses:,} analyses"
+    what = f"{model.name} with {counted(model.analyses, 'analysis', 'analyses')}"
     if not yes and not _user_answers_yes(f"Move {what} to the trash?"):
         print("nothing was deleted", file=sys.stderr)
         return 1
@@ -51,7 +51,8 @@ def restore(name: str, /, *, catalog: OpenCatalog) -> int:
     deleted = [m for m in catalog.models(include_deleted=True) if m.deleted is not None]
     model = model_named(deleted, name)
     catalog.restore_model(model.id)
-    print(f"{message(model.name)} is back, with {catalog.model(model.id).analyses:,} analyses")
+    analyses = counted(catalog.model(model.id).analyses, "analysis", "analyses")
+    print(f"{message(model.name)} is back, with {analyses}")
     return 0
 
 

@@ -15,7 +15,7 @@ from explorer.commands.parameters import OpenCatalog
 from explorer.commands.progress import wait_for_jobs
 from explorer.report.contents import read_report
 from explorer.report.page import report_page
-from explorer.wording import message
+from explorer.wording import counted, message
 from store import Catalog, write_new
 
 study = App("study")
@@ -150,7 +150,7 @@ def import_study(file: Path, /, *, name: str = "", catalog: OpenCatalog) -> int:
 
 def _summary(catalog: Catalog, content: object) -> str:
     named = study_from_json(content)
-    size = f"{len(named.models):,} models, {len(named.questions):,} questions"
+    size = f"{counted(len(named.models), 'model')}, {counted(len(named.questions), 'question')}"
     return f"{size}; {_counts_text(cells(catalog, named))}"
 
 

@@ -2,7 +2,7 @@
 
 import math
 
-from explorer.wording import MESSAGE_LENGTH, printable
+from explorer.wording import MESSAGE_LENGTH, counted, printable
 from store import records
 
 
@@ -29,4 +29,4 @@ def print_table(table: records.Table) -> None:
     for row in texts:
         cells = zip(row, widths, number, strict=True)
         print("  ".join(c.rjust(w) if right else c.ljust(w) for c, w, right in cells).rstrip())
-    print(f"{len(texts):,} rows")
+    print(counted(len(texts), "row"))

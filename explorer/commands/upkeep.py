@@ -12,7 +12,7 @@ from explorer.commands.tables import print_table
 from explorer.contracts.facts import ProblemFacts
 from explorer.kinds import kind_named, settings_from_json, unreadable
 from explorer.kinds.reading import check_numbers
-from explorer.wording import message
+from explorer.wording import counted, message
 from store import Catalog, records
 
 
@@ -26,19 +26,19 @@ def check(*, seal: bool = False, catalog: OpenCatalog) -> int:
     wrong = catalog.check_integrity(contents=True)
     wrong = wrong or [*key_mismatches(catalog), *unreadable_answers(catalog)]
     if not wrong and seal:
-        print(f"{catalog.seal():,} entries were hashed as they are now")
+        print(f"{counted(catalog.seal(), 'entry was', 'entries were')} hashed as now stored")
     print("\n".join(map(message, wrong)) if wrong else "no damage found")
     if wrong:
         return 1
     if count := catalog.unsealed_count():
         print(
-            f"{count:,} entries are of an older version, without a hash by which a change of them "
-            "could be seen: `check --seal` hashes them as they are now"
+            f"{counted(count, 'entry is', 'entries are')} of an older version, without a hash by "
+            "which a change could be seen: `check --seal` hashes what is there now"
         )
     if foreign := catalog.foreign_files():
         print(
-            f"{len(foreign):,} files are of a database that was here before; they are kept, and "
-            "found again when their models are imported"
+            f"{counted(len(foreign), 'file is', 'files are')} of a database that was here before, "
+            "kept, and found again when their models are imported"
         )
     return 0
 
@@ -96,16 +96,19 @@ def rebuild(*, unchecked_catalog: OpenCatalog) -> int:
     rebuilt = unchecked_catalog.rebuild()
     if rebuilt.aside is not None:
         incomplete_text = (
-            f"; {rebuilt.incomplete:,} tables could not be read whole" if rebuilt.incomplete else ""
+            f"; {counted(rebuilt.incomplete, 'table')} could not be read whole"
+            if rebuilt.incomplete
+            else ""
         )
         log_text = "; what its log had is not among them" if rebuilt.log_lost else ""
         print(
-            f"{rebuilt.rows:,} rows were saved{incomplete_text}{log_text}; "
+            f"{counted(rebuilt.rows, 'row was', 'rows were')} saved{incomplete_text}{log_text}; "
             f"the old database is kept as {rebuilt.aside}"
         )
     else:
         print("names, settings and answers were in the old database, and are lost with it")
-    print(f"{rebuilt.files:,} files are kept, and never removed by emptying the trash")
+    files = counted(rebuilt.files, "file is", "files are")
+    print(f"{files} kept, and never removed by emptying the trash")
     checkpoints = list((unchecked_catalog.folder / "files").glob("*/*.safetensors"))
     if checkpoints and not rebuilt.rows:
         print(

@@ -21,6 +21,7 @@ from explorer.wording import printable
 from store import Catalog, records
 
 FEW_STEPS = 8  # steps that one sentence can list
+SCALES = ("Linear", "Log")
 STAND_IN_KEY = "stand-in"  # of the model that stands in on this page for one without a run
 
 
@@ -108,36 +109,37 @@ def _never(_: str) -> bool:
 def choose_profile(values: Mapping[str, object]) -> tuple[bool, str]:
     """How profiles with these values are drawn: log scale or not, and what is drawn below them."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        scale = st.segmented_control(
-            "Scale",
-            ["Linear", "Log"],
-            default="Linear",
-            required=True,
-            key="scale",
-            bind="query-params",
-        )
-        below = st.selectbox("Below", [*measured_names(values)[1:], "nothing"], width=160)
-    return scale == "Log", "" if below == "nothing" else below
+        log = choose_scale()
+        below = _choose_word("Below", [*measured_names(values)[1:], "nothing"], "below", 160)
+    return log, "" if below == "nothing" else below
 
 
 def choose_height(values: Mapping[str, object], decades: bool) -> tuple[bool, str]:
     """How a plane with these values is drawn: log scale or not, and which value."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        value = st.selectbox("Value", measured_names(values), width=190)
-        scale = st.segmented_control(
-            "Scale",
-            ["Linear", "Log"],
-            default="Log" if decades and value == "loss" else "Linear",
-            required=True,
-            key=f"scale-{value}",
-        )
-    return scale == "Log", value
+        value = _choose_word("Value", measured_names(values), "value", 190)
+        log = choose_scale(f"scale-{value}", decades and value == "loss")
+    return log, value
 
 
-def choose_scale(key: str, log: bool = False, label: str = "Scale") -> bool:
-    """Whether an axis is drawn on a log scale; `log` is the default."""
-    default = "Log" if log else "Linear"
-    scale = st.segmented_control(label, ["Linear", "Log"], default=default, required=True, key=key)
+def _choose_word(label: str, words: Sequence[str], key: str, width: int) -> str:
+    """One of the words, kept in the address."""
+    check_address(key, f"one of {', '.join(words)}", words.__contains__)
+    return st.selectbox(label, words, key=key, bind="query-params", width=width)
+
+
+def choose_scale(key: str = "scale", log: bool = False, label: str = "Scale") -> bool:
+    """Whether an axis is drawn on a log scale; kept in the address.
+
+    Args:
+        key: of the control, and its name in the address.
+        log: the default.
+        label: of the control.
+    """
+    check_address(key, "Linear or Log", SCALES.__contains__)
+    scale = st.segmented_control(
+        label, SCALES, default=SCALES[log], required=True, key=key, bind="query-params"
+    )
     return scale == "Log"
 
 

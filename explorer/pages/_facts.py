@@ -20,7 +20,7 @@ def about_text(model: records.Model) -> str | None:
 
 def facts_line(model: records.Model) -> str:
     """A model's measured facts in one line."""
-    fact_texts = [f"{ModelFacts.of(model.facts).parameters or 0:,} parameters"]
+    fact_texts = [counted(ModelFacts.of(model.facts).parameters or 0, "parameter")]
     for split, values in sorted(model.measurements.items(), reverse=True):
         measured = ", ".join(
             f"{as_text(name)} {value:.1%}" if name == "accuracy" else f"{as_text(name)} {value:.4g}"

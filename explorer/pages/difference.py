@@ -11,6 +11,7 @@ from explorer.kinds.difference import DIFFERENCE, Difference, DifferenceLook, Di
 from explorer.pages import _asking as asking
 from explorer.pages import _charts as charts
 from explorer.pages import _checks as checks
+from explorer.pages import _controls as controls
 from explorer.pages import _forms as forms
 from explorer.pages import _parts as parts
 from explorer.pages import _planes as planes
@@ -52,17 +53,10 @@ def show(
     (question,) = stored_questions.values()
     line = questions.result_as(catalog, question, Difference)
     show_verdict(line, pair)
-    scale = st.segmented_control(
-        "Scale of the losses",
-        ["Linear", "Log"],
-        default="Linear",
-        required=True,
-        key="scale",
-        bind="query-params",
-    )
+    log = controls.choose_scale(label="Scale of the losses")
     width = charts.plot_width()
     height = round(HEIGHT_SHARE * charts.plot_height(width))
-    look = DifferenceLook(log=scale == "Log", width=width, height=height)
+    look = DifferenceLook(log=log, width=width, height=height)
     chart = partial(draw, line, look, subject_names(catalog, question))
     first, second = (point.words for point in pair)
     description = f"Losses of {first} and {second} along a direction, and their difference"

@@ -181,10 +181,8 @@ def show_curves(catalog: Catalog, models_by_label: Mapping[str, records.Model]) 
     if not any(curves_by_run.values()):
         st.caption("Nothing was logged, and the snapshots have no steps: record with a Recorder.")
         return
-    log = st.segmented_control(
-        "Scale of the curves", ["Linear", "Log"], default="Linear", required=True, key="curves"
-    )
-    look = CurvesLook(log=log == "Log", width=charts.plot_width())
+    log = controls.choose_scale("curves", label="Scale of the curves")
+    look = CurvesLook(log=log, width=charts.plot_width())
     chart = partial(training.curves_chart, curves_by_run, look)
     charts.show_chart(chart(), f"Training curves of {', '.join(curves_by_run)}")
     st.caption("logged: by the training script; the others: measured at each stored snapshot.")

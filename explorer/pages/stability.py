@@ -58,7 +58,7 @@ def show(
 
     (question,) = stored_questions.values()
     stability = questions.result_as(catalog, question, Stability)
-    log = controls.choose_scale("scale", log=True)
+    log = controls.choose_scale(log=True)
     names = subject_names(catalog, question)
     look = training.look(names[0].steps, log)
     chart = partial(draw, stability, look, names)
