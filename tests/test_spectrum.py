@@ -4,6 +4,7 @@ import csv
 import io
 import itertools
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from explorer.kinds.estimates import Estimate
 from explorer.kinds.matrix import MatrixRole, SpectrumSettings
 from explorer.kinds.spectrum import SPECTRUM, taken_over
 from explorer.kinds.spectrum_result import Spectrum
-from explorer.problem import Problem, squared_error
+from explorer.problem import Problem, cross_entropy, squared_error
 from explorer.render.export import table
 from store import Catalog
 from tests.conftest import FEW as EXAMPLES
@@ -224,6 +225,21 @@ def test_the_trace_of_one_parameter_alone() -> None:
     trace = Spectrum.from_pieces(settings, answered(problem, settings, frozenset({0}))).trace
     assert trace is not None and (trace.low, trace.high) == (trace.value, trace.value)
     assert trace.value == pytest.approx(2 * 14 / 3)
+
+
+def test_a_classifier_that_takes_declared_batches_alone() -> None:
+    """BatchNorm without running statistics fails on one example; the ends are torch's."""
+    generator = torch.Generator().manual_seed(3)
+    inputs = torch.randn(12, 3, generator=generator, dtype=torch.float64)
+    norm = torch.nn.BatchNorm1d(4, track_running_stats=False)
+    model = torch.nn.Sequential(torch.nn.Linear(3, 4), norm, torch.nn.Linear(4, 3)).double()
+    data = {"train": (inputs, torch.arange(12) % 3)}
+    problem = Problem(model, data, cross_entropy, batch_size=12)
+    pairs, _ = spectrum_of(problem, SMALL).eigenvalues
+    # by double backward: torch.func's Hessian of such a norm is not even symmetric
+    whole = torch.autograd.functional.hessian(partial(loss_at, problem), theta_of(problem))
+    values = np.linalg.eigvalsh(whole.numpy())
+    assert pairs == pytest.approx([*values[::-1][:4], *values[:2][::-1]], abs=1e-12)
 
 
 def columns_of(pieces: list[Piece]) -> dict[str, np.ndarray]:

@@ -135,5 +135,6 @@ def _classes(objective: Objective) -> int:
     if problem.loss is not cross_entropy and accuracy not in problem.metrics.values():
         return 0
     with evaluation_mode():
-        outputs = objective.outputs(slice_examples(objective.data, 0, 1))
+        # a model that couples the examples of a declared batch may take no other
+        outputs = objective.outputs(slice_examples(objective.data, 0, problem.batch_size or 1))
     return int(outputs.shape[1]) if isinstance(outputs, Tensor) and outputs.dim() == 2 else 0
