@@ -22,6 +22,16 @@ class ResultNumber:
         return cls(float(value), float(value - error), float(value + error))
 
 
+@dataclass(frozen=True)
+class NumberPair:
+    """Two numbers of a model, or of a group of models."""
+
+    name: str
+    group: str  # "" where there are no groups
+    x: ResultNumber
+    y: ResultNumber
+
+
 ResultNumbers: TypeAlias = Mapping[str, ResultNumber]  # by names of lower-case letters, digits, _
 
 

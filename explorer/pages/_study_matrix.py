@@ -20,12 +20,14 @@ from explorer.pages._running import AppState
 from explorer.pages._session import kept
 from explorer.pages._study_cell import Shown, show_cell
 from explorer.pages._study_head import Matrix, columns_of, show_head
+from explorer.pages._study_numbers import show_parallel, show_scatter
 from explorer.pages._text import as_text
 from explorer.wording import counted
 from store import CatalogError
 from store.documents import Document
 
 VIEWS = {"Pictures": 8, "Numbers": 25}  # with how many models a page
+CHARTS = {"Scatter": show_scatter, "Parallel": show_parallel}
 REQUESTED_KEY = "requested pictures"  # in the session
 
 
@@ -46,7 +48,8 @@ def show_matrix(app: AppState, document: Document, study: Study) -> None:
         if _is_unsettled(app, all_cells) != unsettled:
             st.rerun()
         show_work(matrix, all_cells)
-        show_cells(matrix, all_cells)
+        chart = CHARTS.get(str(st.session_state.get("view")))
+        (chart or show_cells)(matrix, all_cells)
 
     live_matrix()
 
@@ -74,7 +77,7 @@ def show_work(matrix: Matrix, all_cells: Sequence[Cell]) -> None:
             stop_button(matrix.catalog, jobs, "study")
         st.segmented_control(
             "View",
-            list(VIEWS),
+            [*VIEWS, *CHARTS],
             default="Pictures",
             required=True,
             key="view",

@@ -14,6 +14,7 @@ def theme_config(dark: bool) -> dict[str, dict[str, object]]:
         "axis": words,
         "legend": words,
         "title": {"color": text},
+        "text": {"color": text},
         "range": {"category": list(SERIES_COLOURS)},
         "line": {"color": SERIES_COLOURS[0]},
         "area": {"color": SERIES_COLOURS[0]},

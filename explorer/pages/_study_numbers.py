@@ -1,0 +1,171 @@
+"""The models of a study by their numbers: one against another, or many side by side."""
+
+import math
+from collections.abc import Sequence
+from functools import partial
+
+import streamlit as st
+
+from explorer.ask.study_cells import Cell
+from explorer.ask.study_quantities import (
+    SUMMARIES,
+    Quantity,
+    groupings_of,
+    quantities_of,
+    rank_correlation,
+    summarised,
+)
+from explorer.kinds.numbers import NumberPair
+from explorer.pages import _charts as charts
+from explorer.pages._downloads import figure_download
+from explorer.pages._study_head import Matrix
+from explorer.pages._text import as_text
+from explorer.render.marks.ticks import number_text
+from explorer.wording import counted
+from store import records
+
+GAP = "loss, test minus train"  # what sharpness is most often set against
+NO_GROUP = "nothing"
+EACH_MODEL = "each model"
+LEGEND_WIDTH = 220  # px of axis and legend
+FIRST_COLUMNS = 6  # of parallel coordinates, until others are chosen
+
+
+def show_scatter(matrix: Matrix, all_cells: Sequence[Cell]) -> None:
+    """One number of the models against another, alone or by groups, with their rank correlation."""
+    from explorer.render.scatter import ScatterLook, draw_scatter, drawable
+
+    quantities = {q.name: q for q in quantities_of(matrix.catalog, matrix.study, all_cells)}
+    if len(quantities) < 2:
+        st.info("There are no two numbers yet: compute what is missing, or add a question.")
+        return
+    names = list(quantities)
+    charts.measure_column()
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        x = _choose_quantity("x", names, 0)
+        y = _choose_quantity("y", names, names.index(GAP) if GAP in names else 1)
+        groups, summary = _choose_groups(matrix)
+        log_x = st.toggle("Log x", key="log_x", bind="query-params")
+        log_y = st.toggle("Log y", key="log_y", bind="query-params")
+    width = charts.plot_width(LEGEND_WIDTH)
+    look = ScatterLook(width, charts.plot_height(width), log_x, log_y)
+    pairs = _pairs(quantities[x], quantities[y], matrix.labels, groups, summary)
+    dots = drawable(pairs, look)
+    draw = partial(draw_scatter, dots, x, y, look)
+    try:
+        chart = draw()
+    except ValueError as error:
+        st.info(as_text(f"{error}.", 200))
+        return
+    charts.show_chart(chart, f"{y} against {x} of {counted(len(dots), 'models')}")
+    _explain(pairs, dots_left_out=len(pairs) - len(dots), summary=summary)
+    _offer_figure("scatter", draw, all_cells)
+
+
+def show_parallel(matrix: Matrix, all_cells: Sequence[Cell]) -> None:
+    """Several numbers of each model as one line."""
+    from explorer.render.scatter import ScatterLook, draw_parallel
+
+    quantities = {q.name: q for q in quantities_of(matrix.catalog, matrix.study, all_cells)}
+    charts.measure_column()
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        chosen = st.multiselect(
+            "Numbers", list(quantities), list(quantities)[:FIRST_COLUMNS], key="columns"
+        )
+        groups, _ = _choose_groups(matrix, summaries=False)
+        log = st.toggle("Log", key="log_parallel", help="Of the numbers that are above 0")
+    columns = {
+        name: [math.nan if n is None else n.value for n in quantities[name].numbers]
+        for name in chosen
+    }
+    look = ScatterLook(width=charts.plot_width(LEGEND_WIDTH), height=360, log_y=log)
+    draw = partial(draw_parallel, columns, matrix.labels, groups, look)
+    try:
+        chart = draw()
+    except ValueError as error:
+        st.info(as_text(f"{error}.", 200))
+        return
+    charts.show_chart(chart, f"{', '.join(chosen)} of {counted(len(matrix.labels), 'models')}")
+    st.caption("Each number runs from its least, below, to its largest.")
+    _offer_figure("parallel", draw, all_cells)
+
+
+def _choose_quantity(axis: str, names: Sequence[str], first: int) -> str:
+    named = st.query_params.get(axis, "")
+    place = names.index(named) if named in names else first
+    return st.selectbox(axis, names, place, key=axis, bind="query-params", width=230)
+
+
+def _choose_groups(matrix: Matrix, summaries: bool = True) -> tuple[list[str], str]:
+    """The word that groups each model, all empty without groups; and what is drawn of a group."""
+    groupings = groupings_of(matrix.catalog, matrix.study, matrix.labels)
+    if not groupings:
+        return [""] * len(matrix.labels), EACH_MODEL
+    options = [NO_GROUP, *groupings]
+    named = st.query_params.get("group", "")
+    group = st.selectbox(
+        "Group by",
+        options,
+        options.index(named) if named in options else 0,
+        key="group",
+        bind="query-params",
+        width=190,
+        help="Models of one group are drawn in one colour, or as one: as runs with several seeds.",
+    )
+    if group == NO_GROUP:
+        return [""] * len(matrix.labels), EACH_MODEL
+    summary = EACH_MODEL
+    if summaries:
+        summary = st.selectbox(
+            "Drawn as",
+            [EACH_MODEL, *SUMMARIES],
+            key="summary",
+            bind="query-params",
+            width=170,
+            help="; ".join(f"{name}: {words}" for name, words in SUMMARIES.items()),
+        )
+    return groupings[group], summary
+
+
+def _pairs(
+    x: Quantity, y: Quantity, labels: Sequence[str], groups: Sequence[str], summary: str
+) -> list[NumberPair]:
+    """Name, group and both numbers of each model that has both, or of each group."""
+    both = [
+        NumberPair(label, group, first, second)
+        for label, group, first, second in zip(labels, groups, x.numbers, y.numbers, strict=True)
+        if first is not None and second is not None
+    ]
+    if summary == EACH_MODEL:
+        return both
+    words = [pair.group for pair in both]
+    across = summarised([pair.x for pair in both], words, summary)
+    along = summarised([pair.y for pair in both], words, summary)
+    return [NumberPair(word, word, across[word], along[word]) for word in across if word in along]
+
+
+def _explain(pairs: Sequence[NumberPair], dots_left_out: int, summary: str) -> None:
+    """How the two numbers go together, what the bars are, and what has no place."""
+    finite = [p for p in pairs if math.isfinite(p.x.value) and math.isfinite(p.y.value)]
+    tau = rank_correlation([p.x.value for p in finite], [p.y.value for p in finite])
+    what = "model" if summary == EACH_MODEL else "group"
+    parts = []
+    if tau is not None:
+        ends = f"{number_text(tau.low, 2)} to {number_text(tau.high, 2)}"
+        parts.append(
+            f"Kendall's rank correlation {number_text(tau.value, 3)} (95 % interval {ends}, by "
+            f"bootstrap over {counted(len(finite), what)}). It says nothing of causes."
+        )
+    elif finite:
+        parts.append(f"{counted(len(finite), what)}: too few for a rank correlation.")
+    bars = "95 % intervals, or where a number must lie" if summary == EACH_MODEL else summary
+    parts.append(f"Bars: {bars}.")
+    if dots_left_out:
+        parts.append(f"{counted(dots_left_out, what)} without a place on these axes.")
+    st.caption(" ".join(parts))
+
+
+def _offer_figure(name: str, draw: partial, all_cells: Sequence[Cell]) -> None:
+    questions: list[records.Question] = [cell.stored for cell in all_cells if cell.stored]
+    with st.popover("Export", icon=":material/download:", key=f"export-{name}"):
+        figure_download(f"study-{name}", draw, questions, key=f"figure-{name}")
