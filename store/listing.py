@@ -76,6 +76,27 @@ class Listings(Door):
         return self._read(work)
 
     @remembered
+    def neighbour(self, question: Question, following: bool) -> Question | None:
+        """The question of the same kind that was created just before this one; None at the end.
+
+        What is archived is passed over.
+
+        Args:
+            question: this one.
+            following: in a list whose newest comes first; else the one created just after it.
+        """
+        sign, way = ("<", "DESC") if following else (">", "ASC")
+        query = f"""SELECT key FROM questions WHERE deleted IS NULL AND kind = ?
+            AND {_NOT_ARCHIVED} AND (created, key) {sign} (?, ?)
+            ORDER BY created {way}, key {way} LIMIT 1"""  # noqa: S608 - our own words
+
+        def work(cursor: Cursor) -> Question | None:
+            row = cursor.execute(query, [question.kind, question.created, question.key]).fetchone()
+            return next(iter(questions_by_key(cursor, [row[0]])), None) if row else None
+
+        return self._read(work)
+
+    @remembered
     def listing_query(
         self,
         search: str = "",

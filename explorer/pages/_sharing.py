@@ -7,6 +7,7 @@ import streamlit as st
 
 from explorer.ask.command_text import compute_command, values_query
 from explorer.pages._annotations import favourite_button, notes_button, show_tags
+from explorer.pages._keyboard import offer_neighbours
 from explorer.pages._links import Subjects, address_of
 from explorer.pages._pins import pin_button
 from explorer.pages._text import as_text, without_images
@@ -30,6 +31,8 @@ def show_sharing(catalog: Catalog, question: records.Question, name: str = "") -
                     "SQL": values_query(question),
                 }
             )
+        if not name:
+            offer_neighbours(catalog, question)
         show_tags(annotation.tags)
     if annotation.note:
         st.markdown(without_images(annotation.note))
