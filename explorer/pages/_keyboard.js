@@ -33,13 +33,15 @@ function fill(list, keys) {
 }
 
 function press(event, list) {
+  sessionStorage.removeItem(WANTED); // who types is where he wants to be
+  const [target] = event.composedPath();
+  if (event.key === "Escape" && target.matches?.("input[type=text], textarea")) return target.blur();
   if (event.defaultPrevented || event.isComposing || event.repeat) return;
   const control = (event.ctrlKey || event.metaKey) && !event.altKey;
   if (control && event.key === "/") return done(event, () => (list.open ? list.close() : list.showModal()));
   if (control && event.key.toLowerCase() === "k" && !event.shiftKey) return done(event, () => search());
   const path = event.composedPath();
   const typing = path.some((part) => part instanceof Element && part.matches(TYPING));
-  if (event.key === "Escape" && typing && path[0].matches("input[type=text], textarea")) return path[0].blur();
   if (typing || control || event.altKey || event.metaKey || list.open || localStorage.getItem(OFF)) return;
   if (document.querySelector("[role=dialog], [data-testid=stPopoverBody]")) return;
   const actions = {
@@ -66,16 +68,17 @@ function search() {
   else {
     sessionStorage.setItem(WANTED, "yes");
     document.querySelector("[data-testid=stSidebarNavLink]")?.click(); // the catalog is the first
+    focusWanted();
   }
 }
 
-// The field comes a moment after the page does.
-function focusWanted() {
-  const field = document.querySelector('input[aria-label="Search"]');
+// The field comes a moment after the page does, and may be replaced while the page is put together.
+function focusWanted(calm = 60) {
   if (!sessionStorage.getItem(WANTED)) return;
-  if (!field) return requestAnimationFrame(focusWanted);
-  sessionStorage.removeItem(WANTED);
-  field.focus();
+  const field = document.querySelector('input[aria-label="Search"]');
+  if (field && document.activeElement !== field) field.focus();
+  if (field && !calm) sessionStorage.removeItem(WANTED);
+  else requestAnimationFrame(() => focusWanted(field ? calm - 1 : calm));
 }
 
 // On a page of an analysis: to the older or newer one of its kind. In a list: the next or the previous way to one.
