@@ -6,8 +6,9 @@ a field another name in JSON than in code, `OTHERS` keeps what a newer version h
 """
 
 import dataclasses
+import json
 import types
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import Field
 from functools import lru_cache
 from pathlib import Path
@@ -55,6 +56,23 @@ def named(name: str) -> Mapping[str, str]:
 def prefixed(prefix: str) -> Mapping[str, str]:
     """Metadata of a mapping whose entries stand beside the other fields, under this prefix."""
     return {_PREFIX: prefix}
+
+
+def json_of(text: str | bytes, parse_constant: Callable[[str], object] | None = None) -> JsonValue:
+    """The JSON value of a text that somebody wrote.
+
+    Args:
+        text: as UTF-8 where it is bytes.
+        parse_constant: is called with NaN and Infinity, which no JSON has; else they are numbers.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        value: JsonValue = json.loads(text, parse_constant=parse_constant)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+    return value
 
 
 def to_json(record: Record) -> dict[str, JsonValue]:

@@ -67,6 +67,12 @@ def said(capsys: pytest.CaptureFixture, folder: Path, *arguments: str, status: i
 SHARPNESS = ("compute", "sharpness", "--model", "tiny")
 
 
+def test_a_value_nested_without_end_is_one_sentence(folder: Path, capsys) -> None:
+    """What is typed as a setting may be any text."""
+    error = said(capsys, folder, *LINE, f"x_count={'[' * 100_000}", status=1)
+    assert "nested too deeply" in error and error.count("\n") == 1
+
+
 def test_a_dry_run_says_what_is_there_and_changes_nothing(folder: Path, capsys) -> None:
     """A complete, a begun and a new question: points and key are right, no row and no job more."""
     before = content(folder)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from explorer.__main__ import main
 from explorer.figures.bibliography import SOURCES
 from explorer.figures.caption import caption, sources
 from explorer.figures.files import MAKERS, overlay_files
@@ -120,6 +121,18 @@ def test_the_command_makes_the_same_bytes(catalog: Catalog, tmp_path: Path) -> N
     assert command_line(*words, catalog=catalog.folder).returncode == 0
     assert other.read_bytes() == target.read_bytes()
     assert "Paper 1" in command_line("figure", catalog=catalog.folder).stdout
+
+
+@pytest.mark.parametrize("content", ["[" * 100_000, "{", "9" * 5000])
+def test_a_file_that_is_no_recipe_is_one_sentence(
+    catalog: Catalog, tmp_path: Path, capsys, content: str
+) -> None:
+    """Nested without end, cut off, a number of thousands of digits: the file is named."""
+    file = tmp_path / "recipe.json"
+    file.write_text(content)
+    words = ["figure", "a", str(tmp_path / "a.pdf"), "--recipe", str(file)]
+    assert main(["--catalog", str(catalog.folder), *words]) == 1
+    assert f"{file} is no recipe" in capsys.readouterr().err
 
 
 @pytest.mark.skipif(shutil.which("pdffonts") is None, reason="needs poppler-utils")

@@ -1,5 +1,6 @@
 """Points that answers bring, end to end: brought by a search, asked about by other kinds."""
 
+import hashlib
 import os
 import re
 from collections.abc import Iterator
@@ -182,6 +183,23 @@ def test_a_point_cut_off_comes_again(waiting) -> None:
     supervisor.step()
     catalog, job = supervisor.catalog, supervisor.catalog.job(folder.id)
     assert job.status == "queued"
+    assert catalog.done_units(job.question_key, CRITICAL.table).tolist() == [1]
+
+
+def test_a_point_that_is_no_tensors_takes_no_other_piece_with_it(waiting) -> None:
+    """A worker's file of something else: the job fails in a sentence, what came beside it stays."""
+    supervisor, folder, tensors = waiting
+    folder.put_piece(piece(0, tensors))
+    (file,) = folder.piece_files()
+    (note,) = read_arrival(file).note.points
+    file.with_name(note.file).write_bytes(b"no tensors")
+    content, other = file.read_bytes(), hashlib.sha256(b"no tensors").hexdigest()
+    file.write_bytes(content.replace(note.digest.encode(), other.encode()))
+    folder.put_piece(piece(1, tensors))
+    supervisor.step()
+    catalog, job = supervisor.catalog, supervisor.catalog.job(folder.id)
+    assert job.status == "failed"
+    assert "end of search 1 is no file of tensors" in (job.error or "")
     assert catalog.done_units(job.question_key, CRITICAL.table).tolist() == [1]
 
 

@@ -344,6 +344,7 @@ def test_a_study_goes_through_a_file(catalog: Catalog) -> None:
     for content, words in (
         (b"\xff\xfe", "no JSON"),
         (b"{", "no JSON"),
+        (b"[" * 100_000, "nested too deeply"),
         (b"[1]", 'must have a "name"'),
         (b'{"name": 3, "study": {}}', 'must have a "name"'),
         (b'{"name": "a"}', "must be a mapping"),

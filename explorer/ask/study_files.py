@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from explorer.ask.study import Study, study_from_json
 from explorer.ask.study_cells import Cell
-from explorer.codec import Json, to_json
+from explorer.codec import Json, json_of, to_json
 from explorer.csv_text import csv_text
 from explorer.kinds import kind_named
 from store import Catalog
@@ -29,7 +29,7 @@ def read_study(content: bytes) -> tuple[str, Study]:
         ValueError: it is none, or of another version.
     """
     try:
-        value = json.loads(content)
+        value = json_of(content)
     except ValueError as error:  # no JSON, no UTF-8
         raise ValueError(f"the file is no JSON, so it holds no study: {error}") from error
     if not isinstance(value, dict) or not isinstance(value.get("name"), str):

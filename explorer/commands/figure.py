@@ -1,12 +1,12 @@
 """Making a figure that was put together on its page, or that a recipe file describes."""
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
+from explorer.codec import json_of
 from explorer.commands.parameters import OpenCatalog
 from explorer.wording import message
 from store import Catalog, write_new
@@ -64,8 +64,8 @@ def _recipe_content(file: Path) -> object:
         ValueError: it is no JSON.
     """
     try:
-        return json.loads(file.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        return json_of(file.read_text(encoding="utf-8"))
+    except ValueError as error:
         raise ValueError(f"{file} is no recipe: {error}") from error
 
 

@@ -1,9 +1,9 @@
 """NAME=VALUE, as settings and arguments are typed on the command line."""
 
-import json
 from collections.abc import Iterable
+from json import JSONDecodeError
 
-from explorer.codec import JsonValue
+from explorer.codec import JsonValue, json_of
 
 
 def named_values(texts: Iterable[str]) -> dict[str, JsonValue]:
@@ -22,9 +22,13 @@ def named_values(texts: Iterable[str]) -> dict[str, JsonValue]:
 
 
 def value_of(text: str) -> JsonValue:
-    """A JSON value, or a plain word."""
+    """A JSON value, or a plain word.
+
+    Raises:
+        ValueError: it is nested too deeply, or a number of too many digits.
+    """
     try:
-        value: JsonValue = json.loads(text)
-    except json.JSONDecodeError:
+        value: JsonValue = json_of(text)
+    except JSONDecodeError:
         return text
     return value

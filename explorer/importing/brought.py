@@ -73,11 +73,15 @@ def _check_tensors(file: Path, model: records.Model, label: str) -> None:
     """Refuse tensors that are not those of the model; numbers with a fraction may be of any width.
 
     Raises:
-        ValueError: another name, shape or type.
+        ValueError: no tensors at all, or of another name, shape or type.
     """
+    try:
+        tensors = _header(file)
+    except safetensors.SafetensorError as error:
+        raise ValueError(f"{label} is no file of tensors ({error}); compute it anew") from error
     rows = ModelFacts.of(model.facts).tensor_rows
     wanted = {t.name: t for t in (from_json(TensorFacts, row, ignore_unknown=True) for row in rows)}
-    for name, (shape, dtype) in _header(file).items():
+    for name, (shape, dtype) in tensors.items():
         tensor = wanted.pop(name, None)
         if tensor is None:
             raise ValueError(f"{label} brings a tensor {name}, which {model.name} does not have")

@@ -1,11 +1,10 @@
 """What an import is of: the problem file, its arguments, checkpoints; agreed to, and ordered."""
 
-import json
 from dataclasses import dataclass
 
 import streamlit as st
 
-from explorer.codec import Json
+from explorer.codec import Json, json_of
 from explorer.consent import agree, code_to_agree
 from explorer.importing import following, sources
 from explorer.own_code import Code
@@ -60,7 +59,7 @@ def choose_arguments() -> Json | None:
     """The arguments of the problem's function."""
     text = st.text_input("Arguments", "{}", key="arguments", help='JSON, as in {"width": 128}')
     try:
-        arguments = json.loads(text.strip() or "{}", parse_constant=_refuse_word)
+        arguments = json_of(text.strip() or "{}", _refuse_word)
     except ValueError as error:
         complain(f"the arguments must be JSON, got {text} ({error}); write names in double quotes")
         return None
