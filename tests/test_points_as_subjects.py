@@ -4,6 +4,7 @@ import hashlib
 import os
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -201,6 +202,17 @@ def test_a_point_that_is_no_tensors_takes_no_other_piece_with_it(waiting) -> Non
     assert job.status == "failed"
     assert "end of search 1 is no file of tensors" in (job.error or "")
     assert catalog.done_units(job.question_key, CRITICAL.table).tolist() == [1]
+
+
+def test_a_label_that_no_database_holds_ends_its_job_alone(waiting) -> None:
+    """Half a letter in what is said of a piece: its job fails in words, the step goes on."""
+    supervisor, folder, tensors = waiting
+    point = PiecePoint("1", "half \ud800", f"{1:064d}", 0, wrong_name(tensors))
+    folder.put_piece(replace(piece(0, tensors), points=[point]))
+    supervisor.step()
+    job = supervisor.catalog.job(folder.id)
+    assert job.status == "failed"
+    assert "half \\ud800 brings a tensor other" in (job.error or "")
 
 
 def test_an_answer_that_ends_early_is_complete(waiting) -> None:

@@ -69,7 +69,8 @@ def fail(catalog: Catalog, folder: JobFolder, error: Exception) -> None:
     if isinstance(error, OWN_ERRORS):
         sentence = str(error)
     with contextlib.suppress(UnknownEntry):  # it was deleted with its analysis
-        catalog.update_job(folder.id, status="failed", error=sentence[:MAX_ERROR_LENGTH])
+        error_text = one_line(sentence, MAX_ERROR_LENGTH)  # half a letter cannot be stored
+        catalog.update_job(folder.id, status="failed", error=error_text)
 
 
 def fail_removed(catalog: Catalog, job_id: str, where: Path) -> None:
