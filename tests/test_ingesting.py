@@ -133,6 +133,18 @@ def test_an_ending_that_cannot_be_read_takes_no_piece_with_it(waiting, content: 
     assert len(supervisor.catalog.done_units(QUESTION.key, LINE.table)) == 2 * PIECES
 
 
+@pytest.mark.parametrize(
+    "units", [np.array([np.inf]), np.array([np.nan]), LAST.reshape(1, 1), LAST.reshape(())]
+)
+def test_pieces_of_units_that_are_no_list_of_whole_numbers_are_put_aside(waiting, units) -> None:
+    """Infinite ones, a table of them, a single one: the pieces beside it are stored."""
+    supervisor, folder = waiting
+    folder.put_piece(Piece({**line_rows(LAST), "unit": units}))
+    supervisor.step()
+    assert len(supervisor.catalog.done_units(QUESTION.key, LINE.table)) == 2 * PIECES
+    assert supervisor.catalog.job("job").status != "failed"
+
+
 def test_pieces_with_words_that_are_none_are_put_aside(waiting) -> None:
     """Facts that are no mapping: its units stay missing, and the other pieces are stored."""
     supervisor, folder = waiting

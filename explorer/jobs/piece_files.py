@@ -109,6 +109,9 @@ def read_arrival(path: Path) -> Arrival:
     with safetensors.safe_open(path, framework="numpy") as file:
         words = file.metadata() or {}
         columns = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no dictionary)
+    units = columns.get("unit", np.empty(0, np.int64))
+    if units.ndim != 1 or units.dtype.kind not in "iu":
+        raise ValueError(f"{path.name} has units of work that are no list of whole numbers")
     try:
         facts, provenance = json.loads(words["facts"]), json.loads(words.get("provenance", "{}"))
         if not isinstance(facts, dict) or not isinstance(provenance, dict):
