@@ -553,6 +553,22 @@ def test_a_loss_that_would_see_the_difference_is_refused(loss: Any, said: str) -
         input_changes.protect_inputs(problem, flat, problem.data["train"], Path("p.py"))
 
 
+def test_what_pops_an_entry_of_its_batch_changes_it() -> None:
+    """A forward that does gets copies, a loss that does is refused by what it does."""
+    data = {"train": {"x": drawn(EXAMPLES, 4), "labels": classes()}}
+    popping = replace(made(), data=data, forward=lambda model, batch: model(batch.pop("x")))
+    flat = FlatModel(popping.model, torch.float32, CPU)
+    ready = input_changes.protect_inputs(popping, flat, data["train"], Path("p.py"))
+    assert isinstance(ready.forward, input_changes.OnCopies)
+    late = replace(
+        popping,
+        forward=lambda model, batch: model(batch["x"]),
+        loss=lambda o, batch: cross_entropy(o, (0, batch.pop("labels"))),
+    )
+    with pytest.raises(ProblemError, match=r"loss changes its batch.*work on a copy"):
+        input_changes.protect_inputs(late, flat, data["train"], Path("p.py"))
+
+
 class Remembers(nn.Module):
     """Adds the mean of what came before."""
 

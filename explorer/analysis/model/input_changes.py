@@ -1,6 +1,6 @@
 """Batches that a problem's code changes in place: it gets copies, or is refused."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
@@ -55,7 +55,7 @@ def protect_inputs(problem: Problem, flat: FlatModel, batch: Batch, path: Path) 
             if not _equal(passed_batch, before):
                 raise ProblemError(
                     f"{path}: {name} changes its batch in place, so that it has another value when "
-                    "it is called again; let it work on a clone()"
+                    "it is called again; let it work on a copy: a tensor's clone(), dict(batch)"
                 )
             if changed and not _equal(value, term(outputs, copy_batch(batch))):
                 raise ProblemError(
@@ -67,12 +67,21 @@ def protect_inputs(problem: Problem, flat: FlatModel, batch: Batch, path: Path) 
 
 
 def _equal(one: object, other: object) -> bool:
-    """Whether two batches or values hold the same numbers; NaN where NaN is."""
+    """Whether two batches or values hold the same numbers, by the same names; NaN where NaN is."""
+    if _names(one) != _names(other):
+        return False  # an entry was taken out, as by pop(), or put in
     pairs = zip(_tensors(one), _tensors(other), strict=True)
     return all(
         a.shape == b.shape and torch.allclose(a, b, rtol=0, atol=0, equal_nan=True)
         for a, b in pairs
     )
+
+
+def _names(given: object) -> object:
+    """The names of a batch's entries, and of what they hold; None of what has none."""
+    if isinstance(given, Mapping):
+        return {name: _names(value) for name, value in given.items()}
+    return [_names(value) for value in given] if isinstance(given, tuple | list) else None
 
 
 def _tensors(given: object) -> list[Tensor]:
