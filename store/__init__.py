@@ -17,7 +17,7 @@ from store.errors import (
     UnknownEntry,
     UnreadableAnswer,
 )
-from store.new_file import write_new
+from store.new_file import check_target, write_new
 from store.origins import either_of
 
 __all__ = [
@@ -36,6 +36,7 @@ __all__ = [
     "NotACatalog",
     "UnknownEntry",
     "UnreadableAnswer",
+    "check_target",
     "either_of",
     "write_new",
 ]

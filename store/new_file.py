@@ -7,6 +7,19 @@ from pathlib import Path
 _OPEN_FILES = Path("/proc/self/fd")  # Linux
 
 
+def check_target(target: Path) -> None:
+    """Refuse the name of a file that could not be written there; before the work that it needs.
+
+    Raises:
+        FileExistsError: the name is taken.
+        FileNotFoundError: there is no such folder.
+    """
+    if os.path.lexists(target):
+        raise FileExistsError(f"{target} exists already; choose another name or move it away")
+    if not target.parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {target.parent}; make it or choose another")
+
+
 def write_new(target: Path, content: bytes) -> None:
     """Write a file under a name that is free; whatever happens, no cut file lies there.
 
@@ -14,10 +27,7 @@ def write_new(target: Path, content: bytes) -> None:
         FileExistsError: the name is taken.
         OSError: there is no such folder, no space, or no right to write; nothing is left behind.
     """
-    if os.path.lexists(target):
-        raise FileExistsError(f"{target} exists already; choose another name or move it away")
-    if not target.parent.is_dir():
-        raise FileNotFoundError(f"there is no folder {target.parent}; make it or choose another")
+    check_target(target)
     try:
         if not _write_nameless(target, content):
             _write_aside(target, content)

@@ -114,7 +114,7 @@ def test_the_command_makes_the_same_bytes(catalog: Catalog, tmp_path: Path) -> N
     catalog.close()
     again = command_line("figure", "Paper 1", target, catalog=catalog.folder)
     assert again.returncode == 1
-    assert "is there already" in again.stderr
+    assert "exists already" in again.stderr
     assert command_line("figure", "Paper 1", written, catalog=catalog.folder).returncode == 0
     other = tmp_path / "two.pdf"
     words = ("figure", "Paper 1", other, "--recipe", written)

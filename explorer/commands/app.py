@@ -8,10 +8,10 @@ from typing import Annotated
 from cyclopts import App, CycloptsError, Parameter, UnknownCommandError, UnknownOptionError
 from rich.console import Console
 
+from explorer.commands.exit_statuses import INTERRUPTED, WRONG_USAGE
 from explorer.wording import message
 
 NAME = "python -m explorer"
-WRONG_USAGE, INTERRUPTED = 2, 130  # exit statuses
 NO_WRAPPING = 10_000  # letters of a line where nobody looks
 COMMANDS = {  # name -> where it is, and what it is for; it is imported when it is used
     "new-problem": ("start:new_problem", "Write a problem file to fill in."),

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from explorer.commands.exit_statuses import FAILED
 from explorer.commands.user_answer import user_answer
 from explorer.consent import ConsentError, agree, code_to_agree
 from explorer.own_code import Code
@@ -64,4 +65,4 @@ def agree_to_code(
         print("agreed")
         return 0
     print("not agreed; nothing of it will be run", file=sys.stderr)
-    return 1
+    return FAILED

@@ -10,6 +10,7 @@ from explorer.ask import questions
 from explorer.ask.provenance import provenance_of
 from explorer.ask.subject_names import subject_names
 from explorer.commands.analyses import question_by_key
+from explorer.commands.output_file import check_output_file
 from explorer.commands.parameters import OpenCatalog
 from explorer.commands.values import named_values
 from explorer.kinds import kind_named, look_from_json
@@ -47,10 +48,7 @@ def draw(
     from explorer.render.export.composed import save_drawing
     from explorer.render.relief3d.client import RenderError
 
-    if file.suffix not in FORMATS:
-        raise ValueError(f"the file must end in {', '.join(FORMATS)}, got {file.name}")
-    if file.exists():  # never over a file of the user's
-        raise FileExistsError(f"{file} is there already; name another file")
+    check_output_file(file, FORMATS)
     question = question_by_key(catalog, key)
     result, kind = questions.result_of(catalog, question), kind_named(question.kind)
     usual = dataclasses.asdict(kind.look.usual(result))

@@ -5,8 +5,11 @@ from pathlib import Path
 from explorer.ask import questions
 from explorer.ask.provenance import provenance_of
 from explorer.commands.analyses import question_by_key
+from explorer.commands.output_file import check_output_file
 from explorer.commands.parameters import OpenCatalog
-from store import write_new
+from store import check_target, write_new
+
+FORMATS = (".csv", ".parquet")
 
 
 def export(key: str, file: Path, /, *, catalog: OpenCatalog) -> int:
@@ -23,15 +26,13 @@ def export(key: str, file: Path, /, *, catalog: OpenCatalog) -> int:
     """
     from explorer.render.export.table import export_files
 
-    if file.suffix not in (".csv", ".parquet"):
-        raise ValueError(f"the file must end in .csv or .parquet, got {file.name}")
+    check_output_file(file, FORMATS)
     question = question_by_key(catalog, key)
     contents = export_files(
         questions.result_of(catalog, question), provenance_of(catalog, question), file.name
     )
-    for name in contents:
-        if (file.parent / name).exists():  # never over a file of the user's
-            raise FileExistsError(f"{file.parent / name} is there already; name another file")
+    for name in contents:  # all before the first is written
+        check_target(file.parent / name)
     for name, content in contents.items():
         write_new(file.parent / name, content)
     return 0

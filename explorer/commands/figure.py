@@ -7,6 +7,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from explorer.codec import json_of
+from explorer.commands.output_file import check_output_file
 from explorer.commands.parameters import OpenCatalog
 from explorer.wording import message
 from store import Catalog, write_new
@@ -43,10 +44,7 @@ def figure(
     if not name:
         return _list_figures(catalog)
     target = file or Path(f"{name}.pdf")
-    if target.suffix not in MAKERS:
-        raise ValueError(f"the file must end in {', '.join(MAKERS)}, got {target.name}")
-    if target.exists():  # before the work: never over a file of the user's
-        raise FileExistsError(f"{target} is there already; name another file")
+    check_output_file(target, tuple(MAKERS))
     content = _recipe_content(recipe) if recipe else catalog.document_named(FIGURE, name).content
     try:
         file_content = MAKERS[target.suffix](catalog, Recipe.of(content), name)

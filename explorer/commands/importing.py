@@ -8,6 +8,7 @@ from cyclopts import Parameter
 
 from explorer import recorded_runs
 from explorer.commands.consent import user_agrees
+from explorer.commands.exit_statuses import FAILED, INTERRUPTED
 from explorer.commands.parameters import OpenCatalog
 from explorer.commands.progress import wait_for_jobs
 from explorer.commands.values import named_values
@@ -56,7 +57,7 @@ def import_checkpoints(
     code = code_to_agree(problem_path)
     if not user_agrees(code, yes):
         print("nothing was imported", file=sys.stderr)
-        return 1
+        return FAILED
     arguments = named_values(argument)
     if follow:
         run = following.FollowedRun(
@@ -82,12 +83,11 @@ def _follow(catalog: Catalog, run_sources: Sources, run: following.FollowedRun) 
     """
     if run_sources.recording is None:
         raise ValueError("only a recorded run can be followed; name the Recorder's folder")
-    folder, identity = (
-        run_sources.recording.folder.resolve(),
-        recorded_runs.identity(run_sources.recording),
-    )
+    folder = run_sources.recording.folder.resolve()
+    identity = recorded_runs.identity(run_sources.recording)
     following.follow(catalog, folder, run)
-    supervisor, printed_count = Supervisor(catalog, "auto"), -1
+    supervisor = Supervisor(catalog, "auto")
+    count, printed_count = 0, -1
     supervisor.start()
     try:
         while True:
@@ -104,8 +104,8 @@ def _follow(catalog: Catalog, run_sources: Sources, run: following.FollowedRun) 
             time.sleep(POLL_SECONDS)
     except KeyboardInterrupt:
         following.unfollow(catalog, folder)
-        stored = counted(printed_count, "snapshot is", "snapshots are")
+        stored = counted(count, "snapshot is", "snapshots are")
         print(f"\nfollowed no longer; {stored} stored", file=sys.stderr)
-        return 130
+        return INTERRUPTED
     finally:
         supervisor.stop()

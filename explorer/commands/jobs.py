@@ -1,11 +1,10 @@
 """Listing and stopping jobs."""
 
 from collections.abc import Sequence
-from json import dumps
 
 from explorer import job_progress
 from explorer.ask import requests
-from explorer.commands.json_values import finite_json
+from explorer.commands.json_values import print_json
 from explorer.commands.parameters import OpenCatalog
 from explorer.jobs import queue_state
 from explorer.jobs.spool import Spool
@@ -35,7 +34,7 @@ def list_jobs(*, all: bool = False, json: bool = False, catalog: OpenCatalog) ->
     progress_texts = {job.id: queue_state.job_state(spool, job.id).words for job in under_way}
     if json:
         content = [_job_json(job, progress_texts.get(job.id, "")) for job in (*under_way, *over)]
-        print(dumps(finite_json(content), ensure_ascii=False, allow_nan=False, indent=1))
+        print_json(content)
         return 0
     for job in (*under_way, *over):
         ended = job.status if not job.error else f"{job.status}: {job.error}"

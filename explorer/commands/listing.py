@@ -1,10 +1,9 @@
 """Listing what a catalog has: models and analyses."""
 
 from collections import Counter
-from json import dumps
 
 from explorer.commands.analyses import all_questions
-from explorer.commands.json_values import finite_json
+from explorer.commands.json_values import print_json
 from explorer.commands.parameters import OpenCatalog
 from explorer.contracts.facts import ModelFacts
 from explorer.kinds import kind_named, unreadable
@@ -28,7 +27,7 @@ def list_catalog(search: str = "", /, *, json: bool = False, catalog: OpenCatalo
             "models": [_model_json(m) for m in models],
             "analyses": [_analysis_json(q) for q in stored_questions],
         }
-        print(dumps(finite_json(content), allow_nan=False, indent=1))
+        print_json(content)
         return 0
     for model in models:
         measured = ", ".join(

@@ -3,6 +3,7 @@
 import sys
 
 from explorer.ask.deletion import delete_model
+from explorer.commands.exit_statuses import FAILED
 from explorer.commands.parameters import OpenCatalog
 from explorer.commands.subjects import model_named
 from explorer.commands.user_answer import user_answer
@@ -35,7 +36,7 @@ def delete(name: str, /, *, yes: bool = False, catalog: OpenCatalog) -> int:
     what = f"{model.name} with {counted(model.analyses, 'analysis', 'analyses')}"
     if not yes and not _user_answers_yes(f"Move {what} to the trash?"):
         print("nothing was deleted", file=sys.stderr)
-        return 1
+        return FAILED
     delete_model(catalog, model.id)
     print(f"{message(what)} is in the trash; `restore {model.id[:12]}` takes it out again")
     return 0

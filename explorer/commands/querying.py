@@ -11,6 +11,7 @@ from typing import Annotated
 
 from cyclopts import CycloptsError, Parameter
 
+from explorer.commands.json_values import json_value
 from explorer.commands.parameters import OpenCatalog
 from explorer.commands.tables import print_table, text_of
 from explorer.csv_text import csv_text
@@ -72,7 +73,7 @@ def _json_texts(answer: records.QueryRows) -> Iterator[str]:
     """A list of objects."""
     before = "[\n"
     for row in answer.rows:
-        entry = dict(zip(answer.columns, map(_json, row), strict=True))
+        entry = dict(zip(answer.columns, map(json_value, row), strict=True))
         text = dumps(entry, ensure_ascii=False, allow_nan=False, indent=1)
         yield f"{before} {text.replace(chr(10), chr(10) + ' ')}"
         before = ",\n"
@@ -90,14 +91,3 @@ def _csv_value(value: object) -> object:
     """A value for CSV, in which numbers stay numbers; NaN by its name."""
     named = isinstance(value, bytes) or (isinstance(value, float) and math.isnan(value))
     return text_of(value) if named else value
-
-
-def _json(value: object) -> object:
-    """A value as JSON has it; NaN and the infinities, which it lacks, as words."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return text_of(value)
-    if isinstance(value, dict):
-        return {str(name): _json(entry) for name, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return [_json(entry) for entry in value]
-    return value if value is None or isinstance(value, bool | int | float | str) else text_of(value)

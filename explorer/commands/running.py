@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from explorer.ask import questions
+from explorer.commands.exit_statuses import FAILED, INTERRUPTED
 from explorer.wording import message
 from store import Catalog, CatalogError
 
-FAILED, INTERRUPTED = 1, 130  # exit statuses
 UNCHECKED = "unchecked_catalog"  # the parameter of a command for where no database can be opened
 
 

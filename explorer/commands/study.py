@@ -11,6 +11,7 @@ from explorer.ask import study_run
 from explorer.ask.study import STUDY, Study, add_study, study_from_json, study_named
 from explorer.ask.study_cells import UNDER_WAY, Cell, cells, missing_cells, seconds_left
 from explorer.ask.study_files import numbers_file, read_study, study_file
+from explorer.commands.output_file import check_output_file
 from explorer.commands.parameters import OpenCatalog
 from explorer.commands.progress import wait_for_jobs
 from explorer.report.contents import read_report
@@ -19,7 +20,6 @@ from explorer.wording import counted, message
 from store import Catalog, write_new
 
 study = App("study")
-FORMATS = (".json", ".csv")
 
 
 @study.command(name="list")
@@ -100,8 +100,7 @@ def export_study(name: str, file: Path, /, *, catalog: OpenCatalog) -> int:
         ValueError: no such ending, or this version cannot read the study.
         FileExistsError: a file of that name is there.
     """
-    if file.suffix not in FORMATS:
-        raise ValueError(f"the file must end in {' or '.join(FORMATS)}, got {file.name}")
+    check_output_file(file, (".json", ".csv"))
     _, named = study_named(catalog, name)
     if file.suffix == ".json":
         write_new(file, study_file(name, named))
@@ -123,8 +122,7 @@ def write_report(name: str, file: Path, /, *, catalog: OpenCatalog) -> int:
         ValueError: no such ending, too large a study, or this version cannot read it.
         FileExistsError: a file of that name is there.
     """
-    if file.suffix != ".html":
-        raise ValueError(f"the file must end in .html, got {file.name}")
+    check_output_file(file, (".html",))
     _, named = study_named(catalog, name)
     write_new(file, report_page(read_report(catalog, name, named)))
     return 0

@@ -16,7 +16,8 @@ def model_named(models: Sequence[records.Model], name: str) -> records.Model:
     Raises:
         ValueError: there is none, or there are several.
     """
-    named = [m for m in models if m.name == name or (len(name) >= 6 and m.id.startswith(name))]
+    may_be_id = len(name) >= FEWEST_KEY_LETTERS
+    named = [m for m in models if m.name == name or (may_be_id and m.id.startswith(name))]
     if len(named) == 1:
         return named[0]
     names = ", ".join(sorted(one_line(m.name) for m in models)) or "none"

@@ -7,6 +7,7 @@ from pathlib import Path
 from explorer.ask import questions
 from explorer.ask.question import ProblemIdentity, QuestionIdentity, sha256
 from explorer.commands.analyses import all_questions
+from explorer.commands.exit_statuses import FAILED
 from explorer.commands.parameters import OpenCatalog
 from explorer.commands.tables import print_table
 from explorer.contracts.facts import ProblemFacts
@@ -29,7 +30,7 @@ def check(*, seal: bool = False, catalog: OpenCatalog) -> int:
         print(f"{counted(catalog.seal(), 'entry was', 'entries were')} hashed as now stored")
     print("\n".join(map(message, wrong)) if wrong else "no damage found")
     if wrong:
-        return 1
+        return FAILED
     if count := catalog.unsealed_count():
         print(
             f"{counted(count, 'entry is', 'entries are')} of an older version, without a hash by "

@@ -3,7 +3,6 @@
 import math
 from dataclasses import dataclass
 
-import torch
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
@@ -14,7 +13,7 @@ from explorer.analysis.model.problem_trial import few_examples
 from explorer.analysis.model.problems import LoadedProblem
 from explorer.analysis.objective.batches import count_examples, to_device
 from explorer.analysis.objective.evaluation_mode import evaluation_mode
-from explorer.analysis.objective.example_values import Value
+from explorer.analysis.objective.example_values import mean_of
 from explorer.analysis.objective.examples import split_of
 from explorer.analysis.objective.flat_model import FlatModel
 from explorer.analysis.objective.losses import as_value
@@ -65,7 +64,7 @@ def why_another_mean(problem: Problem, flat: FlatModel, batch: Batch) -> str:
     batch = copy_batch(batch)
     with flat.at_theta(), evaluation_mode(), _MeanWatch() as watch:
         loss = as_value("loss", problem.loss(problem.forward(flat.module, batch), batch))
-    mean = _mean_of(loss)
+    mean = mean_of(loss)
     for call in watch.calls:
         if _close(mean, call.plain_mean) and not _close(mean, call.torch_mean):
             return (
@@ -116,20 +115,13 @@ class _MeanWatch(TorchFunctionMode):
             self.calls.append(
                 _Call(
                     name=func.__name__,
-                    plain_mean=float(result.double().mean()),
+                    plain_mean=mean_of(result),
                     torch_mean=float(func(*args, **{**kwargs, "reduction": "mean"})),
                     weighted=kwargs.get("weight") is not None,
                     ignores=bool((labels == kwargs.get("ignore_index", -100)).any()),
                 )
             )
         return result
-
-
-def _mean_of(loss: Value) -> float:
-    """The mean over a batch."""
-    if isinstance(loss, tuple):
-        return float(torch.as_tensor(loss[0]).double() / torch.as_tensor(loss[1]).double())
-    return float(loss.double().mean())
 
 
 def _close(one: float, other: float) -> bool:

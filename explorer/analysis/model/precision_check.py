@@ -11,6 +11,7 @@ from explorer.analysis.model.input_changes import copy_batch
 from explorer.analysis.objective import model_copies
 from explorer.analysis.objective.batches import count_examples, to_device
 from explorer.analysis.objective.evaluation_mode import evaluation_mode
+from explorer.analysis.objective.example_values import mean_of
 from explorer.analysis.objective.examples import head_of, split_of
 from explorer.analysis.objective.flat_model import FlatModel
 from explorer.analysis.objective.losses import LossAndMetrics
@@ -85,10 +86,9 @@ def _evaluated(
 def _loss_of(problem: Problem, flat: FlatModel, batch: Batch) -> float:
     """The mean loss of a batch."""
     with flat.at_theta(), evaluation_mode():
-        loss = LossAndMetrics(problem).values(problem.forward(flat.module, batch), batch)[0]
-        if isinstance(loss, tuple):
-            return float(torch.as_tensor(loss[0]).double() / torch.as_tensor(loss[1]).double())
-        return float(loss.double().mean())
+        return mean_of(
+            LossAndMetrics(problem).values(problem.forward(flat.module, batch), batch)[0]
+        )
 
 
 def _why_not_double(single: _Evaluation, double: _Evaluation) -> str:

@@ -118,6 +118,12 @@ class ExampleValues:
         return {"losses": _as_float64(self._rows[0])}
 
 
+def mean_of(value: Value) -> float:
+    """The mean of a term over its batch, in float64."""
+    total, count = value if isinstance(value, tuple) else (_as_float64(value).sum(), value.numel())
+    return float(_as_float64(torch.as_tensor(total)) / count)
+
+
 def _spread(deviations: Tensor) -> dict[str, Tensor]:
     """Standard error and skewness of losses with these deviations (K, N) from their mean."""
     count = deviations.shape[1]
