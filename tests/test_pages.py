@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import json
 import shutil
 import subprocess
 import sys
@@ -141,7 +142,7 @@ def test_a_chosen_model_is_renamed_deleted_and_restored(folder: Path) -> None:
     catalog = Catalog(folder)
     model = next(model for model in catalog.models() if model.name == "stumbling")
     app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
-    app.session_state["kept"] = {"chosen model": model.id}
+    app.query_params["chosen"] = model.id[:12]
     fine(app.switch_page(CATALOG_PAGE).run())
     app.text_input(key=f"name-{model.id}").set_value("a *new* name")
     fine(pressed(app, "Rename"))
@@ -589,3 +590,15 @@ def test_an_analysis_of_every_kind_has_a_card(kind: Kind) -> None:
     )
     said = distinguishing_text(asked)
     assert "train" in said
+
+
+def test_the_address_keeps_the_camera(folder: Path) -> None:
+    """A link's nine numbers reach the view; what is no camera is one sentence."""
+    numbers = "3,-4,2,0,0,0.3,0,0,1"
+    app = fine(opened(SURFACE_PAGE, **STORED, view="3-D", camera=numbers))
+    (viewer,) = [c for c in app.get("bidi_component") if c.key == "relief"]
+    sent = json.loads(viewer.proto.json)["camera"]
+    assert sent == {"position": [3, -4, 2], "focal_point": [0, 0, 0.3], "up": [0, 0, 1]}
+    for bad in ("1,2,3", "0,0,0,0,0,0,0,0,1", "nan,0,0,1,1,1,0,0,1", "a"):
+        (said,) = opened(SURFACE_PAGE, **STORED, view="3-D", camera=bad).error
+        assert "camera in the address must be nine numbers" in said.value

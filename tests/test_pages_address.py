@@ -119,7 +119,8 @@ def test_several_models_are_kept_for_pages_about_several(folder: Path) -> None:
 def test_a_model_chosen_in_the_catalog_is_the_next_page_s(folder: Path) -> None:
     """Its row, then a link of the sidebar."""
     app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
-    app.session_state["kept"] = {"chosen model": "later"}
+    later = next(m for m in Catalog(folder).models() if m.name == "later")
+    app.query_params["chosen"] = later.id[:12]
     app = fine(app.switch_page(CATALOG_PAGE).run())
     assert chosen(moved(app, SURFACE.page)) == ["later"]
 

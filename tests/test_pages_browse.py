@@ -292,3 +292,15 @@ def test_the_searches_of_the_readme_match_a_sample(tmp_path: Path) -> None:
     assert len(searches) == 2
     for search in (*searches, EXAMPLE):
         assert catalog.questions(search)[1] == 1, search
+
+
+def test_the_address_keeps_what_is_selected(folder: Path) -> None:
+    """The rows of an address are selected with their actions; keys that are gone select nothing."""
+    catalog = Catalog(folder)
+    keys = [question.key for question in catalog.questions(kind="spectrum")[0]]
+    app = fine(opened(view="Table", kind="Spectrum", selected=[key[:12] for key in keys[:2]]))
+    assert {"Compare", "Delete"} <= {button.label for button in app.button}
+    assert app.query_params["selected"] == [key[:12] for key in keys[:2]]
+    app = fine(opened(view="Table", kind="Spectrum", selected=["0" * 12]))
+    assert "Compare" not in {button.label for button in app.button}
+    assert "selected" not in app.query_params

@@ -34,6 +34,14 @@ def check_address(key: str, must: str, fits: Callable[[str], bool]) -> None:
         st.stop()
 
 
+def keep_in_address(name: str, values: Sequence[str]) -> None:
+    """Have the address say these values under that name; nothing where there are none."""
+    if values and st.query_params.get_all(name) != list(values):
+        st.query_params[name] = list(values)
+    elif not values and name in st.query_params:
+        del st.query_params[name]
+
+
 def check_number(key: str, setting: Setting, whole: bool) -> None:
     """Stop with one sentence where the address has no number of the setting's range.
 

@@ -11,6 +11,7 @@ from explorer.kinds import KINDS
 from explorer.pages import _cards as cards
 from explorer.pages import _links as links
 from explorer.pages import _parts as parts
+from explorer.pages._address import keep_in_address
 from explorer.pages._annotations import FULL_STAR, notes_button
 from explorer.pages._facts import local_time
 from explorer.pages._pins import FEWEST_PANELS, MOST_PANELS, PANEL_PARAMETER
@@ -19,6 +20,8 @@ from explorer.wording import counted, printable
 from store import Catalog, UnknownEntry, records
 
 TITLES = {kind.name: kind.title for kind in KINDS}
+KEY_LETTERS = 12  # of a key: enough to tell it from others
+SELECTED = "selected"  # in the address: the beginnings of the keys
 Columns = dict[str, list[object]]  # of a table, by their headings
 
 
@@ -30,6 +33,8 @@ def show_table(
     if equal:
         with st.expander(f"{counted(len(equal), 'setting is', 'settings are')} equal in all"):
             st.text("\n".join(f"{name}  {value}" for name, value in equal.items()))
+    named = set(st.query_params.get_all(SELECTED))
+    selected = [row for row, q in enumerate(questions) if q.key[:KEY_LETTERS] in named]
     state = st.dataframe(
         columns,
         hide_index=True,
@@ -38,6 +43,7 @@ def show_table(
         selection_mode="multi-row",
         # A selection is a row's number: with other rows it would be another analysis.
         key=f"analyses-{hash(tuple(q.key for q in questions))}",
+        selection_default={"selection": {"rows": selected}},
         column_config={
             "": st.column_config.LinkColumn(display_text=":material/open_in_new:", width=40),
             "Analysis": st.column_config.TextColumn(width=260),
@@ -53,6 +59,7 @@ def show_table(
             on_click="ignore",
         )
         chosen = [questions[row] for row in state["selection"]["rows"] if row < len(questions)]
+        keep_in_address(SELECTED, [question.key[:KEY_LETTERS] for question in chosen])
         if chosen:
             show_actions(catalog, chosen)
 

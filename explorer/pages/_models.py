@@ -8,13 +8,15 @@ from explorer.ask.subject_names import label_models
 from explorer.codec import JsonValue
 from explorer.contracts.facts import ModelFacts
 from explorer.pages import _parts as parts
+from explorer.pages._address import keep_in_address
 from explorer.pages._annotations import FULL_STAR, notes_button
-from explorer.pages._session import kept, remember_models
+from explorer.pages._session import remember_models
 from explorer.pages._undo import delete
 from store import Catalog, records
 from store.annotations import Annotation
 
-CHOSEN_KEY = "chosen model"  # its id, in the session
+ID_LETTERS = 12  # of an id: enough to tell it from others
+CHOSEN = "chosen"  # in the address: the beginning of its id
 SPLITS = ("train", "test")  # of the measurements that are listed
 
 
@@ -72,7 +74,8 @@ def select_model(
     """The model that is chosen in the table, with its label; None where none is."""
     models = list(labels.values())
     ids = [model.id for model in models]
-    chosen_id = kept().get(CHOSEN_KEY)
+    named = st.query_params.get(CHOSEN, "")
+    chosen_rows = [row for row, id in enumerate(ids) if named and id.startswith(named)][:1]
     loss = st.column_config.NumberColumn(format="%.4f")
     percent = st.column_config.NumberColumn(format="percent")
     table_state = st.dataframe(
@@ -83,9 +86,7 @@ def select_model(
         selection_mode="single-row",
         # A selection is a row's number: with other rows it would be another model's.
         key=f"models-{hash(tuple(ids))}",
-        selection_default={
-            "selection": {"rows": [ids.index(chosen_id)] if chosen_id in ids else []}
-        },
+        selection_default={"selection": {"rows": chosen_rows}},
         column_config={
             "Model": st.column_config.TextColumn(width=130),
             "What it shows": st.column_config.TextColumn(width="large"),
@@ -95,7 +96,7 @@ def select_model(
         },
     )
     rows = table_state["selection"]["rows"]
-    kept()[CHOSEN_KEY] = ids[rows[0]] if rows else None
+    keep_in_address(CHOSEN, [ids[row][:ID_LETTERS] for row in rows])
     if not rows:
         return None
     remember_models([models[rows[0]]])

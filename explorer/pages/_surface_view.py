@@ -15,8 +15,7 @@ from explorer.pages import _controls as controls
 from explorer.pages import _forms as forms
 from explorer.pages import _planes as planes
 from explorer.pages._address import check_address, check_number
-from explorer.pages._session import kept
-from explorer.render.relief3d.camera import camera_numbers
+from explorer.pages._camera import VIEWER_KEY, camera_now
 from explorer.render.relief3d.client import RenderError, renderer
 
 if TYPE_CHECKING:
@@ -61,7 +60,7 @@ def choose_look(
         colour_map=style.colours,
         levels=style.lines,
         width=charts.plane_width(value),
-        camera=camera_numbers(kept().get("camera")),
+        camera=camera_now(),
         decay=decay,
     )
 
@@ -113,6 +112,6 @@ def show_drawing(drawing: "Drawing", values: "np.ndarray", description: str, key
         return
     dark = st.context.theme.type == "dark"
     height = int(min(680, max(320, 0.8 * charts.column_width())))
-    camera = surface_viewer(scene, key="relief", height=height, dark=dark)
-    if camera:
-        kept()["camera"] = camera
+    # Only where it stands at first: a scene that is sent with each move would be slow.
+    camera = st.session_state.setdefault("first camera", drawing.camera)
+    surface_viewer(scene, key=VIEWER_KEY, height=height, dark=dark, camera=camera)
