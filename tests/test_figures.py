@@ -85,6 +85,18 @@ def test_tex_that_cannot_be_read_is_one_sentence(tex: str) -> None:
             refused()
 
 
+def test_tex_that_would_take_minutes_is_refused() -> None:
+    """Each group within another doubles the time; what papers have is drawn."""
+    for tex, words in (
+        ("$" + "{" * 7 + "x" + "}" * 7 + "$", "more than 6 groups within each other"),
+        ("$" + r"\left(" * 7 + "x" + r"\right)" * 7 + "$", "more than 6 groups within each other"),
+        ("$" + "x" * 1000 + "$", "at most 1,000 letters, got 1,002"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            FigurePanel(key="k", heading=tex)
+    FigurePanel(key="k", heading=r"$\sqrt{\frac{\sum_{i=1}^{n}x_{i}^{2}}{n}} \leftarrow \{a\}$")
+
+
 @pytest.mark.parametrize("width", [3.25, 5.5, 6.75])
 def test_the_page_is_exactly_as_wide(catalog: Catalog, width: float) -> None:
     """The width of the PDF's page and of the PNG's pixels, whatever the columns."""

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Protocol, cast
 from xml.etree import ElementTree
 
@@ -10,6 +11,9 @@ from explorer.render.export.fonts import BUNDLED_FONTS, SANS, font_families
 
 SVG_NAMESPACE = "http://www.w3.org/2000/svg"
 TEX = re.compile(r"(?<!\\)\$[^$]+(?<!\\)\$")
+MOST_LETTERS = 1000  # of words with TeX
+MOST_NESTED = 6  # groups within each other: ziamath takes twice as long with each
+_BRACKET = re.compile(r"\\(?:left|right)(?![A-Za-z])|\\.|[{}]")
 SANS_FILE, SERIF_FILE = "DejaVuSans.ttf", "STIXGeneral.ttf"  # of the text around the formulas
 HALIGN = {"start": "left", "middle": "center", "end": "right"}
 
@@ -143,11 +147,12 @@ def _tex_group(
     """The words around the point (0, 0), as paths.
 
     Raises:
-        ValueError: TeX that does not parse, or a command that is not known.
+        ValueError: TeX that does not parse, is too large, or has a command that is not known.
     """
     import ziafont
     import ziamath
 
+    _check_size(words)
     # paths, and no names that two formulas could share
     ziafont.config.svg2 = ziamath.config.svg2 = False
     ziafont.config.precision = ziamath.config.precision = 3
@@ -163,6 +168,25 @@ def _tex_group(
         part.drawon(holder, x, 0)
         x += width
     return ElementTree.fromstring(ElementTree.tostring(holder))  # whose names have a namespace
+
+
+def _check_size(words: str) -> None:
+    """Refuse TeX whose drawing would take minutes.
+
+    Raises:
+        ValueError: it is too long, or nested too deeply.
+    """
+    if len(words) > MOST_LETTERS:
+        raise ValueError(
+            f"words with TeX must have at most {MOST_LETTERS:,} letters, got {len(words):,}"
+        )
+    steps = {"{": 1, "\\left": 1, "}": -1, "\\right": -1}
+    depths = accumulate(steps.get(bracket, 0) for bracket in _BRACKET.findall(words))
+    if max(depths, default=0) > MOST_NESTED:
+        raise ValueError(
+            f"the TeX {words[:80]!r} has more than {MOST_NESTED} groups within each other; "
+            "write it with fewer braces"
+        )
 
 
 def _parts(words: str) -> list[str]:
