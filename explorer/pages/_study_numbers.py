@@ -1,8 +1,9 @@
 """The models of a study by their numbers: one against another, or many side by side."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -23,6 +24,9 @@ from explorer.pages._text import as_text
 from explorer.render.marks.ticks import number_text
 from explorer.wording import counted
 from store import records
+
+if TYPE_CHECKING:
+    from explorer.render.drawing import Drawing
 
 GAP = "loss, test minus train"  # what sharpness is most often set against
 NO_GROUP = "nothing"
@@ -165,7 +169,7 @@ def _explain(pairs: Sequence[NumberPair], dots_left_out: int, summary: str) -> N
     st.caption(" ".join(parts))
 
 
-def _offer_figure(name: str, draw: partial, all_cells: Sequence[Cell]) -> None:
+def _offer_figure(name: str, draw: "Callable[[], Drawing]", all_cells: Sequence[Cell]) -> None:
     questions: list[records.Question] = [cell.stored for cell in all_cells if cell.stored]
     with st.popover("Export", icon=":material/download:", key=f"export-{name}"):
         figure_download(f"study-{name}", draw, questions, key=f"figure-{name}")
