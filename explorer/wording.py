@@ -27,6 +27,11 @@ def printable(text: object, most: int = NAME_LENGTH, keep: str = "") -> str:
     )
 
 
+def file_word(name: str) -> str:
+    """A name as a part of a file's name: letters, digits and hyphens."""
+    return "".join(c if c.isalnum() else "-" for c in name[:NAME_LENGTH])
+
+
 def is_utf8(text: str) -> bool:
     """Whether the text can be kept; a file's name that is no UTF-8 comes with halves of letters."""
     try:

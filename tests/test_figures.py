@@ -236,6 +236,18 @@ def test_a_bundle_has_everything(catalog: Catalog) -> None:
     assert sum(name.endswith(".parquet") for name in names) == 2
 
 
+def test_a_bundle_unpacks_where_it_lies(catalog: Catalog, tmp_path: Path) -> None:
+    """Whatever a figure is called, no name in the bundle leads out of a folder."""
+    recipe, target = tmp_path / "recipe.json", tmp_path / "bundle.zip"
+    recipe.write_text(json.dumps(two_panels(catalog).to_json()))
+    catalog.close()
+    words = ["figure", "../a/Paper 1", str(target), "--recipe", str(recipe)]
+    assert main(["--catalog", str(catalog.folder), *words]) == 0
+    with zipfile.ZipFile(target) as archive:
+        assert "---a-Paper-1.pdf" in archive.namelist()
+        assert all(".." not in name and name[0] != "/" for name in archive.namelist())
+
+
 def test_venues_have_widths_and_sources() -> None:
     """Names are each there once, columns are no wider than pages."""
     assert len({venue.name for venue in VENUES}) == len(VENUES)

@@ -9,7 +9,7 @@ from cyclopts import Parameter
 from explorer.codec import json_of
 from explorer.commands.output_file import check_output_file
 from explorer.commands.parameters import OpenCatalog
-from explorer.wording import message
+from explorer.wording import file_word, message
 from store import Catalog, write_new
 
 
@@ -47,7 +47,7 @@ def figure(
     check_output_file(target, tuple(MAKERS))
     content = _recipe_content(recipe) if recipe else catalog.document_named(FIGURE, name).content
     try:
-        file_content = MAKERS[target.suffix](catalog, Recipe.of(content), name)
+        file_content = MAKERS[target.suffix](catalog, Recipe.of(content), file_word(name))
     except RenderError as error:
         raise ValueError(str(error)) from error
     write_new(target, file_content)

@@ -17,7 +17,7 @@ from explorer.pages._downloads import (
 from explorer.pages._parts import each_once
 from explorer.pages._text import as_text
 from explorer.pages._trajectories import DrawnPaths
-from explorer.wording import NAME_LENGTH
+from explorer.wording import file_word
 from store import records
 
 if TYPE_CHECKING:
@@ -131,8 +131,3 @@ def export_chart(
 def file_name(question: records.Question) -> str:
     """A name for files of an analysis: kind, model and the beginning of the key."""
     return f"{question.kind}-{file_word(question.model_names[0])}-{question.key[:8]}"
-
-
-def file_word(name: str) -> str:
-    """A name as a part of a file's name."""
-    return "".join(c if c.isalnum() else "-" for c in name[:NAME_LENGTH])

@@ -7,10 +7,10 @@ import streamlit as st
 
 from explorer.figures.recipe import Recipe
 from explorer.pages import _parts as parts
-from explorer.pages._export import file_word
 from explorer.pages._session import kept
 from explorer.pages._text import as_text
 from explorer.render.relief3d.client import RenderError
+from explorer.wording import file_word
 from store import Catalog
 from store.documents import Document
 

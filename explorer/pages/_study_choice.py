@@ -9,10 +9,10 @@ from explorer.ask.study import STUDY, Study, add_study, free_name, study_from_js
 from explorer.ask.study_cells import cells
 from explorer.ask.study_files import numbers_file, read_study, study_file
 from explorer.pages import _parts as parts
-from explorer.pages._export import file_word
 from explorer.pages._sharing import address_now, show_texts
 from explorer.pages._text import as_text
 from explorer.pages._undo import delete
+from explorer.wording import file_word
 from store import Catalog, CatalogError
 from store.documents import MAX_NAME_LENGTH, Document
 

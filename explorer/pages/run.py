@@ -19,14 +19,14 @@ from explorer.pages import _checks as checks
 from explorer.pages import _controls as controls
 from explorer.pages import _forms as forms
 from explorer.pages import _parts as parts
-from explorer.pages._export import export_chart, export_run, file_word
+from explorer.pages._export import export_chart, export_run
 from explorer.pages._facts import facts_line
 from explorer.pages._objective import choose_objective
 from explorer.pages._offers import offer_stored
 from explorer.pages._provenance import show_provenance
 from explorer.pages._text import as_text
 from explorer.pages._trajectories import choose_moment
-from explorer.wording import counted
+from explorer.wording import counted, file_word
 from store import Catalog, records
 
 
