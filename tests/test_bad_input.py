@@ -112,6 +112,20 @@ PROBLEMS = {
         "def problem(): return made(loss=lambda o, b: cross_entropy(o, b).mean())",
         ("split 'train': loss must return one value per example", "reduction='none'"),
     ),
+    "single number in a row, in batches that are declared": (
+        "import dataclasses\ndef mean(o, b): return cross_entropy(o, b).mean().reshape(1)\n"
+        "def problem(): return dataclasses.replace(made(loss=mean), batch_size=5)",
+        ("split 'train': loss must return one value per example", "reduction='none'"),
+    ),
+    "mean and count": (
+        "def problem(): return made(loss=lambda o, b: (cross_entropy(o, b).mean(), len(o)))",
+        ("split 'train': loss returns (mean, count)", "must be the sum", "(mean * count, count)"),
+    ),
+    "mean and count, in batches that are declared": (
+        "import dataclasses\ndef mean(o, b): return cross_entropy(o, b).mean(), len(o)\n"
+        "def problem(): return dataclasses.replace(made(loss=mean), batch_size=12)",
+        ("split 'train': loss returns (mean, count)", "must be the sum", "(mean * count, count)"),
+    ),
     "complex loss": (
         "def problem(): return made(loss=lambda o, b: cross_entropy(o, b) * 1j)",
         ("loss must return one real value per example", "torch.complex64", "reduction='none'"),

@@ -18,9 +18,10 @@ from explorer.analysis.model.batch_coupling import (
 )
 from explorer.analysis.model.broadcasts import broadcasts
 from explorer.analysis.model.input_changes import copy_batch
+from explorer.analysis.model.pair_checks import why_mean_in_pair
 from explorer.analysis.model.precision_check import check_precision
 from explorer.analysis.model.problems import LoadedProblem
-from explorer.analysis.objective.batches import slice_examples, to_device
+from explorer.analysis.objective.batches import count_examples, slice_examples, to_device
 from explorer.analysis.objective.dataset import Examples
 from explorer.analysis.objective.evaluation_mode import evaluation_mode
 from explorer.analysis.objective.example_values import Value
@@ -70,7 +71,7 @@ def try_problem(loaded: LoadedProblem, point: Tensors, device: torch.device) -> 
             for name, term in {"loss": problem.loss, **problem.metrics}.items():
                 with run_user_code(f"{name}{where}", path):
                     value = term(outputs, batch)
-                _check_value(name, value, f"{path}, split {split!r}")
+                _check_value(name, value, count_examples(batch), f"{path}, split {split!r}")
             _check_mode(flat.module, loaded)
     with run_user_code(f"evaluating {path} where weights have moved", path):
         return checked_model(flat, problem, batch)
@@ -149,6 +150,8 @@ def check_uncoupled(
         repeated = broadcasts(problem, flat, few, path)
         if repeated and repeated[0].certain:
             raise ProblemError(f"{path}, split {split!r}: {repeated[0].words}")
+        if why := why_mean_in_pair(problem, flat, few):
+            raise ProblemError(f"{path}, split {split!r}: {why}")
         if problem.batch_size:
             return
         source = split_of(problem, split)
@@ -162,7 +165,7 @@ def check_uncoupled(
         )
 
 
-def _check_value(name: str, value: Value, where: str) -> None:
+def _check_value(name: str, value: Value, examples: int, where: str) -> None:
     """Refuse what is neither one real number per example nor a sum and a count."""
     parts = value if isinstance(value, tuple) else (value,)
     pair = len(parts) == 2 and isinstance(value, tuple)
@@ -178,7 +181,9 @@ def _check_value(name: str, value: Value, where: str) -> None:
             f"{MEAN}"
         )
     try:
-        as_value(name, value)
+        # one row of several examples is their mean, as a single number is
+        one_row = isinstance(value, Tensor) and examples > 1 and value.shape[:1] == (1,)
+        as_value(name, value.sum() if isinstance(value, Tensor) and one_row else value)
     except ValueError as error:
         raise ProblemError(f"{where}: {error}; {MEAN}") from error
 
