@@ -78,7 +78,7 @@ def stored_model(catalog: Catalog, name: str, path: str, facts: dict[str, Any]) 
     prints = {"train": {"count": 40, "fingerprint": "7"}, "test": {"count": 13, "fingerprint": "8"}}
     facts = {"splits": prints, "loss": "cross_entropy", "metrics": ["accuracy"], **facts}
     stem = Path(path).stem
-    made = records.Problem(
+    problem = records.Problem(
         id="p",
         name=stem,
         path=path,
@@ -90,7 +90,7 @@ def stored_model(catalog: Catalog, name: str, path: str, facts: dict[str, Any]) 
     ids = ("0" * 64, "1" * 64, POINT)  # the last is the final one
     points = [stored_point(name, id, step, file) for step, id in enumerate(ids)]
     catalog.add_import(
-        made, [records.Model(id=name, name=name, problem_id="p", point_id=POINT)], points
+        problem, [records.Model(id=name, name=name, problem_id="p", point_id=POINT)], points
     )
     return catalog.model(name)
 

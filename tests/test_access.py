@@ -114,9 +114,9 @@ def test_a_new_problem_file_runs_and_is_never_written_over(
     file = tmp_path / "mine.py"
     assert main(["new-problem", str(file)]) == 0
     with torch.random.fork_rng():
-        made = runpy.run_path(str(file))["problem"](width=8)
-    batch = made.data["test"]
-    losses = made.loss(made.forward(made.model, batch), batch)
+        problem = runpy.run_path(str(file))["problem"](width=8)
+    batch = problem.data["test"]
+    losses = problem.loss(problem.forward(problem.model, batch), batch)
     assert losses.shape == (100,) and losses.isfinite().all()
     file.write_text("mine")
     assert main(["new-problem", str(file)]) == 1

@@ -20,7 +20,9 @@ from explorer.kinds.kind import Kind
 from explorer.kinds.line import LINE, LineSettings
 from explorer.kinds.matrix import MatrixRole, SpectrumSettings
 from explorer.kinds.measures import MEASURES
+from explorer.kinds.objective_settings import ObjectiveSettings
 from explorer.kinds.sharpness import SHARPNESS
+from explorer.kinds.sharpness_result import Sharpness
 from explorer.kinds.sharpness_settings import SharpnessSettings
 from explorer.kinds.spectrum import SPECTRUM
 from explorer.kinds.stability import STABILITY
@@ -30,7 +32,7 @@ from tests.filling import new_catalog, work
 from tests.problem_texts import HEAD, state
 from tests.tiny import agreed
 
-SETTINGS: dict[Kind, Any] = {
+SETTINGS: dict[Kind, ObjectiveSettings] = {
     SPECTRUM: SpectrumSettings(top=3, bottom=1, probes=2, steps=5, batches=2),
     SHARPNESS: SharpnessSettings(ascent=2, draws=2, probes=2, steps=5, restarts=1),
     CONVEXITY: ConvexitySettings(x_count=3, y_count=3),
@@ -58,6 +60,7 @@ SQUARE = (
     "    data={'train': (torch.ones(12, 4), torch.zeros(12))}, loss=lambda o, b: o[:, 0] ** 2 / 2)"
 )
 State = dict[str, torch.Tensor]
+Served = tuple[Catalog, Path]  # a catalog, and a folder for bad input
 
 
 def linear(tensors: State) -> State:
@@ -65,7 +68,7 @@ def linear(tensors: State) -> State:
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Catalog, Path]]:
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """A catalog, and a folder for bad input."""
     folder = tmp_path_factory.mktemp("curvature")
     catalog = new_catalog(folder / "catalog")
@@ -74,7 +77,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Catalog, 
 
 
 def imported(
-    served: tuple[Catalog, Path],
+    served: Served,
     name: str,
     body: str = "def problem(): return made()",
     change: Callable[[State], State] = lambda tensors: tensors,
@@ -97,21 +100,21 @@ def imported(
 
 
 def answers(
-    served: tuple[Catalog, Path],
+    served: Served,
     model: records.Model | None,
-    settings: dict[Kind, Any] = SETTINGS,
+    settings: dict[Kind, ObjectiveSettings] = SETTINGS,
 ) -> dict[str, tuple[records.Job, Any]]:
     """By kind: the job that was asked about the model, ended, and what is stored then."""
-    catalog, asked, jobs_with_answers = served[0], {}, {}
+    catalog, keys_and_jobs, jobs_with_answers = served[0], {}, {}
     assert model is not None
     for kind, wanted in settings.items():
         others = [(model, catalog.points(model.id)[0].point_id)] if kind is SHARPNESS else []
         key = questions.ask(catalog, kind, model, wanted, others=others)
         working = catalog.active_job_for(key)
         assert working is not None
-        asked[kind] = key, working.id
+        keys_and_jobs[kind] = key, working.id
     work(catalog)
-    for kind, (key, job_id) in asked.items():
+    for kind, (key, job_id) in keys_and_jobs.items():
         job = catalog.job(job_id)
         assert job.status in ("done", "failed")
         assert "\n" not in (job.error or "") and "Traceback" not in (job.error or "")
@@ -119,7 +122,7 @@ def answers(
     return jobs_with_answers
 
 
-def reasons(sharpness: Any) -> set[str]:
+def reasons(sharpness: Sharpness) -> set[str]:
     """Why measures have no value."""
     return {sharpness.of(measure.name).why for measure in MEASURES} - {""}
 
@@ -142,7 +145,7 @@ def all_done(jobs_with_answers: dict[str, tuple[records.Job, Any]]) -> list[Any]
     ],
     ids=["NaN loss", "no gradient", "once differentiable"],
 )  # fmt: skip
-def test_what_has_no_curvature(served: Any, name: str, body: str, words: str) -> None:
+def test_what_has_no_curvature(served: Served, name: str, body: str, words: str) -> None:
     """Each kind says why in a sentence, or NaN with its reason; none gives a number."""
     _, model = imported(served, name, body)
     jobs_with_answers = answers(served, model)
@@ -166,14 +169,14 @@ def test_what_has_no_curvature(served: Any, name: str, body: str, words: str) ->
         assert (job.status, words in (job.error or "")) == ("failed", True), job.error
 
 
-def test_a_model_without_parameters_is_refused(served: Any) -> None:
+def test_a_model_without_parameters_is_refused(served: Served) -> None:
     """It is not imported, so that there is nothing to ask about."""
     job, model = imported(served, "none", "def problem(): return made(nn.Flatten())", lambda s: {})
     assert job.status == "failed" and model is None
     assert "the model must have parameters, got none" in (job.error or "")
 
 
-def test_half_precision_weights(served: Any) -> None:
+def test_half_precision_weights(served: Served) -> None:
     """They are widened, not refused: the eigenvalues are those of the rounded weights."""
     settings = {kind: SETTINGS[kind] for kind in (SPECTRUM, CONVEXITY, STABILITY)}
     _, exact = imported(served, "exact")
@@ -200,10 +203,10 @@ def problem(): return made(Coarse(nn.Linear(4, 5), nn.Linear(5, 3)))
 """
 
 
-def test_a_loss_that_goes_by_the_precision_is_refused_alike_by_every_kind(served: Any) -> None:
+def test_a_loss_that_goes_by_the_precision_is_refused_alike_by_every_kind(served: Served) -> None:
     """In float64, also over some examples, which no import has measured, by its reason."""
     _, model = imported(served, "autocast", AUTOCAST)
-    settings: dict[Kind, Any] = {
+    settings: dict[Kind, ObjectiveSettings] = {
         kind: replace(wanted, precision="float64") for kind, wanted in SETTINGS.items()
     }
     settings[CRITICAL] = CriticalSettings(starts=1)
@@ -216,10 +219,10 @@ def test_a_loss_that_goes_by_the_precision_is_refused_alike_by_every_kind(served
     assert "take autocast out of it" in told[0] and "made anew" not in told[0]
 
 
-def test_second_derivatives_in_half_precision_have_their_own_reason(served: Any) -> None:
+def test_second_derivatives_in_half_precision_have_their_own_reason(served: Served) -> None:
     """In float32 the loss of that model has a line, and a matrix that is not symmetric."""
     _, model = imported(served, "autocast in float32", AUTOCAST)
-    settings: dict[Kind, Any] = {kind: SETTINGS[kind] for kind in (SPECTRUM,)}
+    settings: dict[Kind, ObjectiveSettings] = {kind: SETTINGS[kind] for kind in (SPECTRUM,)}
     settings[LINE] = LineSettings(x_count=5)
     jobs = answers(served, model, settings)
     assert jobs[LINE.name][0].status == "done"
@@ -229,7 +232,7 @@ def test_second_derivatives_in_half_precision_have_their_own_reason(served: Any)
 
 
 @pytest.mark.parametrize("count", [1, 3])
-def test_fewer_examples_than_a_batch(served: Any, count: int) -> None:
+def test_fewer_examples_than_a_batch(served: Served, count: int) -> None:
     """Batches are then all there is: mini-batches have the eigenvalue of the whole."""
     body = f"def problem(): return made(data={{'train': xy({count})}})"
     _, model = imported(served, f"few {count}", body)
@@ -242,17 +245,19 @@ def test_fewer_examples_than_a_batch(served: Any, count: int) -> None:
     assert not any("nearby" in reason for reason in reasons(sharpness))
 
 
-def test_more_pairs_than_parameters(served: Any) -> None:
+def test_more_pairs_than_parameters(served: Served) -> None:
     """All 43 eigenvalues come, once each; with a gradient that large the point is no saddle."""
     _, model = imported(served, "many pairs")
-    settings: dict[Kind, Any] = {SPECTRUM: SpectrumSettings(top=200, bottom=200, probes=2)}
+    settings: dict[Kind, ObjectiveSettings] = {
+        SPECTRUM: SpectrumSettings(top=200, bottom=200, probes=2)
+    }
     (spectrum,) = all_done(answers(served, model, settings))
     assert len(spectrum.eigenvalues[0]) == spectrum.size == 43
     assert spectrum.eigenvalues[0].min() < -0.1 < 0.1 < spectrum.eigenvalues[0].max()
     assert spectrum.kind_of_point == "not critical"
 
 
-def test_a_hessian_of_zero(served: Any) -> None:
+def test_a_hessian_of_zero(served: Served) -> None:
     """A loss linear in the parameters: eigenvalues 0, a ratio that is no number, no class."""
     body = f"def problem(): return made(nn.Linear(4, 3), loss={SUMS})"
     _, model = imported(served, "zero", body, linear)
@@ -264,7 +269,7 @@ def test_a_hessian_of_zero(served: Any) -> None:
     assert not stability.values["lambda_max"].any()
 
 
-def test_a_hessian_of_rank_one(served: Any) -> None:
+def test_a_hessian_of_rank_one(served: Served) -> None:
     """One eigenvalue 4, the others 0 within their tolerance; nothing negative is invented."""
     _, model = imported(served, "rank", SQUARE, lambda s: {"weight": s["0.weight"][:1]})
     spectrum, sharpness, convexity, stability = all_done(answers(served, model))

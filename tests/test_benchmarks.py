@@ -236,10 +236,10 @@ def line() -> Problem:
 
 def test_both_trainings_of_the_recorder_s_study_are_the_same(tmp_path: Path) -> None:
     """Recorded or bare, the same steps give the same weights; snapshots come every 100 of them."""
-    made = [line() for _ in range(2)]
-    for problem, folder in zip(made, (None, tmp_path), strict=True):
+    trainings = [line() for _ in range(2)]
+    for problem, folder in zip(trainings, (None, tmp_path), strict=True):
         assert recorder.trained(problem, CPU, 201, folder)() > 0
-    one, other = (problem.model.state_dict() for problem in made)
+    one, other = (problem.model.state_dict() for problem in trainings)
     assert all(torch.equal(one[name], other[name]) for name in one)
     (place,) = tmp_path.iterdir()
     recording = read_recording(place)

@@ -21,11 +21,11 @@ POINTS = {"1": "e" * 64, "2": "f" * 64}  # name -> id of what the answer `q1` br
 @pytest.fixture
 def catalog(tmp_path: Path) -> Iterator[Catalog]:
     """A catalog with a model and a question of three units."""
-    made = Catalog(tmp_path / "catalog")
-    put_model(made)
-    made.ask(question(units=3))
-    yield made
-    made.close()
+    catalog = Catalog(tmp_path / "catalog")
+    put_model(catalog)
+    catalog.ask(question(units=3))
+    yield catalog
+    catalog.close()
 
 
 def file_of(catalog: Catalog, name: str) -> Path:

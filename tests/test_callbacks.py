@@ -6,6 +6,7 @@ Neither package is installed: a stand-in module gives the base class, a short lo
 import importlib
 import math
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -17,22 +18,23 @@ from torch import nn
 
 from explorer.recording import read_recording
 
+StandIn = Callable[[str, str, str], ModuleType]
 LIGHTNING, HUGGING_FACE = "explorer.callbacks.lightning", "explorer.callbacks.huggingface"
 
 
 @pytest.fixture
-def stand_in(monkeypatch: pytest.MonkeyPatch) -> Any:
+def stand_in(monkeypatch: pytest.MonkeyPatch) -> StandIn:
     """A function that puts modules with an empty base class in place, and imports ours afresh."""
 
-    def place(module: str, base: str, ours: str) -> Any:
+    def place(module: str, base: str, ours: str) -> ModuleType:
         names = module.split(".")
         for end in range(1, len(names) + 1):
             monkeypatch.setitem(sys.modules, ".".join(names[:end]), ModuleType(names[end - 1]))
         setattr(sys.modules[module], base, type(base, (), {}))
         monkeypatch.delitem(sys.modules, ours, raising=False)
-        made = importlib.import_module(ours)
+        callbacks = importlib.import_module(ours)
         monkeypatch.delitem(sys.modules, ours)  # no later test finds the one of the stand-in
-        return made
+        return callbacks
 
     return place
 
@@ -60,7 +62,7 @@ def lightning_run(callback: Any, module: Lit, batches: int, parts: int = 1) -> N
 
 
 @pytest.mark.parametrize("package", ["lightning.pytorch", "pytorch_lightning"])
-def test_lightning_snapshots(stand_in: Any, tmp_path: Path, package: str) -> None:
+def test_lightning_snapshots(stand_in: StandIn, tmp_path: Path, package: str) -> None:
     """At the start, every third step with its loss and rate, and at the end; the run is closed."""
     ours = stand_in(f"{package}.callbacks", "Callback", LIGHTNING)
     callback = ours.RecorderCallback(tmp_path, every=3, submodule="model", seed=4)
@@ -74,7 +76,7 @@ def test_lightning_snapshots(stand_in: Any, tmp_path: Path, package: str) -> Non
     assert set(kept[0]) == {"weight", "bias"}  # those of the network alone
 
 
-def test_lightning_accumulated_gradients(stand_in: Any, tmp_path: Path) -> None:
+def test_lightning_accumulated_gradients(stand_in: StandIn, tmp_path: Path) -> None:
     """Batches between two optimiser steps are no steps, and the loss is the undivided one."""
     ours = stand_in("lightning.pytorch.callbacks", "Callback", LIGHTNING)
     lightning_run(ours.RecorderCallback(tmp_path, every=1), Lit(), batches=6, parts=2)
@@ -83,7 +85,7 @@ def test_lightning_accumulated_gradients(stand_in: Any, tmp_path: Path) -> None:
     assert recording.curves["loss"] == ((1, 2.0), (2, 4.0), (3, 6.0))
 
 
-def test_hugging_face_snapshots_and_logs(stand_in: Any, tmp_path: Path) -> None:
+def test_hugging_face_snapshots_and_logs(stand_in: StandIn, tmp_path: Path) -> None:
     """Every second step and the end are kept; logged numbers become curves, words do not."""
     ours = stand_in("transformers", "TrainerCallback", HUGGING_FACE)
     callback = ours.RecorderCallback(tmp_path, every=2, hyperparameters={"lr": 0.1})
@@ -122,7 +124,7 @@ def test_a_missing_package_is_a_sentence(
         importlib.import_module(ours)
 
 
-def test_every_must_be_a_step(stand_in: Any, tmp_path: Path) -> None:
+def test_every_must_be_a_step(stand_in: StandIn, tmp_path: Path) -> None:
     """A snapshot every 0 steps is refused before training."""
     ours = stand_in("transformers", "TrainerCallback", HUGGING_FACE)
     with pytest.raises(ValueError, match="at least 1 step, got 0"):

@@ -97,11 +97,11 @@ def test_stand_ins_are_only_there_while_a_file_is_read(tmp_path: Path) -> None:
 def test_a_stand_in_does_nothing() -> None:
     """Whatever it is made from and whatever state it is given, it keeps none of it."""
     for kind, _ in STAND_INS:
-        made = kind(print, "x", *range(3))
-        if hasattr(made, "__setstate__") and type(made).__module__.startswith("explorer"):
-            made.__setstate__({"__class__": int})
-        assert not vars(made) if hasattr(made, "__dict__") else True
-        assert len(made) == 0 if isinstance(made, list | dict) else True
+        instance = kind(print, "x", *range(3))
+        if hasattr(instance, "__setstate__") and type(instance).__module__.startswith("explorer"):
+            instance.__setstate__({"__class__": int})
+        assert not vars(instance) if hasattr(instance, "__dict__") else True
+        assert len(instance) == 0 if isinstance(instance, list | dict) else True
 
 
 @pytest.mark.parametrize("name", ["x", "x.bin", "x.pt", "x.ckpt", "x.model", "x.safetensors"])
@@ -312,11 +312,11 @@ def raw(body: bytes) -> bytes:
     file = io.BytesIO()
     torch.save(STATE, file)
     old = zipfile.ZipFile(file)
-    made = io.BytesIO()
-    with zipfile.ZipFile(made, "w") as new:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as new:
         for name in old.namelist():
             new.writestr(name, body if name.endswith("data.pkl") else old.read(name))
-    return made.getvalue()
+    return buffer.getvalue()
 
 
 TRACE = "trace-of-hostile-code"

@@ -206,12 +206,12 @@ def adapter_folder(folder: Path, model: nn.Module, config: str = "{}") -> Path:
 def test_an_adapter_folder(tmp_path: Path) -> None:
     """Its tensors are the folder's, all others those that the model was built with, and named."""
     trained, built = Peft(1), Peft(2)
-    made = fit(read_checkpoint(adapter_folder(tmp_path / "a", trained)), built, "a")
-    assert list(made.tensors) == list(built.state_dict())
-    for name, value in made.tensors.items():
+    fitted = fit(read_checkpoint(adapter_folder(tmp_path / "a", trained)), built, "a")
+    assert list(fitted.tensors) == list(built.state_dict())
+    for name, value in fitted.tensors.items():
         origin = trained if "lora_" in name else built
         assert torch.equal(value, origin.state_dict()[name]), name
-    assert set(made.built) == {n for n in built.state_dict() if "base_layer" in n}
+    assert set(fitted.built) == {n for n in built.state_dict() if "base_layer" in n}
 
 
 @pytest.mark.parametrize(

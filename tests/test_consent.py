@@ -258,15 +258,15 @@ def test_a_merged_catalog_brings_no_agreement(
     monkeypatch.setenv(consent.VARIABLE, str(tmp_path / "other user"))
     mine = tmp_path / "mine"
     assert command_line("merge", folder / "catalog", catalog=mine).returncode == 0
-    asked = ("compute", "line", "--model", "shared", "--set", "x_count=3")
-    done = command_line(*asked, catalog=mine)
+    compute_line = ("compute", "line", "--model", "shared", "--set", "x_count=3")
+    done = command_line(*compute_line, catalog=mine)
     assert done.returncode == 1
     command = f"python -m explorer agree {problem}"
     assert done.stderr.endswith(
         f"you have not agreed to run {problem}; read and agree: {command}\n"
     )
     assert command_line("agree", problem, "--yes", catalog=mine).returncode == 0
-    assert command_line(*asked, catalog=mine).returncode == 0
+    assert command_line(*compute_line, catalog=mine).returncode == 0
     listed = json.loads(command_line("list", "--json", catalog=mine).stdout)
     assert any(a["kind"] == "line" and a["status"] == "complete" for a in listed["analyses"])
     assert ROOT not in problem.parents

@@ -22,10 +22,11 @@ from tests.networks import seeded
 
 CPU = torch.device("cpu")
 SMALL = DifferenceSettings(precision="float64", x_count=9)
+Pair = tuple[Problem, Tensors, Tensors]  # a problem and two points of it
 
 
 @pytest.fixture
-def pair() -> tuple[Problem, Tensors, Tensors]:
+def pair() -> Pair:
     """A problem and two points of it, statistics of their own included."""
     problem = small_problem()
     first = {name: value.clone() for name, value in problem.model.state_dict().items()}
@@ -54,7 +55,7 @@ def losses_at(problem: Problem, point: Tensors, x: float, split: str = "train") 
     return torch.nn.functional.cross_entropy(outputs, labels, reduction="none").numpy()
 
 
-def test_differences_are_those_of_each_example(pair: Any) -> None:
+def test_differences_are_those_of_each_example(pair: Pair) -> None:
     """At every x: means and their errors, from losses computed apart."""
     problem, first, second = pair
     comparison = compared(problem, [first, second])
@@ -66,7 +67,7 @@ def test_differences_are_those_of_each_example(pair: Any) -> None:
             assert got == pytest.approx((rows.mean(), scipy.stats.sem(rows)), rel=1e-9), name
 
 
-def test_at_zero_it_is_the_difference_of_the_models(pair: Any) -> None:
+def test_at_zero_it_is_the_difference_of_the_models(pair: Pair) -> None:
     """The models themselves are at x = 0: their stand-alone losses, to rounding."""
     problem, first, second = pair
     comparison = compared(problem, [first, second])
@@ -81,7 +82,7 @@ def test_at_zero_it_is_the_difference_of_the_models(pair: Any) -> None:
     assert [end["loss"] for end in comparison.facts.alone] == pytest.approx(alone, rel=1e-12)
 
 
-def test_each_model_moves_along_its_own_line(pair: Any) -> None:
+def test_each_model_moves_along_its_own_line(pair: Pair) -> None:
     """The losses are those of the lines of the same seed through each model."""
     problem, first, second = pair
     comparison = compared(problem, [first, second])
@@ -92,7 +93,7 @@ def test_each_model_moves_along_its_own_line(pair: Any) -> None:
         assert comparison.values[name] == pytest.approx(lone.loss[0], rel=1e-12)
 
 
-def test_exchanged_models_change_the_sign(pair: Any) -> None:
+def test_exchanged_models_change_the_sign(pair: Pair) -> None:
     """B minus A is A minus B with the sign turned; the interval is turned too."""
     problem, first, second = pair
     there, back = compared(problem, [first, second]), compared(problem, [second, first])
@@ -103,7 +104,7 @@ def test_exchanged_models_change_the_sign(pair: Any) -> None:
         assert one[1] == pytest.approx(-other[0], rel=1e-9)
 
 
-def test_a_model_against_itself_differs_by_nothing(pair: Any) -> None:
+def test_a_model_against_itself_differs_by_nothing(pair: Pair) -> None:
     """The same point twice: every difference and both ends of its interval are 0."""
     problem, first, _ = pair
     comparison = compared(problem, [first, first])
@@ -116,7 +117,7 @@ def test_a_model_against_itself_differs_by_nothing(pair: Any) -> None:
     assert comparison.unpaired_interval is not None and (comparison.unpaired_interval[1] > 0).all()
 
 
-def test_pairing_narrows_the_interval(pair: Any) -> None:
+def test_pairing_narrows_the_interval(pair: Pair) -> None:
     """Losses of near models go together: the paired interval is narrower at every point."""
     problem, first, second = pair
     near = {n: first[n] + 0.05 * (second[n] - first[n]) for n in first}
@@ -130,7 +131,7 @@ def test_pairing_narrows_the_interval(pair: Any) -> None:
 
 
 def test_parts_of_points_and_resume_change_nothing(
-    pair: Any, monkeypatch: pytest.MonkeyPatch
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However many points are compared together, and from wherever it goes on."""
     problem, first, second = pair
@@ -145,7 +146,7 @@ def test_parts_of_points_and_resume_change_nothing(
         assert (rest.values[name] == values)[rest.computed].all(), name
 
 
-def test_a_subset_compares_both_on_the_same_examples(pair: Any) -> None:
+def test_a_subset_compares_both_on_the_same_examples(pair: Pair) -> None:
     """Random examples: the same for both models, so that a model equals itself there too."""
     problem, first, second = pair
     settings = replace(SMALL, subset="random", examples=20, examples_seed=3)
@@ -157,7 +158,7 @@ def test_a_subset_compares_both_on_the_same_examples(pair: Any) -> None:
     assert (other.loss != whole.loss).all()
 
 
-def test_a_loss_of_sums_is_refused(pair: Any) -> None:
+def test_a_loss_of_sums_is_refused(pair: Pair) -> None:
     """Without one value per example there is nothing to pair: one sentence."""
     problem, first, second = pair
 
@@ -168,7 +169,7 @@ def test_a_loss_of_sums_is_refused(pair: Any) -> None:
         compared(replace(problem, loss=summed, metrics={}), [first, second])
 
 
-def test_values_that_are_no_numbers_are_kept(pair: Any) -> None:
+def test_values_that_are_no_numbers_are_kept(pair: Pair) -> None:
     """Where one model's loss is infinite so is the difference; no warning, no other point."""
     problem, first, second = pair
 

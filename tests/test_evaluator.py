@@ -212,8 +212,8 @@ class Twice(nn.Module):
         self.last = nn.Linear(12, 2)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        made = self.conv(images)
-        return self.last((made + self.norm(made)).flatten(1))
+        maps = self.conv(images)
+        return self.last((maps + self.norm(maps)).flatten(1))
 
 
 def test_folding_that_changes_the_loss_is_not_chosen() -> None:

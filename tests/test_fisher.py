@@ -76,12 +76,12 @@ def problems() -> dict[str, Problem]:
 every_loss = pytest.mark.parametrize("name", list(problems()))
 
 
-def objective(problem: Problem) -> Objective:
+def objective_of(problem: Problem) -> Objective:
     return Objective(problem, EXACT, CPU)
 
 
-def matrix(made: Objective, maker: products.MapMaker, **given: Any) -> np.ndarray:
-    return dense_matrix(Curvature(made, maker, **given))
+def matrix(objective: Objective, maker: products.MapMaker, **given: Any) -> np.ndarray:
+    return dense_matrix(Curvature(objective, maker, **given))
 
 
 def rows_by_hand(problem: Problem, seed: int, draw: int) -> tuple[np.ndarray, float]:
@@ -113,7 +113,7 @@ def rows_by_hand(problem: Problem, seed: int, draw: int) -> tuple[np.ndarray, fl
 def test_it_is_the_mean_of_outer_products(name: str) -> None:
     """The dense matrix equals per-label autograd over three draws, ignored labels left out."""
     problem = problems()[name]
-    fisher_matrix = matrix(objective(problem), fisher.monte_carlo_fisher(4, 3))
+    fisher_matrix = matrix(objective_of(problem), fisher.monte_carlo_fisher(4, 3))
     wanted = 0.0
     for draw in range(3):
         rows, count = rows_by_hand(problem, 4, draw)
@@ -126,13 +126,13 @@ def test_it_is_the_mean_of_outer_products(name: str) -> None:
 @every_loss
 def test_its_mean_is_gauss_newton(name: str) -> None:
     """The mean of many draws is Gauss-Newton within its standard error, and one draw is not."""
-    made = objective(problems()[name])
-    gauss_newton_matrix = matrix(made, products.gauss_newton)
-    each = np.stack([matrix(made, fisher.monte_carlo_fisher(seed, 1)) for seed in range(20)])
+    objective = objective_of(problems()[name])
+    gauss_newton_matrix = matrix(objective, products.gauss_newton)
+    each = np.stack([matrix(objective, fisher.monte_carlo_fisher(seed, 1)) for seed in range(20)])
     spread = ((each - gauss_newton_matrix) ** 2).sum(axis=(1, 2)).mean()  # of one draw
     assert spread > (0.05 * np.linalg.norm(gauss_newton_matrix)) ** 2
     for seed, draws in ((30, 300), (31, 300)):
-        mean = matrix(made, fisher.monte_carlo_fisher(seed, draws))
+        mean = matrix(objective, fisher.monte_carlo_fisher(seed, draws))
         squared = ((mean - gauss_newton_matrix) ** 2).sum() / (spread / draws)
         assert squared < 4  # 1 expected: twice the standard error
 
@@ -140,33 +140,33 @@ def test_its_mean_is_gauss_newton(name: str) -> None:
 @every_loss
 def test_labels_do_not_depend_on_the_cut(name: str) -> None:
     """Batches of 4, 4 and 3, and of 2, kept or made anew, give the matrix of one batch."""
-    made, maker = objective(problems()[name]), fisher.monte_carlo_fisher(1, 2)
-    whole = Curvature(made, maker)
+    objective, maker = objective_of(problems()[name]), fisher.monte_carlo_fisher(1, 2)
+    whole = Curvature(objective, maker)
     whole_matrix = dense_matrix(whole)
     assert whole.batch == COUNT
     for batch, kept in ((4, 3), (2, 1)):
-        cut = Curvature(made, maker)
+        cut = Curvature(objective, maker)
         cut._cut_into_batches(batch)
         cut.kept = kept
         assert dense_matrix(cut) == pytest.approx(whole_matrix, rel=1e-12, abs=1e-15)
-    assert np.abs(matrix(made, fisher.monte_carlo_fisher(2, 2)) - whole_matrix).max() > 1e-3
+    assert np.abs(matrix(objective, fisher.monte_carlo_fisher(2, 2)) - whole_matrix).max() > 1e-3
 
 
 def test_a_part_of_the_examples_has_their_own_labels() -> None:
     """The matrices of two halves, weighed by what they count, add up to that of the whole."""
-    made, maker = objective(problems()["classes"]), fisher.monte_carlo_fisher(3, 1)
+    objective, maker = objective_of(problems()["classes"]), fisher.monte_carlo_fisher(3, 1)
     halves = (np.array([0, 2, 3, 7, 10]), np.array([1, 4, 5, 6, 8, 9]))
-    parts = [len(half) * matrix(made, maker, examples=half) for half in halves]
-    assert sum(parts) / COUNT == pytest.approx(matrix(made, maker), rel=1e-12, abs=1e-15)
+    parts = [len(half) * matrix(objective, maker, examples=half) for half in halves]
+    assert sum(parts) / COUNT == pytest.approx(matrix(objective, maker), rel=1e-12, abs=1e-15)
 
 
 def test_a_space_numbers_its_examples() -> None:
     """The numbers of a batch are places among all, also of chosen examples."""
-    made = objective(problems()["classes"])
-    space = DifferentiableModel(made)
+    objective = objective_of(problems()["classes"])
+    space = DifferentiableModel(objective)
     space.batch(3, 6)
     assert space.numbers.tolist() == [3, 4, 5]
-    space = DifferentiableModel(made, np.array([1, 4, 8, 9]))
+    space = DifferentiableModel(objective, np.array([1, 4, 8, 9]))
     space.batch(1, 3)
     assert space.numbers.tolist() == [4, 8]
 
@@ -203,10 +203,10 @@ def test_another_loss_is_refused(loss: Callable) -> None:
     """A loss that is no known likelihood: one sentence with its name and the way out."""
     inputs = normal(5, 3)
     problem = Problem(nn.Linear(3, 2).double(), {"train": (inputs,)}, no_likelihood)
-    made = objective(problem)
+    objective = objective_of(problem)
     object.__setattr__(problem, "loss", loss)
     with pytest.raises(CurvatureError, match="the Monte-Carlo Fisher matrix needs a loss") as said:
-        Curvature(made, fisher.monte_carlo_fisher(0, 1))
+        Curvature(objective, fisher.monte_carlo_fisher(0, 1))
     assert loss.__name__ in str(said.value) and "choose gauss_newton" in str(said.value)
     assert "\n" not in str(said.value)
 

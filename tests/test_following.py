@@ -281,8 +281,8 @@ def test_the_command_line_follows_a_run_of_another_process(tmp_path: Path) -> No
     assert curves["loss"]["logged"] == [(0, 1.0), (1, 0.5), (2, 0.25), (7, 0.0)]
     assert [step for step, _ in curves["loss"]["train"]] == [0, 1, 2]
     assert curves["loss"]["train"][-1][1] == model.measurements["train"]["loss"]
-    for known in ({"run": curves}, {"a": curves, "b": curves}):
-        drawn = whole_spec(curves_chart(known, CurvesLook(log=True)))
+    for curves_by_run in ({"run": curves}, {"a": curves, "b": curves}):
+        drawn = whole_spec(curves_chart(curves_by_run, CurvesLook(log=True)))
         titles = json.dumps(drawn)
         assert "Learning rate" in titles and "train" in titles and len(drawn["vconcat"]) >= 2
     with pytest.raises(ValueError, match="runs must have a curve"):

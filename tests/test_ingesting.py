@@ -58,9 +58,9 @@ def test_pieces_that_wait_are_stored_in_few_transactions(waiting, monkeypatch):
     values = catalog.values(QUESTION.key, LINE.table)
     assert values["unit"].tolist() == list(range(2 * PIECES))
     assert values["loss"].tobytes() == (np.arange(2 * PIECES) / 7).tobytes()
-    asked = catalog.question(QUESTION.key)
-    assert asked.seconds == PIECES * 0.5
-    assert asked.facts == {f"fact{n}": n for n in range(PIECES)}
+    stored_question = catalog.question(QUESTION.key)
+    assert stored_question.seconds == PIECES * 0.5
+    assert stored_question.facts == {f"fact{n}": n for n in range(PIECES)}
 
 
 @pytest.mark.parametrize(

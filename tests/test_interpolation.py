@@ -28,10 +28,11 @@ CPU = torch.device("cpu")
 DOUBLE = InterpolationSettings(precision="float64", x_count=13)
 # A mean of 101 losses over another split of batches, and BatchNorm folded or not.
 SAME = {"float64": 1e-12, "float32": 1e-6}
+Pair = tuple[Problem, Tensors, Tensors]  # a problem and two points of it
 
 
 @pytest.fixture
-def pair() -> tuple[Problem, Tensors, Tensors]:
+def pair() -> Pair:
     """A problem and two points of it that differ in parameters and running statistics."""
     problem = small_problem()
     first = {name: value.clone() for name, value in problem.model.state_dict().items()}
@@ -46,12 +47,17 @@ def pair() -> tuple[Problem, Tensors, Tensors]:
 
 
 def answered(
-    problem: Problem, subjects: list[Tensors], settings: Any, done: frozenset = frozenset()
+    problem: Problem,
+    subjects: list[Tensors],
+    settings: InterpolationSettings,
+    done: frozenset = frozenset(),
 ) -> Iterator[Piece]:
     return interpolation.answer(problem, subjects, settings, done, CPU)
 
 
-def line_of(problem: Problem, subjects: list[Tensors], settings: Any) -> Interpolation:
+def line_of(
+    problem: Problem, subjects: list[Tensors], settings: InterpolationSettings
+) -> Interpolation:
     return Interpolation.from_pieces(settings, answered(problem, subjects, settings))
 
 
@@ -63,7 +69,7 @@ def alone(problem: Problem, point: Tensors, settings: ObjectiveSettings) -> dict
 
 
 @pytest.mark.parametrize("precision", ["float64", "float32"])
-def test_ends_are_the_two_checkpoints(pair: Any, precision: str) -> None:
+def test_ends_are_the_two_checkpoints(pair: Pair, precision: str) -> None:
     """Law 3: a=0 and a=1 reproduce both stand-alone values, with each point's own statistics."""
     problem, first, second = pair
     settings = replace(DOUBLE, precision=precision, x_min=0.0, x_max=1.0)
@@ -78,7 +84,7 @@ def test_ends_are_the_two_checkpoints(pair: Any, precision: str) -> None:
 
 
 @pytest.mark.parametrize("precision", ["float64", "float32"])
-def test_the_parameters_at_the_ends_are_those_of_the_points(pair: Any, precision: str) -> None:
+def test_the_parameters_at_the_ends_are_those_of_the_points(pair: Pair, precision: str) -> None:
     """Each end has its point's parameters in every bit, whatever the distance."""
     problem, first, second = pair
     objective = Objective(problem, ObjectiveSettings(precision=precision), CPU)
@@ -96,7 +102,7 @@ def test_the_parameters_at_the_ends_are_those_of_the_points(pair: Any, precision
     assert torch.equal(several[0], objective.flat.theta)
 
 
-def test_every_point_is_between_parameters_and_statistics(pair: Any) -> None:
+def test_every_point_is_between_parameters_and_statistics(pair: Pair) -> None:
     """An independent evaluation: each tensor by itself, buffers no further than the ends."""
     problem, first, second = pair
     profile = line_of(problem, [first, second], DOUBLE)
@@ -114,7 +120,7 @@ def test_every_point_is_between_parameters_and_statistics(pair: Any) -> None:
         assert profile.loss[i] == pytest.approx(wanted["loss"], rel=1e-12)
 
 
-def test_lanes_stacks_and_resume_follow_the_statistics(pair: Any) -> None:
+def test_lanes_stacks_and_resume_follow_the_statistics(pair: Pair) -> None:
     """However points are shared out, and from wherever it goes on, the values are the same."""
     problem, first, second = pair
     whole = line_of(problem, [first, second], DOUBLE)
@@ -132,7 +138,7 @@ def test_lanes_stacks_and_resume_follow_the_statistics(pair: Any) -> None:
     assert again.loss == pytest.approx(whole.loss, rel=1e-12)
 
 
-def test_both_ways_are_one_line(pair: Any) -> None:
+def test_both_ways_are_one_line(pair: Pair) -> None:
     """From A to B at a is from B to A at 1 - a; every height that has no direction is the same."""
     problem, first, second = pair
     there = line_of(problem, [first, second], DOUBLE)
@@ -144,7 +150,7 @@ def test_both_ways_are_one_line(pair: Any) -> None:
     assert there.facts.points_cosine == pytest.approx(back.facts.points_cosine, rel=1e-12)
 
 
-def test_from_a_point_to_itself_nothing_changes(pair: Any) -> None:
+def test_from_a_point_to_itself_nothing_changes(pair: Pair) -> None:
     """The line from A to A is constant, flat and monotone."""
     problem, first, _ = pair
     profile = line_of(problem, [first, first], DOUBLE)
@@ -155,7 +161,7 @@ def test_from_a_point_to_itself_nothing_changes(pair: Any) -> None:
     assert profile.facts.points_cosine == pytest.approx(1)
 
 
-def test_distance_and_cosine(pair: Any) -> None:
+def test_distance_and_cosine(pair: Pair) -> None:
     """The facts are those of all parameters as vectors; buffers do not count."""
     problem, first, second = pair
     names = [name for name, _ in problem.model.named_parameters()]
@@ -166,7 +172,7 @@ def test_distance_and_cosine(pair: Any) -> None:
     assert facts.points_cosine == pytest.approx(cosine, rel=1e-12)
 
 
-def test_recalibrated_statistics_are_those_of_each_point(pair: Any) -> None:
+def test_recalibrated_statistics_are_those_of_each_point(pair: Pair) -> None:
     """Recomputed at every point, ends too; what the points measure by themselves is told."""
     problem, first, second = pair
     settings = replace(DOUBLE, batchnorm="recalibrated", batchnorm_batch=32)
@@ -179,7 +185,7 @@ def test_recalibrated_statistics_are_those_of_each_point(pair: Any) -> None:
     assert profile.facts.statistics == "recomputed at every point"
 
 
-def test_variances_stay_positive_beyond_the_ends(pair: Any) -> None:
+def test_variances_stay_positive_beyond_the_ends(pair: Pair) -> None:
     """Statistics are never extrapolated: far beyond both ends there is no NaN."""
     problem, first, second = pair
     smaller = {**second, "norm.running_var": first["norm.running_var"] * 0.1}
@@ -271,7 +277,7 @@ def test_accuracy_gives_the_error_s_rise() -> None:
     assert profile.error_rise == pytest.approx(0.85 - 0.5)
 
 
-def test_the_model_is_unchanged(pair: Any) -> None:
+def test_the_model_is_unchanged(pair: Pair) -> None:
     """Law 5: parameters, buffers and mode are as before, also after an abandoned run."""
     problem, first, second = pair
     before = {n: t.clone() for n, t in problem.model.state_dict().items()}

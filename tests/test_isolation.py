@@ -302,5 +302,5 @@ def test_a_problem_stays_warm_between_its_questions(tmp_path: Path) -> None:
             until_stored(catalog, lambda key=key: catalog.active_job_for(key) is None)
             assert catalog.question(key).status == "complete"
     runs = trace.read_text().split()
-    _, asked = dict.fromkeys(runs)  # the import, which also runs the file anew, and the questions
-    assert runs.count(asked) == 1, json.dumps(runs)
+    _, process = dict.fromkeys(runs)  # the import, which also runs the file anew, and the questions
+    assert runs.count(process) == 1, json.dumps(runs)

@@ -63,8 +63,8 @@ def test_as_the_shell_lists_them(tmp_path: Path) -> None:
     shell = files(run, "epoch_1/model.pt", "epoch_10/model.pt", "epoch_2/model.pt")
     for named in (shell, [str(run / "*" / "model.pt")]):
         resolved_sources = sources.resolve(named)
-        made = [(c.label, c.step) for c in resolved_sources.checkpoints]
-        assert made == [("epoch_1", 1), ("epoch_2", 2), ("epoch_10", 10)]
+        labels_and_steps = [(c.label, c.step) for c in resolved_sources.checkpoints]
+        assert labels_and_steps == [("epoch_1", 1), ("epoch_2", 2), ("epoch_10", 10)]
         assert resolved_sources.name == "run"
     other = [shell[1], shell[0], shell[2]]  # somebody's own order
     assert [c.step for c in sources.resolve(other).checkpoints] == [10, 1, 2]

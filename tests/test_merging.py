@@ -22,27 +22,29 @@ NOTHING = MergeCounts(0, 0, 0, 0, 0)
 
 @pytest.fixture
 def here(tmp_path: Path) -> Iterator[Catalog]:
-    made = Catalog(tmp_path / "here")
-    made.check()
-    yield made
-    made.close()
+    catalog = Catalog(tmp_path / "here")
+    catalog.check()
+    yield catalog
+    catalog.close()
 
 
 @pytest.fixture
 def there(tmp_path: Path) -> Iterator[Catalog]:
     """Another catalog: a model, a complete answer with a picture, directions, and a choice."""
-    made = Catalog(tmp_path / "there")
-    made.check()
-    put_model(made)
-    made.ask(question(units=4, family="f", objective="o"))
+    catalog = Catalog(tmp_path / "there")
+    catalog.check()
+    put_model(catalog)
+    catalog.ask(question(units=4, family="f", objective="o"))
     odd = [np.nan, np.inf, -0.0, 0.1]
-    ingest(made, [0, 1, 2, 3], loss=odd, facts={"stand_alone": {"loss": float("nan")}})
-    made.set_image("q1", b"a picture")
-    made.add_directions("q1", [Direction(id="d", axis=0, recipe={"seed": 3}, facts={"norm": 1.5})])
-    made.note_choice("o", "cpu", {"choice": {"batch": 7}})
-    made.close()
-    yield made
-    made.close()
+    ingest(catalog, [0, 1, 2, 3], loss=odd, facts={"stand_alone": {"loss": float("nan")}})
+    catalog.set_image("q1", b"a picture")
+    catalog.add_directions(
+        "q1", [Direction(id="d", axis=0, recipe={"seed": 3}, facts={"norm": 1.5})]
+    )
+    catalog.note_choice("o", "cpu", {"choice": {"batch": 7}})
+    catalog.close()
+    yield catalog
+    catalog.close()
 
 
 def kept(catalog: Catalog) -> dict[str, str]:
@@ -98,10 +100,17 @@ def test_partial_answers_are_united(here: Catalog, there: Catalog) -> None:
     values = here.values("q1", TABLE)
     assert values["unit"].tolist() == [0, 1, 2, 3]
     assert repr(values["loss"].tolist()) == "[nan, 7.0, 8.0, 0.1]"
-    asked = here.question("q1")
-    assert (asked.status, asked.units_done, asked.completed is None) == ("complete", 4, False)
-    assert asked.seconds == pytest.approx(0.1 + 0.1 * 2 / 4)
-    assert asked.facts.keys() == {"device", "stand_alone"} and asked.facts["device"] == "here"
+    stored_question = here.question("q1")
+    assert (
+        stored_question.status,
+        stored_question.units_done,
+        stored_question.completed is None,
+    ) == ("complete", 4, False)
+    assert stored_question.seconds == pytest.approx(0.1 + 0.1 * 2 / 4)
+    assert (
+        stored_question.facts.keys() == {"device", "stand_alone"}
+        and stored_question.facts["device"] == "here"
+    )
     assert here.image("q1") == b"a picture"  # theirs shows all units, ours did not
     assert here.check_integrity() == []
     assert here.merge(there.folder) == NOTHING
@@ -116,8 +125,12 @@ def test_two_halves_that_are_not_the_whole(here: Catalog, there: Catalog) -> Non
         catalog.set_image("q2", bytes(units))
     there.close()
     here.merge(there.folder)
-    asked = here.question("q2")
-    assert (asked.status, asked.units_done, asked.completed) == ("open", 5, None)
+    stored_question = here.question("q2")
+    assert (stored_question.status, stored_question.units_done, stored_question.completed) == (
+        "open",
+        5,
+        None,
+    )
     assert here.done_units("q2", TABLE).tolist() == [0, 1, 2, 3, 5]
     assert here.image("q2") is None
     assert here.check_integrity() == []

@@ -41,10 +41,12 @@ def old(tmp_path: Path) -> Path:
 def test_every_answer_is_there_and_is_drawn(old: Path) -> None:
     """An answer of each kind, whole; each gives its small picture; nothing is damaged."""
     catalog = Catalog(old / "catalog")
-    asked, count = catalog.questions(limit=100)
-    assert count == 13 and {question.kind for question in asked} == {kind.name for kind in KINDS}
-    assert [q.title for q in asked if q.status != "complete"] == [HALF_DONE]
-    for question in asked:
+    stored_questions, count = catalog.questions(limit=100)
+    assert count == 13 and {question.kind for question in stored_questions} == {
+        kind.name for kind in KINDS
+    }
+    assert [q.title for q in stored_questions if q.status != "complete"] == [HALF_DONE]
+    for question in stored_questions:
         result = questions.result_of(catalog, question)
         picture = thumbnail(kind_named(question.kind), result, subject_names(catalog, question))
         assert picture.startswith(b"\x89PNG"), question.title

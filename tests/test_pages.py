@@ -164,15 +164,15 @@ def test_a_chosen_model_is_renamed_deleted_and_restored(folder: Path) -> None:
 
 def test_deleted_restored(folder: Path) -> None:
     """The bin puts the analysis in the trash; its page offers to compute it; Restore undoes it."""
-    (asked,) = Catalog(folder).questions("surface")[0]
+    (stored_question,) = Catalog(folder).questions("surface")[0]
     app = opened()
-    app.button(key=f"delete-{asked.key}").click().run()
+    app.button(key=f"delete-{stored_question.key}").click().run()
     assert not [text for text in texts(app, "caption") if text.startswith("11×11")]
-    assert any(text.startswith(asked.title) for text in texts(app, "markdown"))
+    assert any(text.startswith(stored_question.title) for text in texts(app, "markdown"))
     assert "Compute 121 points" in labels(fine(opened(SURFACE_PAGE, **STORED)))
-    app.button(key=f"restore-{asked.key}").click().run()
+    app.button(key=f"restore-{stored_question.key}").click().run()
     assert [text for text in texts(fine(app), "caption") if text.startswith("11×11")]
-    assert Catalog(folder).question(asked.key) == asked
+    assert Catalog(folder).question(stored_question.key) == stored_question
     assert not Catalog(folder).trash()
 
 
@@ -577,7 +577,7 @@ def test_a_live_part_is_guarded_by_itself() -> None:
 def test_an_analysis_of_every_kind_has_a_card(kind: Kind) -> None:
     """The gallery's words for each kind's usual settings name the split."""
     settings = dataclasses.asdict(kind.settings())
-    asked = records.Question(
+    question = records.Question(
         key="k",
         kind=kind.name,
         version=1,
@@ -588,7 +588,7 @@ def test_an_analysis_of_every_kind_has_a_card(kind: Kind) -> None:
         point_ids=("a", "b", "c"),
         units=1,
     )
-    said = distinguishing_text(asked)
+    said = distinguishing_text(question)
     assert "train" in said
 
 

@@ -136,10 +136,10 @@ def test_compute_asks_once_and_ends_with_the_answer(folder: Path) -> None:
     answered(folder)
     assert charts(fine(app.run())) == 1 and not app.get("progress")
     assert "other statistics change the ends by" in badges(app)
-    (asked,) = Catalog(folder).questions("recalibrated")[0]
-    assert asked.title == "Interpolation of tiny to other tiny"
-    assert asked.model_names == ("tiny", "other tiny")
-    assert len(Catalog(folder).directions(asked.key)) == 0
+    (stored_question,) = Catalog(folder).questions("recalibrated")[0]
+    assert stored_question.title == "Interpolation of tiny to other tiny"
+    assert stored_question.model_names == ("tiny", "other tiny")
+    assert len(Catalog(folder).directions(stored_question.key)) == 0
 
 
 def test_the_other_split_beside_it(folder: Path) -> None:
@@ -217,10 +217,10 @@ def test_a_point_of_a_difference_takes_two_evaluations(folder: Path) -> None:
         (INTERPOLATION, InterpolationSettings(x_count=100)),
         (DIFFERENCE, DifferenceSettings(x_count=100)),
     ):
-        asked = questions.question_about(
+        identity = questions.question_about(
             catalog, kind, model, settings, point=point, others=[other]
         )
-        seconds_per_unit.append(estimate(catalog, asked, model, True).per_unit)
+        seconds_per_unit.append(estimate(catalog, identity, model, True).per_unit)
     assert seconds_per_unit[1] == pytest.approx(2 * seconds_per_unit[0])
     assert seconds_per_unit[0] > 0
 
@@ -301,8 +301,8 @@ def test_snapshots_without_a_step_go_by_their_files(
     listed = [Checkpoint(file=file) for file in files]
     model = add_model(catalog, problem_file(tmp_path / "problem"), listed, "mine")
     early = next(p.point_id for p in catalog.points(model.id) if p.label == "early")
-    asked = add_answer(catalog, INTERPOLATION, SHORT, (model, early), (model, ""))
-    assert asked.title == "Interpolation of mine at early to mine"
+    stored_question = add_answer(catalog, INTERPOLATION, SHORT, (model, early), (model, ""))
+    assert stored_question.title == "Interpolation of mine at early to mine"
     catalog.close()
     monkeypatch.setenv("EXPLORER_CATALOG", str(tmp_path / "catalog"))
     links = [link.proto for link in fine(opened(CATALOG_PAGE)).get("page_link")]

@@ -76,14 +76,16 @@ def test_a_stored_answer_is_shown_at_once(folder: Path) -> None:
 def test_what_is_stored_survives_the_catalog(folder: Path) -> None:
     """The result from the catalog has every unit, the invariant ratios, and the start it used."""
     catalog = Catalog(folder)
-    asked = next(q for q in catalog.questions()[0] if q.kind == "sharpness")
-    result = questions.result_of(catalog, asked)
+    stored_question = next(q for q in catalog.questions()[0] if q.kind == "sharpness")
+    result = questions.result_of(catalog, stored_question)
     assert isinstance(result, Sharpness)
     assert result.computed.all()
     assert result.facts.started
-    assert asked.title == "Sharpness of run from run at step 1"
+    assert stored_question.title == "Sharpness of run from run at step 1"
     assert result.moved_measures(SETTINGS) == []
-    assert catalog.image(asked.key) is None or catalog.image(asked.key).startswith(b"\x89PNG")
+    assert catalog.image(stored_question.key) is None or catalog.image(
+        stored_question.key
+    ).startswith(b"\x89PNG")
 
 
 def test_its_card_leads_to_it(folder: Path) -> None:

@@ -97,10 +97,10 @@ def test_ten_more_probes_continue(folder: Path) -> None:
     (key,) = asked_keys(folder) - before
     answered(folder)
     fine(app.run())
-    asked = Catalog(folder).question(key)
-    assert asked.settings["probes"] == 13 and asked.status == "complete"
+    stored_question = Catalog(folder).question(key)
+    assert stored_question.settings["probes"] == 13 and stored_question.status == "complete"
     assert not app.get("progress")
-    assert asked.facts["taken_over"]["points"] == 4
+    assert stored_question.facts["taken_over"]["points"] == 4
     assert "13 probes of 10 steps" in badges(app)
     assert "at least" in " ".join(texts(app, "markdown"))  # the verdict came with the pairs
 
@@ -134,8 +134,8 @@ def test_every_card_leads_to_its_spectrum(folder: Path) -> None:
 
 def test_every_setting_is_on_the_page(folder: Path) -> None:
     """What an address can name has a widget of that name, so that a card's link is followed."""
-    asked = {"matrix": "fisher", "room": "50", "tolerance": "0.01", "batches": "2"}
-    app = fine(opened(SPECTRUM.page, model="tiny", **asked))
+    parameters = {"matrix": "fisher", "room": "50", "tolerance": "0.01", "batches": "2"}
+    app = fine(opened(SPECTRUM.page, model="tiny", **parameters))
     keys = {e.key for kind in ("number_input", "selectbox") for e in app.get(kind)}
     keys |= {"split", "subset"}  # segmented controls
     usual = {"batchnorm", "batchnorm_batch", "batchnorm_examples", "examples", "examples_seed"}

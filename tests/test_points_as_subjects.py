@@ -237,13 +237,13 @@ def test_pages_list_the_point_and_lead_to_it(
     catalog, key = searched
     (model,) = catalog.models()
     point = catalog.answer_points(key=key)[1]
-    asked = questions.ask(catalog, LINE, model, LineSettings(**AXIS), point=point.point_id)
-    complete(catalog, asked)
+    line_key = questions.ask(catalog, LINE, model, LineSettings(**AXIS), point=point.point_id)
+    complete(catalog, line_key)
     monkeypatch.setenv("EXPLORER_CATALOG", str(catalog.folder))
     try:
         app = fine(opened(CRITICAL.page, model="net", starts="2", steps="5", products="10"))
         assert "Analyse the" in [box.label for box in app.selectbox]
-        link = link_to(catalog.question(asked), Subjects(catalog))
+        link = link_to(catalog.question(line_key), Subjects(catalog))
         assert link.parameters["step"] == f"end of search 2 ({key[:8]})"
         app = fine(opened(LINE.page, **link.parameters))
         assert len(app.get("vega_lite_chart")) >= 1

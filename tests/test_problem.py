@@ -108,10 +108,10 @@ def segmentation() -> Problem:
     return Problem(seeded(lambda: nn.Conv2d(2, WORDS, 3, padding=1)), data, pixel_cross_entropy)
 
 
-def objective(problem: Problem, precision: str, batch: int) -> Objective:
-    made = Objective(problem, ObjectiveSettings(precision=precision), CPU)
-    made.use(replace(made.choice, batch=batch))
-    return made
+def objective_of(problem: Problem, precision: str, batch: int) -> Objective:
+    objective = Objective(problem, ObjectiveSettings(precision=precision), CPU)
+    objective.use(replace(objective.choice, batch=batch))
+    return objective
 
 
 def plain(problem: Problem, dtype: torch.dtype) -> tuple[float, Tensor]:
@@ -138,7 +138,7 @@ def test_mean_and_gradient_are_torchs_over_the_whole_split(
 ) -> None:
     """Ragged batches, some without a counted token, weigh as one mean over all tokens does."""
     problem = make()
-    ours = objective(problem, precision, batch)
+    ours = objective_of(problem, precision, batch)
     wanted, slope = plain(make(), getattr(torch, precision))
     within = WITHIN[precision]
     assert ours.means()["loss"] == pytest.approx(wanted, rel=within)
@@ -165,7 +165,7 @@ def test_nothing_counted_is_zero_in_a_batch_and_nan_in_a_split(make: Callable) -
     data[place] = torch.full_like(data[place], 255 if make is segmentation else -100)
     losses = problem.loss(problem.forward(problem.model, data), data)
     assert [float(part) for part in losses] == [0.0, 0.0]
-    empty = objective(replace(problem, data={"train": data}), "float32", 4)
+    empty = objective_of(replace(problem, data={"train": data}), "float32", 4)
     assert torch.tensor(empty.means()["loss"]).isnan()
 
 
@@ -179,13 +179,13 @@ def test_labels_of_a_dict_and_another_ignored_label() -> None:
         partial(token_cross_entropy, ignored=99),
         forward=lambda model, batch: model(batch["tokens"]),
     )
-    wanted = objective(problem, "float64", 4).means()
-    assert objective(changed, "float64", 4).means() == pytest.approx(wanted, rel=1e-12)
+    wanted = objective_of(problem, "float64", 4).means()
+    assert objective_of(changed, "float64", 4).means() == pytest.approx(wanted, rel=1e-12)
 
 
 def test_a_model_that_widens_to_float32_keeps_its_own_rounding() -> None:
     """Where a model computes its loss in float32 at any precision, the mean is that good."""
-    ours = objective(causal(upcast=True), "float64", 4).means()["loss"]
+    ours = objective_of(causal(upcast=True), "float64", 4).means()["loss"]
     assert ours == pytest.approx(plain(causal(), torch.float64)[0], rel=WITHIN["float32"])
 
 
@@ -223,14 +223,16 @@ def test_own_loss_refuses_what_it_cannot_weigh(outputs: object, batch: object) -
 )
 def test_other_ways_of_evaluating_agree(make: Callable[[], Problem], way: dict) -> None:
     """Traced, the recorded sums and counts equal the plain ones in every bit; stacked, nearly."""
-    made = objective(make(), "float64", 4)
+    objective = objective_of(make(), "float64", 4)
     if "traced" in way:
-        assert is_traceable(made)
-    directions = torch.randn(2, len(made.flat.theta), generator=torch.Generator().manual_seed(1))
-    evaluator = Evaluator(made, directions)
+        assert is_traceable(objective)
+    directions = torch.randn(
+        2, len(objective.flat.theta), generator=torch.Generator().manual_seed(1)
+    )
+    evaluator = Evaluator(objective, directions)
     steps = torch.randn(9, 2, generator=torch.Generator().manual_seed(2)).double().numpy()
     wanted = evaluator.values(steps)["loss"]
-    evaluator.use(replace(made.choice, **way))  # a trace that differs in a bit is refused here
+    evaluator.use(replace(objective.choice, **way))  # a trace that differs in a bit is refused here
     within = 0 if "traced" in way else 1e-12
     assert evaluator.values(steps)["loss"] == pytest.approx(wanted, rel=within, abs=0)
 
@@ -262,7 +264,7 @@ def test_a_loss_of_outputs_alone(forward: Callable, precision: str) -> None:
         lambda outputs, batch: outputs.square().squeeze(1),
         forward=forward,
     )
-    ours = objective(problem, precision, 4)
+    ours = objective_of(problem, precision, 4)
     x = places.clone().requires_grad_()
     net = seeded(lambda: nn.Sequential(nn.Linear(1, 6), nn.Tanh(), nn.Linear(6, 1))).double()
     first, last = net[0], net[2]
@@ -290,7 +292,7 @@ def test_several_inputs_in_a_tuple() -> None:
         forward=lambda model, batch: model(batch[0], batch[2]),
     )
     wanted = float(net(a, b).square().mean())
-    assert objective(problem, "float32", 4).means()["loss"] == pytest.approx(wanted, rel=1e-6)
+    assert objective_of(problem, "float32", 4).means()["loss"] == pytest.approx(wanted, rel=1e-6)
 
 
 @pytest.mark.parametrize("forward", [residual, pushed])
@@ -306,8 +308,8 @@ def test_derivatives_where_inference_mode_has_none(forward: Callable, monkeypatc
 
     data = {"train": {"x": places}}
     problem = Problem(net, data, lambda outputs, batch: outputs.square().squeeze(1), forward=noting)
-    usual = objective(problem, "float32", 4).means()
+    usual = objective_of(problem, "float32", 4).means()
     monkeypatch.setattr(evaluation_mode, "FIRST_WITH_DERIVATIVES", (99, 0))
     del modes[:]
-    assert objective(problem, "float32", 4).means() == usual
+    assert objective_of(problem, "float32", 4).means() == usual
     assert modes and not any(modes)

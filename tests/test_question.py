@@ -59,7 +59,7 @@ every_ranged_kind = pytest.mark.parametrize("kind", RANGED, ids=lambda kind: kin
 
 def asked(
     kind: Kind = KINDS[0],
-    settings: Any = None,
+    settings: ObjectiveSettings | None = None,
     identity: ProblemIdentity = IDENTITY,
     points: tuple[str, ...] = (POINT,),
 ) -> QuestionIdentity:
@@ -68,7 +68,7 @@ def asked(
 
 def key(
     kind: Kind = KINDS[0],
-    settings: Any = None,
+    settings: ObjectiveSettings | None = None,
     identity: ProblemIdentity = IDENTITY,
     points: tuple[str, ...] = (POINT,),
 ) -> str:
@@ -338,13 +338,13 @@ def test_a_question_has_the_subjects_of_its_kind(tmp_path, kind):
         )
         assert swapped.points == (POINT, "1" * 64)
         assert swapped.key != early.key
-        asked = catalog.question(
+        stored_question = catalog.question(
             questions.ask(
                 catalog, kind, model, kind.settings(), point="1" * 64, others=[(model, "")]
             )
         )
-        assert asked.title == f"{kind.title} of a at step 7 {kind.joined} a"
-        assert (asked.model_ids, asked.model_names) == (("a", "a"), ("a", "a"))
+        assert stored_question.title == f"{kind.title} of a at step 7 {kind.joined} a"
+        assert (stored_question.model_ids, stored_question.model_names) == (("a", "a"), ("a", "a"))
         alone = questions.ask(catalog, kind, model, kind.settings(), others=[(model, "")])
         named = "a" if kind.own_second else f"a {kind.joined} a"
         assert catalog.question(alone).title == f"{kind.title} of {named}"
@@ -412,13 +412,13 @@ def test_runs_and_how_they_divide_are_in_the_key(tmp_path):
         catalog, kind, first, kind.settings(), point="", others=others[:1]
     )
     assert swapped.key != straight.key
-    asked = catalog.question(
+    stored_question = catalog.question(
         questions.ask(catalog, kind, first, kind.settings(), others=others[::-1])
     )
-    assert asked.title == "Training run of first and b and c"
-    settings = settings_from_json(kind.settings, asked.settings)
+    assert stored_question.title == "Training run of first and b and c"
+    settings = settings_from_json(kind.settings, stored_question.settings)
     assert settings == there.settings
-    assert named_points(kind, settings, asked.point_ids) == [
+    assert named_points(kind, settings, stored_question.point_ids) == [
         model.point_id for model in (first, *(model for model, _ in others))
     ]
 

@@ -120,8 +120,8 @@ def test_references_have_the_mean_and_variance_that_they_are_fitted_to() -> None
     """The semicircle and the sum have both, Marchenko-Pastur's the mean; what cannot be is left."""
     reference_curves = references(1.0, 1.5, 0.5)
     assert list(reference_curves) == list(REFERENCE_NAMES)
-    for name, made in reference_curves.items():
-        mass, mean, second = (made.weights @ made.nodes**k for k in range(3))
+    for name, curve in reference_curves.items():
+        mass, mean, second = (curve.weights @ curve.nodes**k for k in range(3))
         assert (mass, mean) == pytest.approx((1, 1), rel=2e-3), name
         if name != "Marchenko-Pastur":
             assert second - mean**2 == pytest.approx(1.5, rel=5e-3), name

@@ -24,12 +24,12 @@ Catalog(sys.argv[1]).rename_model("m1", "theirs")
 @pytest.fixture
 def catalog(tmp_path: Path) -> Iterator[Catalog]:
     """A catalog with a model and a question."""
-    made = Catalog(tmp_path / "catalog")
-    made.check()
-    put_model(made)
-    made.ask(question())
-    yield made
-    made.close()
+    catalog = Catalog(tmp_path / "catalog")
+    catalog.check()
+    put_model(catalog)
+    catalog.ask(question())
+    yield catalog
+    catalog.close()
 
 
 @pytest.fixture

@@ -96,14 +96,14 @@ def test_a_model_of_a_part_keeps_the_id_of_an_earlier_version(
     record_two(folder, 1)
     job = catalog.job(sources.order(catalog, sources.resolve([str(folder)]), file, {}, part="ema"))
     assert ended(catalog, job.id).status == "done"
-    made = storing.imported_model(catalog, job)
+    imported = storing.imported_model(catalog, job)
     identity = recorded_runs.identity(read_recording(folder))
-    old_id = storing.run_model_id(made.problem_id, identity)
-    assert made.id != old_id
+    old_id = storing.run_model_id(imported.problem_id, identity)
+    assert imported.id != old_id
 
     def give_old_id(cursor: Any) -> None:
-        cursor.execute("UPDATE models SET id = ? WHERE id = ?", [old_id, made.id])
-        cursor.execute("UPDATE points SET model_id = ? WHERE model_id = ?", [old_id, made.id])
+        cursor.execute("UPDATE models SET id = ? WHERE id = ?", [old_id, imported.id])
+        cursor.execute("UPDATE points SET model_id = ? WHERE model_id = ?", [old_id, imported.id])
         cursor.execute("DELETE FROM seals WHERE what = 'model'")
 
     catalog._write(give_old_id)

@@ -29,17 +29,17 @@ def bowl(shift: float = 0.0, count: int = 21) -> HeightField:
 
 @pytest.fixture(scope="module")
 def own() -> Iterator[Renderer]:
-    made = Renderer()
-    yield made
-    made.close()
+    renderer = Renderer()
+    yield renderer
+    renderer.close()
 
 
 @pytest.fixture(scope="module")
 def poor() -> Iterator[Renderer]:
     """That of a machine without OpenGL."""
-    made = Renderer(WITHOUT_OPENGL)
-    yield made
-    made.close()
+    renderer = Renderer(WITHOUT_OPENGL)
+    yield renderer
+    renderer.close()
 
 
 @pytest.fixture(scope="module")

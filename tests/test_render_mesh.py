@@ -120,11 +120,11 @@ def stl_corners(content: bytes) -> np.ndarray:
 @pytest.mark.parametrize("name", FIELDS)
 def test_every_export_is_valid_after_every_other(name: str, tmp_path: Path) -> None:
     """One scene, all formats twice in turn: the second time the same bytes; glTF as specified."""
-    made = scenes.build_scene(FIELDS[name])
+    scene = scenes.build_scene(FIELDS[name])
     contents: dict[str, bytes] = {}
     for turn in range(2):
         for format in FORMATS if turn == 0 else reversed(FORMATS):
-            write_mesh(made, tmp_path / f"a.{format}", format, TOLD)
+            write_mesh(scene, tmp_path / f"a.{format}", format, TOLD)
             content = (tmp_path / f"a.{format}").read_bytes()
             assert contents.setdefault(format, content) == content, format
     for format in ("gltf", "glb"):
@@ -148,9 +148,9 @@ def test_what_is_open_in_the_view_is_a_pit() -> None:
     """A point that is not finite stands at the plate, its neighbours at their own height."""
     z = BOWL.copy()
     z[8, 10] = np.nan
-    made = field(z)
-    corners = closed_solid(made).reshape(-1, 3)
-    at = made.place(X[10], Y[8], 0.0)[:2]
+    heights = field(z)
+    corners = closed_solid(heights).reshape(-1, 3)
+    at = heights.place(X[10], Y[8], 0.0)[:2]
     here = corners[np.abs(corners[:, :2] - at).max(axis=1) < 1e-6]
     assert set(here[:, 2]) <= {np.float32(PLATE_THICKNESS), np.float32(0)}
     tops = {float(height) for height in np.unique(corners[:, 2])}
@@ -171,8 +171,8 @@ def test_a_solid_of_a_growing_surface_is_that_of_its_finest_complete_level() -> 
     computed = np.zeros(BOWL.shape, dtype=bool)
     order = coarse_to_fine(BOWL.shape)
     computed[tuple(order[:30].T)] = True
-    made = closed_solid(field(np.where(computed, BOWL, np.nan), computed=computed))
-    assert check_closed(made) > 0 and len(made) < len(closed_solid(field())) / 4
+    solid = closed_solid(field(np.where(computed, BOWL, np.nan), computed=computed))
+    assert check_closed(solid) > 0 and len(solid) < len(closed_solid(field())) / 4
     computed[tuple(order[5:].T)] = False
     with pytest.raises(ValueError, match="got 5 of 357 points"):
         closed_solid(field(computed=computed))
@@ -182,10 +182,10 @@ def test_a_solid_of_a_growing_surface_is_that_of_its_finest_complete_level() -> 
 
 def test_meshes_say_what_they_are_of_and_in_which_units(tmp_path: Path) -> None:
     """Key, title and the data's ends beside the view's, in each format's own place."""
-    made = scenes.build_scene(field(log=True, x_label="First direction", z_label="Loss"))
+    scene = scenes.build_scene(field(log=True, x_label="First direction", z_label="Loss"))
     headers: dict[str, Any] = {}
     for format in FORMATS:
-        write_mesh(made, tmp_path / f"a.{format}", format, TOLD)
+        write_mesh(scene, tmp_path / f"a.{format}", format, TOLD)
     for format in ("gltf", "glb"):
         content = (tmp_path / f"a.{format}").read_bytes()
         headers[format] = document_of(content)[0]["asset"]["extras"]
@@ -205,24 +205,24 @@ def test_meshes_say_what_they_are_of_and_in_which_units(tmp_path: Path) -> None:
     # The same shape: all in the coordinates of the view.
     for format in ("vtp", "ply"):
         mesh = read(tmp_path / f"a.{format}")
-        assert mesh.bounds == pytest.approx(made.surface.bounds, abs=1e-6)
+        assert mesh.bounds == pytest.approx(scene.surface.bounds, abs=1e-6)
 
 
 def test_no_nan_gets_into_a_scene_of_nothing(tmp_path: Path) -> None:
     """Without one finite triangle each format says so."""
-    made = scenes.build_scene(field(np.full_like(BOWL, np.inf)))
+    scene = scenes.build_scene(field(np.full_like(BOWL, np.inf)))
     for format in FORMATS:
         with pytest.raises(ValueError, match="finite loss, got none"):
-            write_mesh(made, tmp_path / f"a.{format}", format)
+            write_mesh(scene, tmp_path / f"a.{format}", format)
     assert not list(tmp_path.iterdir())
 
 
 def test_ply_is_read_by_another_library(tmp_path: Path) -> None:
     """Points, triangles and colours are those of the scene."""
-    made = scenes.build_scene(field())
-    write_mesh(made, tmp_path / "a.ply", "ply")
+    scene = scenes.build_scene(field())
+    write_mesh(scene, tmp_path / "a.ply", "ply")
     mesh = read(tmp_path / "a.ply")
-    assert (mesh.n_points, mesh.n_cells) == (made.surface.n_points, made.surface.n_cells)
+    assert (mesh.n_points, mesh.n_cells) == (scene.surface.n_points, scene.surface.n_cells)
     colours = next(mesh[name] for name in mesh.array_names if "RGB" in name.upper())
-    assert np.array_equal(np.asarray(colours)[:, :3], made.surface["colours"])
+    assert np.array_equal(np.asarray(colours)[:, :3], scene.surface["colours"])
     assert io.BytesIO((tmp_path / "a.ply").read_bytes()).readline() == b"ply\n"

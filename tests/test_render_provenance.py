@@ -136,9 +136,9 @@ def test_a_metric_named_like_a_coordinate_takes_no_place() -> None:
 
 def test_beside_a_csv_lies_where_it_comes_from() -> None:
     """A document of its own; Parquet holds it."""
-    made: dict[str, Any] = export_files(a_surface(), TOLD, "a.csv")
-    assert list(made) == ["a.csv", "a.csv.json"]
-    assert json.loads(made["a.csv.json"]) == document([TOLD])
+    files: dict[str, Any] = export_files(a_surface(), TOLD, "a.csv")
+    assert list(files) == ["a.csv", "a.csv.json"]
+    assert json.loads(files["a.csv.json"]) == document([TOLD])
     (parquet,) = export_files(a_surface(), TOLD, "a.parquet").values()
     metadata = pyarrow.parquet.read_table(io.BytesIO(parquet)).schema.metadata
     assert json.loads(metadata[b"provenance"]) == document([TOLD])

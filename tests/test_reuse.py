@@ -112,8 +112,8 @@ def test_a_grid_in_two_steps_is_the_one_computed_at_once(served):
     coarse = served.answered(surface(5, seed=1))
     fine = served.answered(surface(9, seed=1))
     mixed = served.values(fine)
-    for asked in (coarse, fine):
-        served.catalog.delete_question(asked.key)
+    for question in (coarse, fine):
+        served.catalog.delete_question(question.key)
     served.catalog.empty_trash()
     served.computed()
     alone = served.values(served.answered(surface(9, seed=1)))
@@ -139,7 +139,7 @@ def test_a_coarser_grid_is_complete_at_once(served):
     assert coarse.provenance == fine.provenance != {}
     assert coarse.seconds == 0.0
     assert served.catalog.directions(key) == served.catalog.directions(fine.key) != []
-    whole, part = (questions.result_of(served.catalog, asked) for asked in (fine, coarse))
+    whole, part = (questions.result_of(served.catalog, question) for question in (fine, coarse))
     assert np.array_equal(part.loss, whole.loss[::2, ::2])
     assert served.catalog.check_integrity() == []
     assert served.computed() == 0
@@ -194,9 +194,9 @@ def test_a_deleted_relative_is_not_used_until_it_is_restored(served):
 
 def test_what_the_worker_chose_is_remembered(served):
     """The facts of a real answer name its choice; the catalog has it for the same objective."""
-    asked = served.answered(surface(3, seed=8))
-    facts = asked.facts
-    noted = served.catalog.choices(asked.objective)[facts["device"]]
+    stored_question = served.answered(surface(3, seed=8))
+    facts = stored_question.facts
+    noted = served.catalog.choices(stored_question.objective)[facts["device"]]
     assert noted["choice"] == facts["choice"] != {}
     assert noted.keys() == {"choice", "timing"}
     again = served.answered(LineSettings(x_count=3, seed=8))
@@ -208,10 +208,10 @@ def test_what_the_worker_chose_is_remembered(served):
 
 @pytest.fixture
 def catalog(tmp_path: Path) -> Iterator[Catalog]:
-    made = Catalog(tmp_path / "catalog")
-    stored_model(made, "m", "/here/p.py", {})
-    yield made
-    made.close()
+    catalog = Catalog(tmp_path / "catalog")
+    stored_model(catalog, "m", "/here/p.py", {})
+    yield catalog
+    catalog.close()
 
 
 def columns(settings: SurfaceSettings) -> dict[str, np.ndarray]:
@@ -264,9 +264,9 @@ def test_several_relatives_give_together(catalog):
     """Points of the first are not taken again from the second; facts say how many and from whom."""
     left = put(catalog, surface(11, x_max=0.0), {"device": "cpu", "examples": 40})
     right = put(catalog, surface(11, x_min=0.0), {"device": "gpu", "examples": 40}, slice(0, 120))
-    asked = ask(catalog, SurfaceSettings(x_count=21, y_count=11))
-    assert asked.units_done == 121 + 120 - 11
-    assert asked.facts == {"taken_over": {"points": 230, "from": [left, right]}}
+    stored_question = ask(catalog, SurfaceSettings(x_count=21, y_count=11))
+    assert stored_question.units_done == 121 + 120 - 11
+    assert stored_question.facts == {"taken_over": {"points": 230, "from": [left, right]}}
     assert catalog.check_integrity() == []
 
 
@@ -277,10 +277,10 @@ def test_rows_taken_over_keep_who_computed_them(catalog):
     rest = {name: values[60:] for name, values in columns(west).items()}
     catalog.ingest(left, SURFACE.table, rest, {}, 0.1, {"device": "cuda", "torch": "2.11"})
     put(catalog, SurfaceSettings(x_count=8, x_min=0.125, y_count=11), {"device": "mps"})
-    asked = ask(catalog, SurfaceSettings(x_count=17, y_count=11))
-    told = [(share.units, share.provenance) for share in contributors(catalog, asked)]
+    stored_question = ask(catalog, SurfaceSettings(x_count=17, y_count=11))
+    told = [(share.units, share.provenance) for share in contributors(catalog, stored_question)]
     assert told == [(99, {"device": "cpu or cuda", "torch": "2.11"}), (88, {"device": "mps"})]
-    computed = provenance_of(catalog, asked).computed
+    computed = provenance_of(catalog, stored_question).computed
     assert "device" not in computed and len(computed["shares"]) == 2
 
 
@@ -305,11 +305,11 @@ def test_what_several_relatives_complete_has_the_facts_that_they_share(catalog):
     for changed in ({"x_max": 0.0}, {"x_min": 0.0}):
         device = "cpu" if "x_max" in changed else "gpu"
         put(catalog, surface(11, **changed), {"device": device, "stand_alone": alone})
-    asked = ask(catalog, SurfaceSettings(x_count=21, y_count=11))
-    assert (asked.status, asked.units_done) == ("complete", 231)
-    assert asked.facts.keys() == {"stand_alone", "taken_over"}
-    assert asked.provenance == {}  # one was computed on a GPU
-    assert catalog.active_job_for(asked.key) is None
+    stored_question = ask(catalog, SurfaceSettings(x_count=21, y_count=11))
+    assert (stored_question.status, stored_question.units_done) == ("complete", 231)
+    assert stored_question.facts.keys() == {"stand_alone", "taken_over"}
+    assert stored_question.provenance == {}  # one was computed on a GPU
+    assert catalog.active_job_for(stored_question.key) is None
 
 
 def test_what_has_no_facts_of_its_own_completes_nothing(catalog):
@@ -427,14 +427,14 @@ def arrive(catalog: Catalog, key: str, facts: dict[str, Any]) -> None:
     assert folder.is_queued is (folder.worker is None)
     if folder.worker is None:
         assert folder.claim(ProcessName.of(os.getpid()))
-    asked = catalog.question(key)
-    unit = np.array([asked.units_done], dtype=np.int64)
+    stored_question = catalog.question(key)
+    unit = np.array([stored_question.units_done], dtype=np.int64)
     folder.put_piece(Piece(line_rows(unit), facts, 0.1))
     supervisor = Supervisor(catalog, "cpu")
     assert supervisor.acquire()
     supervisor.step()
     supervisor.stop()
-    assert catalog.question(key).units_done == asked.units_done + 1
+    assert catalog.question(key).units_done == stored_question.units_done + 1
 
 
 def earlier(noted: dict[str, Any]) -> EarlierChoice:
@@ -460,10 +460,10 @@ def test_a_choice_is_remembered_for_the_objective(catalog):
 
 def test_pieces_without_a_choice_note_none(catalog):
     """Neither later pieces, which have no facts, nor a worker that chooses nothing say anything."""
-    asked = ask(catalog, LineSettings(x_count=9), LINE)
-    arrive(catalog, asked.key, {"device": "cpu (2 threads)"})
-    arrive(catalog, asked.key, {})
-    assert catalog.choices(asked.objective) == {}
+    stored_question = ask(catalog, LineSettings(x_count=9), LINE)
+    arrive(catalog, stored_question.key, {"device": "cpu (2 threads)"})
+    arrive(catalog, stored_question.key, {})
+    assert catalog.choices(stored_question.objective) == {}
 
 
 def test_a_resumed_question_goes_on_as_it_began(catalog):
@@ -480,12 +480,12 @@ def test_a_resumed_question_goes_on_as_it_began(catalog):
 
 def test_an_old_question_without_an_objective_can_be_resumed(catalog):
     """What was stored before choices were remembered is offered with its own or with none."""
-    asked = ask(catalog, LineSettings(x_count=9), LINE)
+    stored_question = ask(catalog, LineSettings(x_count=9), LINE)
     catalog._write(lambda c: c.execute("UPDATE questions SET objective = NULL, family = NULL"))
-    assert choices_of(catalog, asked) == {}
-    arrive(catalog, asked.key, CHOICE)
-    assert catalog.choices(asked.objective) == {}
-    assert choices_of(catalog, asked) == {CHOICE["device"]: earlier(BEGUN)}
+    assert choices_of(catalog, stored_question) == {}
+    arrive(catalog, stored_question.key, CHOICE)
+    assert catalog.choices(stored_question.objective) == {}
+    assert choices_of(catalog, stored_question) == {CHOICE["device"]: earlier(BEGUN)}
     again = ask(catalog, LineSettings(x_count=9), LINE)
-    assert dataclasses.astuple(again)[:9] == dataclasses.astuple(asked)[:9]
-    assert (again.objective, again.family) == (asked.objective, asked.family)
+    assert dataclasses.astuple(again)[:9] == dataclasses.astuple(stored_question)[:9]
+    assert (again.objective, again.family) == (stored_question.objective, stored_question.family)

@@ -131,9 +131,9 @@ def test_an_animation_shows_the_path_grow(trained, format: str, head: bytes) -> 
     """Each chosen snapshot is a frame, in order, the last one held; sizes are even for H.264."""
     problem, points = trained
     run = Run.from_pieces(SMALL, answer(problem, points, SMALL))
-    made = animation(growing(run, RunLook()), [0, 6, 12], format, width_inches=4)
-    assert head in made[:16]
-    frames = decoded(made, format)
+    content = animation(growing(run, RunLook()), [0, 6, 12], format, width_inches=4)
+    assert head in content[:16]
+    frames = decoded(content, format)
     assert frames[0].shape[0] % 2 == 0 and frames[0].shape[1] % 2 == 0
     changed = [np.abs(a.astype(int) - b).max() > 60 for a, b in itertools.pairwise(frames)]
     assert sum(changed) == 2 and changed[:2] == [True, True]

@@ -524,9 +524,9 @@ def test_rescaling_knows_batchnorm_biases_and_convolutions() -> None:
     images = torch.randn(11, 1, 4, 4, generator=seeded(0), dtype=torch.float64)
     model.train()(images)
     labels = torch.arange(11) % 3
-    made = Problem(model.eval(), {"train": (images, labels)}, cross_entropy)
+    problem = Problem(model.eval(), {"train": (images, labels)}, cross_entropy)
     settings = replace(QUICK, rescaling="neuron")
-    objective = objective_at(made, model.state_dict(), settings, CPU)
+    objective = objective_at(problem, model.state_dict(), settings, CPU)
     before = objective.flat.theta.clone()
     other = rescaling.rescale_point(objective, settings)
     assert other is not None

@@ -19,10 +19,10 @@ from tests.stored import TABLE, first_schema, ingest, piece, put_model, question
 
 @pytest.fixture
 def catalog(tmp_path: Path):
-    made = Catalog(tmp_path / "catalog")
-    made.check()
-    yield made
-    made.close()
+    catalog = Catalog(tmp_path / "catalog")
+    catalog.check()
+    yield catalog
+    catalog.close()
 
 
 def test_every_bit_of_a_float_survives(catalog):
@@ -295,8 +295,12 @@ os.kill(os.getpid(), 9)"""
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert ran.stdout.strip() == "{'a': 1}"
     catalog = Catalog(folder)
-    asked = catalog.question("q1")
-    assert (asked.units_done, asked.family, asked.objective) == (2, None, None)
+    stored_question = catalog.question("q1")
+    assert (stored_question.units_done, stored_question.family, stored_question.objective) == (
+        2,
+        None,
+        None,
+    )
     assert catalog.choices("o") == {"cpu": {"lanes": 4}}
     ingest(catalog, [1, 2, 3])
     assert np.array_equal(catalog.values("q1", TABLE)["loss"], [0, np.nan, 1, 1.5], equal_nan=True)

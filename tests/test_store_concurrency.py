@@ -83,9 +83,9 @@ def test_two_processes_write_in_turns(tmp_path):
     writers = [child(WRITER, tmp_path, first, 8) for first in (0, 8)]
     waits = []
     while any(writer.poll() is None for writer in writers):
-        asked = time.monotonic()
+        began = time.monotonic()
         catalog.questions()
-        waits.append(time.monotonic() - asked)
+        waits.append(time.monotonic() - began)
         time.sleep(0.05)
     print(f"{time.monotonic() - start:.1f} s, longest wait of the reader {max(waits):.2f} s")
     assert [writer.communicate()[0] and writer.returncode for writer in writers] == [0, 0]

@@ -21,30 +21,30 @@ from tests.stored import TABLE, first_schema, ingest, piece, put_model, question
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A catalog with two models, two answers in several pieces, directions and a picture."""
-    made = Catalog(tmp_path_factory.mktemp("whole") / "catalog")
+    catalog = Catalog(tmp_path_factory.mktemp("whole") / "catalog")
     for number in "12":
         key, model, point = f"q{number}", f"m{number}", f"w{number}"
-        put_model(made, model, f"net {number}", point)
-        made.ask(question(key, units=6, model_ids=(model,), point_ids=(point,)))
-        made.add_directions(key, [Direction(id="d", axis=a, recipe={"seed": a}) for a in (0, 1)])
-        ingest(made, [0, 2], key=key, facts={"a": 1})
-        ingest(made, [1, 3, 4], key=key, loss=[np.nan, np.inf, -0.0], facts={"b": [0.5]})
-        made.ingest(key, TABLE, {**piece([5, 5]), "accuracy": np.array([0.5, 1.0])}, {}, 0.1, {})
-        made.set_image(key, key.encode())
-    made.rename_model("m1", "another name")
-    made.delete_question("q2")
-    made.restore_question("q2")
-    assert made.check_integrity(contents=True) == []
-    assert made.unsealed_count() == 0
-    made.close()
-    return made.folder
+        put_model(catalog, model, f"net {number}", point)
+        catalog.ask(question(key, units=6, model_ids=(model,), point_ids=(point,)))
+        catalog.add_directions(key, [Direction(id="d", axis=a, recipe={"seed": a}) for a in (0, 1)])
+        ingest(catalog, [0, 2], key=key, facts={"a": 1})
+        ingest(catalog, [1, 3, 4], key=key, loss=[np.nan, np.inf, -0.0], facts={"b": [0.5]})
+        catalog.ingest(key, TABLE, {**piece([5, 5]), "accuracy": np.array([0.5, 1.0])}, {}, 0.1, {})
+        catalog.set_image(key, key.encode())
+    catalog.rename_model("m1", "another name")
+    catalog.delete_question("q2")
+    catalog.restore_question("q2")
+    assert catalog.check_integrity(contents=True) == []
+    assert catalog.unsealed_count() == 0
+    catalog.close()
+    return catalog.folder
 
 
 @pytest.fixture
 def catalog(whole: Path, tmp_path: Path) -> Iterator[Catalog]:
-    made = Catalog(shutil.copytree(whole, tmp_path / "catalog"))
-    yield made
-    made.close()
+    catalog = Catalog(shutil.copytree(whole, tmp_path / "catalog"))
+    yield catalog
+    catalog.close()
 
 
 @pytest.mark.parametrize(

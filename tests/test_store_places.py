@@ -35,13 +35,13 @@ from tests.stored import TABLE, first_schema, ingest, put_model, question
 @pytest.fixture
 def catalog(tmp_path: Path) -> Iterator[Catalog]:
     """A model with an answer."""
-    made = Catalog(tmp_path / "catalog")
-    put_model(made)
-    made.ask(question())
-    ingest(made, range(4))
-    made.close()
-    yield made
-    made.close()
+    catalog = Catalog(tmp_path / "catalog")
+    put_model(catalog)
+    catalog.ask(question())
+    ingest(catalog, range(4))
+    catalog.close()
+    yield catalog
+    catalog.close()
 
 
 @pytest.fixture
@@ -90,8 +90,8 @@ def test_a_log_without_its_database_is_not_forgotten(tmp_path: Path) -> None:
 def test_a_rebuilt_catalog_keeps_files_that_it_has_not_put(catalog: Catalog) -> None:
     """After a rebuild nothing collects the lost one's checkpoints; an import finds them again."""
     (catalog.folder / "catalog.duckdb").unlink()
-    made = catalog.rebuild()
-    assert (made.aside, made.rows, made.files) == (None, 0, 1)
+    rebuilt = catalog.rebuild()
+    assert (rebuilt.aside, rebuilt.rows, rebuilt.files) == (None, 0, 1)
     assert catalog.empty_trash(grace=0).count == 0
     assert catalog.foreign_files() == [hash_of(catalog)]
     put_model(catalog)
@@ -235,24 +235,24 @@ os.kill(os.getpid(), signal.SIGKILL)
 def test_a_catalog_that_can_only_be_read_is_listed_and_exported(read_only, capsys) -> None:
     """Archives are browsed, queried and exported; a change is one sentence; nothing is written."""
     place, lock = read_only
-    made = Catalog(place / "catalog")
-    put_model(made)
-    made.ask(question(settings={"split": "train"}))
-    ingest(made, range(4))
-    made.close()
+    catalog = Catalog(place / "catalog")
+    put_model(catalog)
+    catalog.ask(question(settings={"split": "train"}))
+    ingest(catalog, range(4))
+    catalog.close()
     lock()
-    assert made.read_only
+    assert catalog.read_only
     before = sorted(place.rglob("*"))
-    assert main(["--catalog", str(made.folder), "list"]) == 0
+    assert main(["--catalog", str(catalog.folder), "list"]) == 0
     assert "model ResNet" in capsys.readouterr().out
-    assert main(["--catalog", str(made.folder), "sql", "SELECT name FROM models"]) == 0
+    assert main(["--catalog", str(catalog.folder), "sql", "SELECT name FROM models"]) == 0
     assert "ResNet" in capsys.readouterr().out
-    assert main(["--catalog", str(made.folder), "rename", "ResNet", "x"]) == 1
+    assert main(["--catalog", str(catalog.folder), "rename", "ResNet", "x"]) == 1
     assert "can only be read: to compute" in capsys.readouterr().err
-    for change in (lambda: made.put_file(b"x", "bin"), lambda: made.delete_model("m1")):
+    for change in (lambda: catalog.put_file(b"x", "bin"), lambda: catalog.delete_model("m1")):
         with pytest.raises(CatalogReadOnly):
             change()
-    made.close()
+    catalog.close()
     assert sorted(place.rglob("*")) == before
 
 

@@ -68,10 +68,10 @@ def named(catalog: Catalog, name: str) -> records.Model:
 def answered(catalog: Catalog, key: str) -> records.Question:
     """The question once its job has ended well."""
     until_stored(catalog, lambda: catalog.active_job_for(key) is None)
-    asked = catalog.question(key)
-    assert asked is not None
-    assert asked.status == "complete", [job.error for job in catalog.jobs()[:3]]
-    return asked
+    stored_question = catalog.question(key)
+    assert stored_question is not None
+    assert stored_question.status == "complete", [job.error for job in catalog.jobs()[:3]]
+    return stored_question
 
 
 @contextlib.contextmanager
@@ -90,8 +90,8 @@ def test_a_model_is_imported_and_a_surface_answered(served):
     catalog, _, _ = served
     model = named(catalog, "quick")
     settings = SurfaceSettings(x_count=9, y_count=7)
-    asked = answered(catalog, questions.ask(catalog, SURFACE, model, settings))
-    surface = questions.result_of(catalog, asked)
+    stored_question = answered(catalog, questions.ask(catalog, SURFACE, model, settings))
+    surface = questions.result_of(catalog, stored_question)
     assert surface.computed.all()
     assert np.isfinite(surface.loss).all()
     measured = model.measurements["train"]
@@ -99,7 +99,7 @@ def test_a_model_is_imported_and_a_surface_answered(served):
     assert surface.loss[3, 4] == pytest.approx(measured["loss"], rel=1e-6)
     assert surface.values["accuracy"][3, 4] == measured["accuracy"]
     assert len(np.unique(surface.loss)) > 50
-    assert asked.provenance["device"].startswith("cpu")
+    assert stored_question.provenance["device"].startswith("cpu")
     assert not list(catalog.jobs_folder.glob("2*"))  # nothing is left in the spool
 
 
@@ -137,13 +137,15 @@ def test_a_cancelled_job_keeps_its_points_and_goes_on_later(served):
         assert catalog.active_job_for(key) is not None
         requests.cancel(catalog, job.id)
     assert ended(catalog, job.id).status == "cancelled"
-    asked = catalog.question(key)
+    stored_question = catalog.question(key)
     before = catalog.values(key, LINE.table)
-    assert asked.status == "open"
-    assert 5 < asked.units_done == len(before["unit"]) < 801
-    questions.resume(catalog, asked)
+    assert stored_question.status == "open"
+    assert 5 < stored_question.units_done == len(before["unit"]) < 801
+    questions.resume(catalog, stored_question)
     resumed = catalog.active_job_for(key)
-    assert resumed and resumed.units_done >= asked.units_done  # what is there counts from the start
+    assert (
+        resumed and resumed.units_done >= stored_question.units_done
+    )  # what is there counts from the start
     answered(catalog, key)
     after = catalog.values(key, LINE.table)
     assert len(after["unit"]) == 801
@@ -464,16 +466,16 @@ def test_a_job_without_a_folder_is_offered_when_asked_again(served):
     """A crash between the catalog's row and the spool's folder loses no question."""
     catalog, _, _ = served
     model, settings = named(catalog, "quick"), LineSettings(x_count=9, seed=16)
-    asked = questions.question_about(catalog, LINE, model, settings)
+    identity = questions.question_about(catalog, LINE, model, settings)
     with pytest.MonkeyPatch.context() as patch:
         interrupt = (KeyboardInterrupt for _ in ()).throw
         patch.setattr(requests, "offer", lambda catalog, job: interrupt(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             questions.ask(catalog, LINE, model, settings)
-    stuck = catalog.active_job_for(asked.key)
+    stuck = catalog.active_job_for(identity.key)
     assert Spool(catalog.jobs_folder).job(stuck.id) is None
-    assert questions.ask(catalog, LINE, model, settings) == asked.key
-    answered(catalog, asked.key)
+    assert questions.ask(catalog, LINE, model, settings) == identity.key
+    answered(catalog, identity.key)
     assert catalog.job(stuck.id).status == "done"
 
 
@@ -504,8 +506,8 @@ def test_a_question_asked_just_before_a_kill_is_answered(served, monkeypatch, wh
     assert asker.wait(60) == -signal.SIGKILL
     asker.communicate()
     settings = LineSettings(x_count=9, seed=seed)
-    asked = questions.question_about(catalog, LINE, named(catalog, "quick"), settings)
-    answered(catalog, asked.key)
+    identity = questions.question_about(catalog, LINE, named(catalog, "quick"), settings)
+    answered(catalog, identity.key)
 
 
 def test_an_answer_tells_what_the_pieces_say_of_where_they_come_from(served):
@@ -514,13 +516,16 @@ def test_an_answer_tells_what_the_pieces_say_of_where_they_come_from(served):
     settings = LineSettings(x_count=801, seed=33)
     key = questions.ask(catalog, LINE, named(catalog, "slow"), settings)
     job = until_stored(catalog, lambda: (j := catalog.active_job_for(key)) and j.units_done and j)
-    asked = catalog.question(key)
-    assert asked.provenance == provenance(asked.facts["device"])
+    stored_question = catalog.question(key)
+    assert stored_question.provenance == provenance(stored_question.facts["device"])
     folder = Spool(catalog.jobs_folder).job(job.id)
     units = np.array([800], dtype=np.int64)
     folder.put_piece(Piece(line_rows(units)), {"cluster": "of the worker"})
     until_stored(catalog, lambda: "cluster" in catalog.question(key).provenance)
-    assert catalog.question(key).provenance == {**asked.provenance, "cluster": "of the worker"}
+    assert catalog.question(key).provenance == {
+        **stored_question.provenance,
+        "cluster": "of the worker",
+    }
     requests.cancel(catalog, job.id)
     ended(catalog, job.id)
 
@@ -674,10 +679,10 @@ def test_a_full_disk_loses_nothing_and_the_job_goes_on_afterwards(small_disk, tm
         filler.unlink()
         until(lambda: not supervisor.trouble)
         until_stored(catalog, lambda: catalog.active_job_for(key) is None)
-        asked = catalog.question(key)
+        stored_question = catalog.question(key)
         print(f"then: {catalog.job(job.id).status}, {catalog.job(job.id).error}")
-        if asked.status != "complete":
-            questions.resume(catalog, asked)
+        if stored_question.status != "complete":
+            questions.resume(catalog, stored_question)
         answered(catalog, key)
         after = catalog.values(key, LINE.table)
         kept = np.isin(after["unit"], before["unit"])

@@ -22,13 +22,13 @@ from tests.stored import ingest, put_model, question
 
 @pytest.fixture(scope="module")
 def catalog(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Catalog]:
-    made = Catalog(tmp_path_factory.mktemp("upkeep") / "catalog")
-    put_model(made)
-    put_model(made, "m2" * 8, "bob's\x1b[31m net", "w2")
-    made.ask(question())
-    ingest(made, range(3), loss=[np.nan, np.inf, 1.5])
-    yield made
-    made.close()
+    catalog = Catalog(tmp_path_factory.mktemp("upkeep") / "catalog")
+    put_model(catalog)
+    put_model(catalog, "m2" * 8, "bob's\x1b[31m net", "w2")
+    catalog.ask(question())
+    ingest(catalog, range(3), loss=[np.nan, np.inf, 1.5])
+    yield catalog
+    catalog.close()
 
 
 def ran(catalog: Catalog, *arguments: str, status: int = 0) -> None:

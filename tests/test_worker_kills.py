@@ -31,8 +31,10 @@ MANY_KILLS = (50, 10, SurfaceSettings(x_count=121, y_count=101))  # 49 s of work
 
 def wait_for_all(catalog: Catalog, key: str) -> None:
     """Until the answer is complete, however long a busy machine takes, as long as it goes on."""
-    while (asked := catalog.question(key)).status != "complete":
-        until_stored(catalog, lambda done=asked.units_done: catalog.question(key).units_done > done)
+    while (stored_question := catalog.question(key)).status != "complete":
+        until_stored(
+            catalog, lambda done=stored_question.units_done: catalog.question(key).units_done > done
+        )
 
 
 def undisturbed(

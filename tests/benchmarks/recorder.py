@@ -106,7 +106,9 @@ def studies(device: torch.device, only: str, peers: bool) -> dict[str, Study]:
     Raises:
         ValueError: there is none.
     """
-    chosen_studies = {name: made for name, made in STUDIES.items() if only.lower() in name.lower()}
+    chosen_studies = {
+        name: study for name, study in STUDIES.items() if only.lower() in name.lower()
+    }
     if not chosen_studies:
         raise ValueError(f"only must be part of one of {', '.join(STUDIES)}, got {only!r}")
     return chosen_studies
@@ -114,5 +116,5 @@ def studies(device: torch.device, only: str, peers: bool) -> dict[str, Study]:
 
 def rows(chosen: dict[str, Study], device: torch.device, rounds: int) -> Iterator[Row]:
     """The rows of the studies."""
-    for made in chosen.values():
-        yield from made(device, rounds)
+    for study_rows in chosen.values():
+        yield from study_rows(device, rounds)

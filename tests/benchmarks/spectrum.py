@@ -72,7 +72,7 @@ def product(make: Callable[[torch.device], Case], target: str, times: int) -> St
                     space.gradients(space.loss(space.outputs(batch), batch)[0], kept=False)
 
         matrix(vector)  # makes the graphs
-        found = interleaved(
+        durations = interleaved(
             {
                 "product": lambda: timed(lambda: matrix(vector), device, times),
                 "gradient": lambda: timed(gradient, device, times),
@@ -81,7 +81,7 @@ def product(make: Callable[[torch.device], Case], target: str, times: int) -> St
         )
         said = {"against": "gradient", "note": f"{matrix.kept} of {len(matrix._spans)} graphs kept"}
         name = f"{case.title}: product with the Hessian"
-        yield ratio(name, target, found["product"], found["gradient"], **said)
+        yield ratio(name, target, durations["product"], durations["gradient"], **said)
 
     return measured
 
@@ -140,17 +140,19 @@ def pairs(make: Callable[[torch.device], Case]) -> Study:
         worst: dict[str, float] = {}
         values: dict[str, np.ndarray] = {}
 
-        def judged(name: str, found: np.ndarray, vectors: Tensor) -> None:
+        def judged(name: str, eigenvalues: np.ndarray, vectors: Tensor) -> None:
             vectors = vectors.to(exact.like)
-            worst[name] = float(true_residuals(exact, vectors, found).max() / np.abs(found).max())
-            values[name] = found
+            worst[name] = float(
+                true_residuals(exact, vectors, eigenvalues).max() / np.abs(eigenvalues).max()
+            )
+            values[name] = durations
 
         def ours() -> float:
             began = time.perf_counter()
             mine = curvature_of(case, device)
-            found = eigenpairs(mine, random_normal(mine, 0), PAIRS, tolerance=TOLERANCE)
+            computed_pairs = eigenpairs(mine, random_normal(mine, 0), PAIRS, tolerance=TOLERANCE)
             seconds = time.perf_counter() - began
-            judged("ours", found.values, found.vectors)
+            judged("ours", computed_pairs.values, computed_pairs.vectors)
             return seconds
 
         def same_product() -> float:
@@ -161,27 +163,27 @@ def pairs(make: Callable[[torch.device], Case]) -> Study:
             began = time.perf_counter()
             mine = curvature_of(case, device)
             mine(random_normal(mine, 0))
-            found, vectors = arpack(matvec, matrix.size)
+            eigenvalues, vectors = arpack(matvec, matrix.size)
             seconds = time.perf_counter() - began
-            judged("ARPACK", found, torch.from_numpy(vectors.copy()))
+            judged("ARPACK", eigenvalues, torch.from_numpy(vectors.copy()))
             return seconds
 
         def with_curvlinops() -> float:
             began = time.perf_counter()
             operator = peer.curvlinops().to_scipy(dtype=np.float32)  # type: ignore[attr-defined]
-            found, vectors = arpack(lambda v: operator @ v, matrix.size)
+            eigenvalues, vectors = arpack(lambda v: operator @ v, matrix.size)
             seconds = time.perf_counter() - began
-            judged("curvlinops", found, torch.from_numpy(vectors.copy()))
+            judged("curvlinops", eigenvalues, torch.from_numpy(vectors.copy()))
             return seconds
 
         def with_pyhessian() -> float:
             began = time.perf_counter()
-            found, vectors = peer.pyhessian().eigenvalues(  # type: ignore[attr-defined]
+            eigenvalues, vectors = peer.pyhessian().eigenvalues(  # type: ignore[attr-defined]
                 maxIter=2000, tol=1e-6, top_n=PAIRS
             )
             seconds = time.perf_counter() - began
             joined = torch.stack([torch.cat([p.reshape(-1) for p in v]) for v in vectors])
-            judged("PyHessian", np.array(found), joined)
+            judged("PyHessian", np.array(eigenvalues), joined)
             return seconds
 
         contestants = {
@@ -190,14 +192,16 @@ def pairs(make: Callable[[torch.device], Case]) -> Study:
             "curvlinops": with_curvlinops,
             "PyHessian": with_pyhessian,
         }
-        found = interleaved(contestants, rounds)
+        durations = interleaved(contestants, rounds)
         targets = {"PyHessian": ">= 8", "ARPACK": ">= 1.4", "curvlinops": ">= 4.5"}
         for name, target in targets.items():
-            figure = spread([a / b for a, b in zip(found[name], found["ours"], strict=True)])
+            figure = spread(
+                [a / b for a, b in zip(durations[name], durations["ours"], strict=True)]
+            )
             note = f"worst residual {worst['ours']:.1e}, theirs {worst[name]:.1e}"
             note += f"; largest value {values['ours'][0]:.6g}, theirs {values[name][0]:.6g}"
             what = f"{case.title}: five pairs, ours, against {name}"
-            seconds = float(np.median(found["ours"]))
+            seconds = float(np.median(durations["ours"]))
             yield Row(what, target, "speed-up", figure, seconds, name, note=note)
 
     return measured
@@ -251,11 +255,11 @@ def density(make: Callable[[torch.device], Case]) -> Study:
             "hessian-eigenthings": with_eigenthings,
             "curvlinops": with_curvlinops,
         }
-        found = interleaved(contestants, rounds)
+        durations = interleaved(contestants, rounds)
         targets = {"PyHessian": 0.55, "hessian-eigenthings": 0.5, "curvlinops": 0.27}
         for name, target in targets.items():
             what = f"{case.title}: density, 10 x 80, against {name}"
-            yield ratio(what, f"<= {target}", found["ours"], found[name], against=name)
+            yield ratio(what, f"<= {target}", durations["ours"], durations[name], against=name)
 
     return measured
 
@@ -270,15 +274,17 @@ def trace(make: Callable[[torch.device], Case]) -> Study:
         exact = float(entries.trace())
         beside = 2 * (entries.square().sum() - entries.diagonal().square().sum())
         hutchinson = float(beside) / (0.01 * exact) ** 2
-        known = _Entries(entries)
+        entry_matrix = _Entries(entries)
         needed, calibration = None, []
         trials = max(6, rounds)
         for count in (10, 14, 18, 22, 26, 30, 36, 42, 50, 60):
             errors, told = [], []
             for trial in range(trials):
-                tests = torch.stack([random_normal(known, trial, n) for n in range(count)])
-                tests *= known.size**0.5 / torch.linalg.vector_norm(tests, dim=1, keepdim=True)
-                value, error = xtrace(known, tests)
+                tests = torch.stack([random_normal(entry_matrix, trial, n) for n in range(count)])
+                tests *= entry_matrix.size**0.5 / torch.linalg.vector_norm(
+                    tests, dim=1, keepdim=True
+                )
+                value, error = xtrace(entry_matrix, tests)
                 errors.append((value / exact - 1) ** 2)
                 told.append((error / exact) ** 2)
             calibration.append(float(np.sqrt(np.mean(told) / np.mean(errors))))

@@ -204,10 +204,13 @@ def test_a_new_plane_is_computed(plane: sync_api.Page, folder: Path) -> None:
     """Its answer is checked, and in the catalog too."""
     assert badge(plane, "centre = stand-alone loss").count() == 1
     catalog = opened(folder)
-    asked = catalog.question(
+    stored_question = catalog.question(
         question(catalog, "mlp_b", SurfaceSettings(seed=5, x_count=9, y_count=9))
     )
-    assert asked and (asked.status, asked.units_done) == ("complete", 81)
+    assert stored_question and (stored_question.status, stored_question.units_done) == (
+        "complete",
+        81,
+    )
 
 
 def test_downloads(plane: sync_api.Page) -> None:
@@ -365,8 +368,8 @@ def test_an_answer_outlives_reload_and_server(
     address = server.url("surface", model="slow", seed=3, x_count=21, y_count=21)
 
     def stored() -> int:
-        asked = catalog.question(key)
-        return asked.units_done if asked else 0
+        stored_question = catalog.question(key)
+        return stored_question.units_done if stored_question else 0
 
     gate.allow(100)
     page.goto(address)
@@ -403,9 +406,12 @@ def test_an_answer_outlives_reload_and_server(
     last = ended(catalog, job.id)  # a moment after the last piece
     assert (last.status, last.pid) == ("done", worker.pid)
     assert [j.id for j in catalog.jobs() if j.question_key == key] == [job.id]
-    asked = catalog.question(key)
-    assert asked and (asked.status, asked.units_done) == ("complete", 441)
-    assert questions.result_of(catalog, asked).computed.all()
+    stored_question = catalog.question(key)
+    assert stored_question and (stored_question.status, stored_question.units_done) == (
+        "complete",
+        441,
+    )
+    assert questions.result_of(catalog, stored_question).computed.all()
     # before the first point, where ways of evaluating were timed and compared
     places = evaluated.read_text().split()
     assert len(set(places[-441:])) == 441
@@ -424,7 +430,7 @@ def test_ctrl_c_ends_the_server_quietly(server: Server, folder: Path) -> None:
 
 def test_nothing_left_this_machine_and_nothing_broke(context: sync_api.BrowserContext) -> None:
     """After all of the above: every request went to this machine, no script error was raised."""
-    asked = [url for url in context.asked if not url.startswith(("data:", "blob:"))]
-    assert len(asked) > 50
-    assert {urlparse(url).hostname for url in asked} == {"127.0.0.1"}
+    outside = [url for url in context.asked if not url.startswith(("data:", "blob:"))]
+    assert len(outside) > 50
+    assert {urlparse(url).hostname for url in outside} == {"127.0.0.1"}
     assert context.complaints == []

@@ -20,9 +20,9 @@ from tests.filling import add_answer, add_model, new_catalog
 from tests.tiny import checkpoint, problem_file
 
 pytestmark = in_a_browser
-QUICK: dict[str, Any] = {"ascent": 2, "restarts": 1, "draws": 2, "probes": 2, "steps": 5}
-SMALL: dict[str, Any] = {"top": 4, "bottom": 2, "probes": 2}
-PLANE: dict[str, Any] = {"x_count": 3, "y_count": 3}
+QUICK: dict[str, int] = {"ascent": 2, "restarts": 1, "draws": 2, "probes": 2, "steps": 5}
+SMALL: dict[str, int] = {"top": 4, "bottom": 2, "probes": 2}
+PLANE: dict[str, int] = {"x_count": 3, "y_count": 3}
 ASKED: list[tuple[Kind, Any]] = [
     (SPECTRUM, SpectrumSettings(**SMALL)),
     (SPECTRUM, SpectrumSettings(**SMALL, matrix="gauss_newton")),

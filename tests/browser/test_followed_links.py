@@ -45,8 +45,8 @@ def server(tmp_path_factory: pytest.TempPathFactory, panels: list[str]) -> Itera
     spectrum = SpectrumSettings(top=2, bottom=2, probes=2, split="test")
     for key in (*panels, add_answer(catalog, SPECTRUM, spectrum, (model, "")).key):
         note_recent(catalog, key)
-    asked = StudyQuestion(kind=LINE.name, settings={"x_count": 3, "split": "test"})
-    add_study(catalog, "sweep", Study(models=(study_model(model),), questions=(asked,)))
+    question = StudyQuestion(kind=LINE.name, settings={"x_count": 3, "split": "test"})
+    add_study(catalog, "sweep", Study(models=(study_model(model),), questions=(question,)))
     catalog.close()
     running = Server(folder / "catalog")
     yield running

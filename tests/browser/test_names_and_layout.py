@@ -46,8 +46,8 @@ def problem():
     data = {{**made.data, {SPLIT!r}: made.data["test"]}}
     return replace(made, data=data, metrics={{{METRIC!r}: made.metrics["accuracy"]}})
 """
-QUICK: dict[str, Any] = {"x_count": 5, "y_count": 5}
-SEARCH: dict[str, Any] = {"starts": 1, "every": 2, "steps": 5, "products": 5}
+QUICK: dict[str, int] = {"x_count": 5, "y_count": 5}
+SEARCH: dict[str, int] = {"starts": 1, "every": 2, "steps": 5, "products": 5}
 FEW = ("gradient_norm", "sam")
 ASKED: list[tuple[Kind, Any]] = [
     (SURFACE, SurfaceSettings(**QUICK)),
@@ -81,12 +81,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """The app over a catalog whose every name is hostile, with an answer of each kind."""
     folder = tmp_path_factory.mktemp("names")
     catalog = new_catalog(folder / "catalog")
-    made = folder / "problem" / "hostile.py"
-    made.parent.mkdir()
-    made.write_text(PROBLEM)
-    agreed(made, *(ROOT / "tests" / name for name in ("__init__.py", "tiny_problem.py")))
+    problem = folder / "problem" / "hostile.py"
+    problem.parent.mkdir()
+    problem.write_text(PROBLEM)
+    agreed(problem, *(ROOT / "tests" / name for name in ("__init__.py", "tiny_problem.py")))
     files = [Checkpoint(file=checkpoint(folder / (FILE % k), seed=k)) for k in range(4)]
-    model = add_model(catalog, made, files, NAME, lr=0.1)
+    model = add_model(catalog, problem, files, NAME, lr=0.1)
     start, end = (model, catalog.points(model.id)[0].point_id), (model, model.point_id)
     for kind, settings in ASKED:
         others = [start] if kind in (SHARPNESS, DIFFERENCE) else []

@@ -31,10 +31,10 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     counts = {LINE: {"x_count": 5}, SURFACE: {"x_count": 5, "y_count": 5}}
     questions = [StudyQuestion(kind=k.name, settings=values) for k, values in counts.items()]
     study = Study(models=(study_model(model),), questions=(*questions,))
-    made = place / "report.html"
-    made.write_bytes(report_page(read_report(catalog, "one", study)))
+    report = place / "report.html"
+    report.write_bytes(report_page(read_report(catalog, "one", study)))
     catalog.close()
-    return made
+    return report
 
 
 def is_painted(page: sync_api.Page) -> bool:
@@ -47,9 +47,9 @@ def is_painted(page: sync_api.Page) -> bool:
 def test_it_opens_from_disk(context: sync_api.BrowserContext, file: Path) -> None:
     """Charts are drawn, a press turns a plane into a 3-D view and back, nothing is asked for."""
     page = context.new_page()
-    asked: list[str] = []
+    requests: list[str] = []
     errors: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
+    page.on("request", lambda request: requests.append(request.url))
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.set_viewport_size({"width": 1280, "height": 2400})  # what is out of view is not drawn
     page.goto(file.as_uri())
@@ -62,6 +62,6 @@ def test_it_opens_from_disk(context: sync_api.BrowserContext, file: Path) -> Non
     page.get_by_role("button", name="3-D").click()
     page.locator(".picture svg").nth(1).wait_for()
     assert canvas.count() == 0
-    outside = [url for url in asked if not url.startswith(("file:", "data:", "blob:"))]
+    outside = [url for url in requests if not url.startswith(("file:", "data:", "blob:"))]
     assert (outside, errors) == ([], [])
     page.close()
