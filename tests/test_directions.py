@@ -33,6 +33,16 @@ def test_filter_normalisation(flat: FlatModel) -> None:
                 assert (ratio - 1).abs().max() < ROUNDING, name
 
 
+def test_directions_in_which_nothing_moves_are_refused() -> None:
+    """With one-dimensional parameters alone, unless they are to move too."""
+    layer = torch.nn.LayerNorm(3)
+    flat = FlatModel(layer, torch.float64, torch.device("cpu"))
+    with pytest.raises(ValueError, match=r"no parameter would move.*one dimension.*set it off"):
+        direction_rows(flat, SurfaceSettings(), 2)
+    rows = direction_rows(flat, SurfaceSettings(ignore_1d=False), 1)
+    assert float(rows[:, :3].norm()) == pytest.approx(3**0.5, rel=ROUNDING)
+
+
 def test_zero_filter_gives_zero_direction() -> None:
     """Law 2: a zero filter gives a zero direction, not a NaN; the other filters are as before."""
     problem = small_problem()

@@ -282,6 +282,25 @@ def test_half_precision_within_a_model_is_told() -> None:
     assert loss_advice(loaded(problem), flat_of(problem), "train", MOST) == []
 
 
+@pytest.mark.parametrize(
+    ("frozen", "parameters", "told"), [(2, None, True), (2, "weight", False), (1, None, False)]
+)
+def test_an_import_tells_that_frozen_parameters_move(
+    tmp_path: Path, frozen: int, parameters: str | None, told: bool
+) -> None:
+    """Where all are frozen and none is named; not where some are trained, or named."""
+    layer = nn.Linear(4, CLASSES)
+    for parameter in list(layer.parameters())[:frozen]:
+        parameter.requires_grad_(False)
+    data = {"train": (INPUTS, LABELS)}
+    problem = Problem(layer, data, cross_entropy, parameters=parameters)
+    torch.save(layer.state_dict(), tmp_path / "w.pt")
+    ready = LoadedProblem(HERE, problem, "hash", {"train": {"count": EXAMPLES}})
+    files = [Checkpoint(file=tmp_path / "w.pt")]
+    result = inspect(ready, files, CPU, tmp_path, progress=lambda done, total: None)
+    assert ["no parameter has requires_grad" in words for words in result.advice] == [True] * told
+
+
 def test_an_import_brings_the_advice(tmp_path: Path) -> None:
     file = tmp_path / "p.py"
     file.write_text(

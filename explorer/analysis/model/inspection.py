@@ -24,6 +24,7 @@ from explorer.analysis.model.problem_trial import (
 )
 from explorer.analysis.model.problems import LoadedProblem
 from explorer.analysis.model.stored_tensors import count_not_finite, store_point, tensor_table
+from explorer.analysis.objective.moved_parameters import why_all_move
 from explorer.analysis.objective.named_tensors import Tensors, content_hash
 from explorer.analysis.objective.objective import Objective
 from explorer.analysis.objective.user_errors import run_user_code
@@ -141,6 +142,8 @@ class _Inspection:
         Raises:
             ProblemError: they do not.
         """
+        if why := why_all_move(self.loaded.problem):
+            self.advice.append(f"{self.loaded.path}: {why}")
         for split, objective in self.objectives.items():
             check_repeatable(objective, self.seconds[split], self.loaded)
             bounded = replace(self.loaded, problem=objective.problem)

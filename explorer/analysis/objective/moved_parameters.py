@@ -38,6 +38,16 @@ def moved_names(problem: Problem) -> frozenset[str] | None:
     return None if moved in (set(), every) else frozenset(moved)
 
 
+def why_all_move(problem: Problem) -> str:
+    """That directions are over frozen parameters, where nothing else is; "" where it isn't so."""
+    if problem.parameters is not None or any(p.requires_grad for p in problem.model.parameters()):
+        return ""
+    return (
+        "no parameter has requires_grad, so directions and curvature are over all of them; unless "
+        'that is meant, name those that move, by Problem(..., parameters="head.*")'
+    )
+
+
 def matches_pattern(name: str, pattern: str) -> bool:
     """Whether a pattern matches a parameter's whole name or what follows any of its dots."""
     parts = name.split(".")

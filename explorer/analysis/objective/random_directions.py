@@ -27,8 +27,16 @@ def direction_parts(
     NumPy's RandomState is frozen by its compatibility policy (NEP 19), so a stored seed keeps its
     meaning across versions and devices; torch promises neither.
 
+    Raises:
+        ValueError: no parameter moves, as all have one dimension and such are to stay.
+
     Source: Li et al. 2018, arXiv:1712.09913, section 4.
     """
+    if settings.ignore_1d and all(len(block.shape) < 2 for block in blocks):
+        raise ValueError(
+            "no parameter would move, as all have one dimension and ignore_1d keeps those fixed; "
+            'set it off ("Keep biases and norm weights fixed")'
+        )
     cut = stretches(blocks)
     orthogonal = getattr(settings, "orthogonal", False)
     across_stretches = orthogonal and settings.normalisation == "raw" and len(cut) > 1
