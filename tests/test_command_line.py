@@ -461,6 +461,26 @@ def test_an_output_without_space_is_named_as_such(place: Path) -> None:
     assert said.count("\n") == 1
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has a device without space")
+def test_help_without_space_is_one_sentence(place: Path) -> None:
+    """Nobody reads it; what a command prints, and what help does, are told alike."""
+    with Path("/dev/full").open("w") as full:
+        said = printed_into(place, full, "compute", "--help")
+    assert said.startswith("error: the output cannot be read or written (no space left on device);")
+    assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize("words", ["list", "--help", "delete nothing"])
+def test_a_closed_output_changes_nothing(place: Path, words: str) -> None:
+    """As `>&-` in a shell: the same exit status and the same errors as with one that is open."""
+    program = f"{sys.executable} -m explorer --catalog '{place / 'catalog'}' {words}"
+    closed, opened = (
+        subprocess.run(["sh", "-c", f"{program} {end}"], capture_output=True, text=True, cwd=ROOT)
+        for end in (">&-", "")
+    )
+    assert (closed.returncode, closed.stderr) == (opened.returncode, opened.stderr)
+
+
 def test_a_place_without_permission_is_no_damage(place: Path, tmp_path: Path) -> None:
     """An export into it, a new catalog in it: the sentence says what is not allowed, and where."""
     before: tuple[str, ...] = ()

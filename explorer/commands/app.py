@@ -8,7 +8,8 @@ from typing import Annotated
 from cyclopts import App, CycloptsError, Parameter, UnknownCommandError, UnknownOptionError
 from rich.console import Console
 
-from explorer.commands.exit_statuses import INTERRUPTED, WRONG_USAGE
+from explorer.commands.exit_statuses import FAILED, INTERRUPTED, WRONG_USAGE
+from explorer.commands.output import open_closed_streams, system_sentence
 from explorer.wording import message
 
 NAME = "python -m explorer"
@@ -41,15 +42,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Wrong usage is status 2.
     """
+    open_closed_streams()
     app = command_app()
     tokens = sys.argv[1:] if arguments is None else list(map(str, arguments))
     try:
         status = app.meta(
             tokens, exit_on_error=False, print_error=False, result_action="return_value"
         )
+        sys.stdout.flush()  # here, where what hinders it is said
     except CycloptsError as error:
         print(f"error: {message(_usage_sentence(error))}", file=sys.stderr)
         return WRONG_USAGE
+    except OSError as error:  # of help: what a command raises is told where it is called
+        print(f"error: {message(system_sentence(error))}", file=sys.stderr)
+        return FAILED
     except KeyboardInterrupt:  # before the command began
         return INTERRUPTED
     return int(status or 0)

@@ -1,14 +1,13 @@
 """Calling a command with the catalog that it needs; what it raises becomes one sentence."""
 
-import contextlib
 import inspect
-import os
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from explorer.ask import questions
 from explorer.commands.exit_statuses import FAILED, INTERRUPTED
+from explorer.commands.output import system_sentence
 from explorer.wording import message
 from store import Catalog, CatalogError
 
@@ -37,36 +36,13 @@ def exit_status(
         status = int(command(*bound.args, **bound.kwargs, **catalogs) or 0)
         sys.stdout.flush()  # here, where what hinders it is said
     except (CatalogError, ValueError, OSError) as error:
-        sentence = _system_sentence(error) if isinstance(error, OSError) else str(error)
+        sentence = system_sentence(error) if isinstance(error, OSError) else str(error)
         print(f"error: {message(sentence)}", file=sys.stderr)
         return FAILED
     except KeyboardInterrupt:
         print("\nstopped waiting; what was computed is stored, the worker goes on", file=sys.stderr)
         return INTERRUPTED
     return status
-
-
-def _system_sentence(error: OSError) -> str:
-    """What is wrong, with what to do; ours are sentences, the system's say what and where alone."""
-    if isinstance(error, BrokenPipeError):
-        _leave_output()
-        return "what read the output has ended; the rest was not printed"
-    if error.errno is None:
-        return str(error)
-    if error.filename is None:  # no file: it was printed
-        _leave_output()
-    why = os.strerror(error.errno).lower()
-    what = error.filename or "the output"
-    return f"{what} cannot be read or written ({why}); see to its path, permissions and space"
-
-
-def _leave_output() -> None:
-    """Where nothing can be printed, see that Python does not try again as it ends, and complain."""
-    try:
-        sys.stdout.flush()
-    except OSError:
-        with contextlib.suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _folder(folder: Path | None) -> Path:
