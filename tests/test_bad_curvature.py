@@ -12,6 +12,7 @@ import torch
 
 from explorer.ask import questions
 from explorer.contracts.checkpoint import Checkpoint
+from explorer.importing import storing
 from explorer.importing.order import order_import
 from explorer.kinds.convexity import CONVEXITY, ConvexitySettings
 from explorer.kinds.critical import CRITICAL
@@ -94,9 +95,8 @@ def imported(
         files.append(Checkpoint(file=file, step=number))
     job_id = order_import(catalog, agreed(at / "p.py"), {}, files, name)
     work(catalog)
-    return catalog.job(job_id), next(
-        (model for model in catalog.models() if model.name == name), None
-    )
+    job = catalog.job(job_id)
+    return job, storing.imported_model(catalog, job)
 
 
 def answers(

@@ -151,8 +151,10 @@ def traced(file: Path, trace: Path) -> Path:
     return file
 
 
-def import_job(catalog: Catalog, folder: Path, problem: Path, name: str) -> records.Job:
-    weights = [Checkpoint(file=checkpoint(folder / f"{name}.safetensors"))]
+def import_job(
+    catalog: Catalog, folder: Path, problem: Path, name: str, seed: int = 0
+) -> records.Job:
+    weights = [Checkpoint(file=checkpoint(folder / f"{name}.safetensors", seed))]
     return ended(catalog, order_import(catalog, problem, {}, weights, name))
 
 
@@ -253,8 +255,8 @@ def test_a_merged_catalog_brings_no_agreement(
 ) -> None:
     """Another user gets the model, not the yes: the sentence names the command, which suffices."""
     catalog, folder = served
-    assert import_job(catalog, folder, problem_file(folder / "shared"), "shared").status == "done"
-    problem = folder / "shared" / "tiny_problem.py"
+    problem = problem_file(folder / "shared")
+    assert import_job(catalog, folder, problem, "shared", seed=1).status == "done"
     monkeypatch.setenv(consent.VARIABLE, str(tmp_path / "other user"))
     mine = tmp_path / "mine"
     assert command_line("merge", folder / "catalog", catalog=mine).returncode == 0
