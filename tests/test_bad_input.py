@@ -71,7 +71,7 @@ PROBLEMS = {
     ),
     "loader": (
         "def problem(): return made(data={'train': torch.utils.data.DataLoader([1])})",
-        ("split 'train': data must be a tensor, got DataLoader", "stack all examples"),
+        ("split 'train': data must be tensors or a data set, got DataLoader", "loader.dataset"),
     ),
     "array": (
         "def problem(): return made(data={'train': (xy()[0].numpy(), xy()[1])})",
@@ -116,6 +116,18 @@ PROBLEMS = {
         "import dataclasses\ndef mean(o, b): return cross_entropy(o, b).mean().reshape(1)\n"
         "def problem(): return dataclasses.replace(made(loss=mean), batch_size=5)",
         ("split 'train': loss must return one value per example", "reduction='none'"),
+    ),
+    "labels that are all ignored": (
+        "from explorer.problem import token_cross_entropy\n"
+        "def problem():\n    data = {'train': xy(), 'test': (xy()[0], torch.full((12,), -100))}\n"
+        "    return made(data=data, loss=token_cross_entropy)",
+        ("split 'test': the loss counts nothing", "leave the split out"),
+    ),
+    "noise of Python in the model": (
+        "import random\nclass Drawing(nn.Linear):\n"
+        "    def forward(self, x): return super().forward(x) * random.random()\n"
+        "def problem(): return made(nn.Sequential(nn.Linear(4, 5), Drawing(5, 3)))",
+        ("two evaluations", "random numbers are drawn at each call"),
     ),
     "mean and count": (
         "def problem(): return made(loss=lambda o, b: (cross_entropy(o, b).mean(), len(o)))",

@@ -58,6 +58,10 @@ def written(folder: Path, body: str, after: str = "") -> Path:
             f"self.register_buffer('w', {DRAWN}, persistent=False); self.features = lambda: self.w",
             "'w' of the model",
         ),
+        (
+            "import random; w = random.random(); self.features = lambda: FIXED * w",
+            "random.seed or numpy.random.seed",
+        ),
         (f"held = Held({DRAWN}); self.features = held.get", "what the model gives"),
     ],
 )

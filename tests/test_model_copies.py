@@ -120,6 +120,36 @@ def test_other_kinds_put_the_model_back() -> None:
         assert same(before, present(problem.model)), kind.__name__
 
 
+def test_a_model_that_keeps_its_outputs_in_a_list_has_a_spectrum() -> None:
+    """Though what it keeps holds a graph, of which torch makes no copy."""
+    settings = SpectrumSettings(probes=2, precision="float64")
+    values = []
+    for kind in ("listed", "net"):
+        problem = unusual.problem_of(kind)
+        objective = Objective(problem, DOUBLE, CPU)
+        gradient(objective)
+        values.append(dense_matrix(Curvature(objective.twin(), hessian)))
+        assert list(spectrum.answer(problem, [moved(problem)], settings, frozenset(), CPU))
+    assert values[0] == pytest.approx(values[1], rel=1e-9, abs=1e-12)
+
+
+def test_sparse_gradients_of_an_embedding_are_read() -> None:
+    """Gradient and Hessian equal those of the same model with dense ones."""
+    words = torch.randint(0, 9, (30, 4), generator=torch.Generator().manual_seed(3))
+    values = []
+    for sparse in (True, False):
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            embedding = torch.nn.Embedding(9, 8, sparse=sparse)
+            model = torch.nn.Sequential(embedding, torch.nn.Flatten(), torch.nn.Linear(32, 3))
+        data = {"train": (words, unusual.data()[1])}
+        objective = Objective(Problem(model, data, cross_entropy), DOUBLE, CPU)
+        values.append((gradient(objective), dense_matrix(Curvature(objective, hessian))))
+        assert embedding.sparse == sparse  # the user's own
+    assert values[0][0].equal(values[1][0])
+    assert values[0][1] == pytest.approx(values[1][1], rel=1e-9, abs=1e-12)
+
+
 def test_an_error_puts_the_model_back() -> None:
     """Also where forward fails midway."""
     problem = unusual.problem_of("locked")

@@ -60,6 +60,20 @@ class Noted(Net):
         return self.b(self.features)
 
 
+class Listed(Net):
+    """It keeps its features of all calls, with their graphs, in a list and a dict."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[torch.Tensor] = []
+        self.last: dict[str, torch.Tensor] = {}
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.calls.append(torch.tanh(self.a(x)))
+        self.last["features"] = self.calls[-1]
+        return self.b(self.calls[-1])
+
+
 class Measured(Net):
     """Forward puts a number of its weights, with its graph, into a buffer."""
 

@@ -11,6 +11,7 @@ from explorer.analysis.objective.batches import slice_examples, to_device
 from explorer.analysis.objective.evaluation_mode import evaluation_mode
 from explorer.analysis.objective.examples import head_of, split_of
 from explorer.analysis.objective.in_place import InPlaceModel
+from explorer.analysis.objective.random_draws import fixed_draws
 from explorer.analysis.objective.user_errors import ProblemError
 from explorer.problem import Problem
 
@@ -41,7 +42,8 @@ def check_same_construction(problem: Problem, other: Problem, path: Path) -> Non
 def _refusal(path: Path, what: str) -> ProblemError:
     return ProblemError(
         f"{path}: {what} differs from one call of problem() to the next; draw it from a fixed seed "
-        "(torch.manual_seed in problem()), or register it as a buffer so that checkpoints hold it"
+        "(torch.manual_seed in problem(), random.seed or numpy.random.seed where these draw), or "
+        "register it as a buffer so that checkpoints hold it"
     )
 
 
@@ -104,8 +106,7 @@ def _outputs_of_both(problem: Problem, other: Problem) -> tuple[object, object] 
         outputs = []
         for flat, built in zip(flats, (problem, other), strict=True):
             batch = torch.utils._pytree.tree_map_only(Tensor, Tensor.clone, data)
-            with flat.at_theta(), torch.random.fork_rng(), evaluation_mode():
-                torch.manual_seed(0)
+            with flat.at_theta(), torch.random.fork_rng(), fixed_draws(), evaluation_mode():
                 outputs.append(built.forward(flat.module, batch))
     except Exception:  # what fails here is told, or done otherwise, where it is evaluated
         return None

@@ -1,5 +1,6 @@
 """What a checkpoint is, found by loading it: its tensors, its hash, its loss on every split."""
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,6 +15,7 @@ from explorer.analysis.model.checkpoint_reading import read_checkpoint
 from explorer.analysis.model.checkpoints import CheckpointError, Fit, fit
 from explorer.analysis.model.fresh_model import check_as_made_anew, one_example_less
 from explorer.analysis.model.loss_advice import loss_advice
+from explorer.analysis.model.pair_checks import counts_nothing
 from explorer.analysis.model.problem_trial import (
     check_repeatable,
     check_uncoupled,
@@ -27,7 +29,7 @@ from explorer.analysis.model.stored_tensors import count_not_finite, store_point
 from explorer.analysis.objective.moved_parameters import why_all_move
 from explorer.analysis.objective.named_tensors import Tensors, content_hash
 from explorer.analysis.objective.objective import Objective
-from explorer.analysis.objective.user_errors import run_user_code
+from explorer.analysis.objective.user_errors import ProblemError, run_user_code
 from explorer.contracts.checkpoint import Checkpoint, InspectedSnapshots
 from explorer.contracts.inspection import ImportResult, InspectedPoint
 from explorer.kinds.objective_settings import ObjectiveSettings
@@ -237,6 +239,11 @@ def _point_losses(
         began = time.perf_counter()
         with run_user_code(f"evaluating {loaded.path} on split {split!r} at {file}", loaded.path):
             values = objective.means()
+            if math.isnan(values["loss"]) and counts_nothing(objective):
+                raise ProblemError(
+                    f"{loaded.path}, split {split!r}: the loss counts nothing, as its count is 0 "
+                    "over all examples; correct the labels that it ignores, or leave the split out"
+                )
         measured[split] = {n: v for n, v in values.items() if n in objective.names}
         seconds[split] = time.perf_counter() - began
     return measured, seconds

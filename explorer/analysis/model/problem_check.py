@@ -8,6 +8,7 @@ from typing import cast
 
 import torch
 from torch import Tensor, nn
+from torch.utils.data import DataLoader
 
 from explorer.analysis.objective.batches import count_examples
 from explorer.analysis.objective.dataset import is_dataset
@@ -129,6 +130,11 @@ def _check_entries(data: object, place: str) -> None:
     elif isinstance(data, tuple | list):
         for number, value in enumerate(data):
             _check_entries(value, f"{place}[{number}]")
+    elif isinstance(data, DataLoader):
+        raise ValueError(
+            f"data{place} must be tensors or a data set, got {type(data).__name__}; use "
+            "loader.dataset"
+        )
     elif not isinstance(data, Tensor):
         raise ValueError(
             f"data{place} must be a tensor, got {type(data).__name__}; stack all examples into "

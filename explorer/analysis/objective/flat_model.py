@@ -1,7 +1,8 @@
 """A private copy of a model whose moved parameters are views of one flat vector."""
 
 import copy
-from collections.abc import Callable, Collection, Iterator
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
@@ -18,9 +19,17 @@ def _outputs_kept(model: nn.Module) -> dict[int, Tensor]:
     return {
         id(value): value.detach().clone()
         for module in model.modules()
-        for value in (*vars(module).values(), *module._buffers.values())
+        for held in vars(module).values()
+        for value in _items_of(held)
         if isinstance(value, Tensor) and not value.is_leaf
     }
+
+
+def _items_of(held: object) -> Iterable[object]:
+    """What a module's attribute holds: itself, or the items of a list, a tuple or a dict."""
+    if isinstance(held, Mapping):
+        return list(held.values())
+    return held if isinstance(held, list | tuple | deque) else [held]
 
 
 def convert_tensor(value: Tensor, dtype: torch.dtype, device: torch.device) -> Tensor:
@@ -73,6 +82,9 @@ class FlatModel:
         # parameters are told to be copied already: a large model is never there twice
         self.module = _deep_copy(model, copies_by_id)
         self.module._apply(lambda value: convert_tensor(value, dtype, device)).eval()
+        for module in self.module.modules():
+            if isinstance(module, nn.Embedding | nn.EmbeddingBag):
+                module.sparse = False  # gradients are read as dense ones; their values are the same
         for parameter in self.module.parameters():  # a ScriptModule has no requires_grad_
             parameter.requires_grad_(False)
         copies = dict(self.module.named_parameters())

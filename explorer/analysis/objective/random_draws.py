@@ -58,6 +58,19 @@ def watch_random_draws(device: torch.device) -> Iterator[DrawsSeen]:
         _put_back(before, device)
 
 
+@contextmanager
+def fixed_draws() -> Iterator[None]:
+    """A stretch of code on the CPU for which torch, NumPy and Python draw from a fixed seed."""
+    before = _states(torch.device("cpu"))
+    try:
+        torch.manual_seed(0)
+        np.random.seed(0)  # noqa: NPY002 - the user's code may use it
+        random.seed(0)
+        yield
+    finally:
+        _put_back(before, torch.device("cpu"))
+
+
 @dataclass(frozen=True)
 class _States:
     """The states of all generators that a user's code may draw from."""
