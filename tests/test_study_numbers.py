@@ -19,6 +19,7 @@ from explorer.kinds.line import LINE, LineSettings
 from explorer.kinds.numbers import NumberPair, ResultNumber
 from explorer.pages import _running
 from explorer.render.drawing import as_chart
+from explorer.render.marks.colours import series_colours
 from explorer.render.scatter import ScatterLook, draw_parallel, draw_scatter, drawable
 from explorer.supervisor.result_numbers import NumbersKeeper
 from store import Catalog
@@ -50,6 +51,23 @@ def study_of(catalog: Catalog) -> Study:
     from explorer.ask.study import study_named
 
     return study_named(catalog, "seeds")[1]
+
+
+def test_a_series_has_one_colour_in_both_charts() -> None:
+    """Vega would sort the names of a scale without a domain, and colour them in another order."""
+    names, numbers = ["late", "early"], [1.0, 2.0]
+    pairs = [
+        NumberPair(name, name, ResultNumber(number), ResultNumber(number))
+        for name, number in zip(names, numbers, strict=True)
+    ]
+    columns = {"one": numbers, "two": numbers}
+    drawn = (
+        draw_scatter(pairs, "x", "y", ScatterLook()),
+        draw_parallel(columns, ["a", "b"], names, ScatterLook()),
+        draw_parallel(columns, names, ["", ""], ScatterLook()),
+    )
+    scales = [as_chart(one).to_dict()["layer"][0]["encoding"]["color"]["scale"] for one in drawn]
+    assert all(scale == {"domain": names, "range": series_colours(names)} for scale in scales)
 
 
 def test_all_numbers_of_models_are_there(folder: Path) -> None:

@@ -18,6 +18,7 @@ from explorer.pages._pins import FEWEST_PANELS, MOST_PANELS, PANEL_PARAMETER
 from explorer.pages._undo import delete
 from explorer.wording import counted, printable
 from store import Catalog, UnknownEntry, records
+from store.annotations import Annotation
 
 TITLES = {kind.name: kind.title for kind in KINDS}
 KEY_LETTERS = 12  # of a key: enough to tell it from others
@@ -131,29 +132,7 @@ def show_actions(catalog: Catalog, chosen: Sequence[records.Question]) -> None:
     st.caption(f"{len(chosen)} chosen")
     keys = [question.key for question in chosen]
     annotations = catalog.annotations("analysis", keys)
-    tag = st.text_input(
-        "Tag", key="new-tag", placeholder="tag", label_visibility="collapsed", width=140
-    )
-    if st.button("Add tag", icon=":material/sell:") and tag.strip():
-        try:
-            for key in keys:
-                tags = (*annotations[key].tags, tag)
-                catalog.change_annotation("analysis", key, tags=tags)
-        except ValueError as error:
-            st.error(parts.sentence(error), icon=":material/error:")
-        else:
-            st.rerun()
-    archived = all(annotations[key].archived for key in keys)
-    word = "Unarchive" if archived else "Archive"
-    if st.button(word, icon=":material/archive:", help="Listed only by archived == true"):
-        for key in keys:
-            catalog.change_annotation("analysis", key, archived=not archived)
-        st.rerun()
-    starred = all(annotations[key].favourite for key in keys)
-    if st.button("No favourite" if starred else "Favourite", icon=":material/star:"):
-        for key in keys:
-            catalog.change_annotation("analysis", key, favourite=not starred)
-        st.rerun()
+    _offer_marks(catalog, annotations)
     if len(chosen) == 1:
         notes_button(annotations[keys[0]], chosen[0].title, "Notes")
     if FEWEST_PANELS <= len(chosen) <= MOST_PANELS and st.button(
@@ -170,6 +149,33 @@ def show_actions(catalog: Catalog, chosen: Sequence[records.Question]) -> None:
         st.switch_page("explorer/pages/figure.py", query_params={PANEL_PARAMETER: keys})
     if st.button("Delete", icon=":material/delete:", help="Move to the trash"):
         delete(catalog, "analysis", keys, f"{len(keys)} analyses" if keys[1:] else chosen[0].title)
+        st.rerun()
+
+
+def _offer_marks(catalog: Catalog, annotations: Mapping[str, Annotation]) -> None:
+    """A tag for all of the analyses with these keys, the archive, and the favourites."""
+    tag = st.text_input(
+        "Tag", key="new-tag", placeholder="tag", label_visibility="collapsed", width=140
+    )
+    if st.button("Add tag", icon=":material/sell:") and tag.strip():
+        try:
+            for key in annotations:
+                tags = (*annotations[key].tags, tag)
+                catalog.change_annotation("analysis", key, tags=tags)
+        except ValueError as error:
+            st.error(parts.sentence(error), icon=":material/error:")
+        else:
+            st.rerun()
+    archived = all(one.archived for one in annotations.values())
+    word = "Unarchive" if archived else "Archive"
+    if st.button(word, icon=":material/archive:", help="Listed only by archived == true"):
+        for key in annotations:
+            catalog.change_annotation("analysis", key, archived=not archived)
+        st.rerun()
+    starred = all(one.favourite for one in annotations.values())
+    if st.button("No favourite" if starred else "Favourite", icon=":material/star:"):
+        for key in annotations:
+            catalog.change_annotation("analysis", key, favourite=not starred)
         st.rerun()
 
 

@@ -91,8 +91,22 @@ def edit_annotation(catalog: Catalog, annotation: Annotation, title: str) -> Non
 
 
 def _show_form(catalog: Catalog, annotation: Annotation, title: str) -> None:
-    id, fields = annotation.id, dict[str, object]()
     st.caption(as_text(title, 200))
+    fields = _choose_fields(catalog, annotation, title)
+    if st.button("Save", type="primary", icon=":material/check:"):
+        changed = {n: value for n, value in fields.items() if value != getattr(annotation, n)}
+        try:
+            catalog.change_annotation(annotation.what, annotation.id, **changed)
+        except (ValueError, CatalogError) as error:
+            st.error(parts.sentence(error), icon=":material/error:")
+        else:
+            _close_form()
+            st.rerun()
+
+
+def _choose_fields(catalog: Catalog, annotation: Annotation, title: str) -> dict[str, object]:
+    """The fields of an annotation as they stand in the form."""
+    id, fields = annotation.id, dict[str, object]()
     if annotation.what == "analysis":
         name = st.text_input(
             "Name", annotation.name or "", placeholder=title, key=f"noted-name-{id}"
@@ -124,12 +138,4 @@ def _show_form(catalog: Catalog, annotation: Annotation, title: str) -> None:
         help=ARCHIVED_HELP[annotation.what],
         key=f"noted-archived-{id}",
     )
-    if st.button("Save", type="primary", icon=":material/check:"):
-        changed = {n: value for n, value in fields.items() if value != getattr(annotation, n)}
-        try:
-            catalog.change_annotation(annotation.what, id, **changed)
-        except (ValueError, CatalogError) as error:
-            st.error(parts.sentence(error), icon=":material/error:")
-        else:
-            _close_form()
-            st.rerun()
+    return fields

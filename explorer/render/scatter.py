@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import altair as alt
 
@@ -11,10 +12,12 @@ from explorer.render.drawing import Chart
 from explorer.render.marks.arrow import arrow_table
 from explorer.render.marks.colours import series_colours
 from explorer.render.marks.layers import layered_chart
+from explorer.render.marks.number_words import number_with_interval
 from explorer.render.marks.ticks import number_text
 
 MOST_NAMED = 25  # points that have their name beside them
 DIGITS = 4
+Rows: TypeAlias = list[dict[str, object]]  # of a chart
 
 
 @dataclass(frozen=True)
@@ -56,8 +59,7 @@ def draw_scatter(
     groups = list(dict.fromkeys(dot.group for dot in dots))
     colour = alt.Color(value=series_colours([""])[0])
     if groups != [""]:
-        scale = alt.Scale(domain=groups, range=series_colours(groups))
-        colour = alt.Color("group:N", title=None, scale=scale)
+        colour = _colours("group", groups)
     base = alt.Chart(arrow_table(rows))
     axes = {"x": _axis("x", x_title, look.log_x), "y": _axis("y", y_title, look.log_y)}
     tooltip = [
@@ -94,16 +96,8 @@ def _row(dot: NumberPair, look: ScatterLook) -> dict[str, object]:
         if not all(map(math.isfinite, ends)) or (log and number.low <= 0):
             ends = (number.value, number.value)
         row |= {name: number.value, f"{name}_low": ends[0], f"{name}_high": ends[1]}
-        row[f"{name}_words"] = number_words(number)
+        row[f"{name}_words"] = number_with_interval(number, DIGITS)
     return row
-
-
-def number_words(number: ResultNumber) -> str:
-    """A number, with its interval where it has one."""
-    text = number_text(number.value, DIGITS)
-    if math.isnan(number.low) or math.isnan(number.high):
-        return text
-    return f"{text} ({number_text(number.low, DIGITS)} to {number_text(number.high, DIGITS)})"
 
 
 def draw_parallel(
@@ -126,30 +120,14 @@ def draw_parallel(
     drawn = {title: c for title, c in columns.items() if any(map(math.isfinite, c))}
     if len(drawn) < 2:
         raise ValueError("choose at least two numbers that models have")
-    rows: list[dict[str, object]] = []
-    ends: list[dict[str, object]] = []
-    for place, (title, values) in enumerate(drawn.items()):
-        finite = [value for value in values if math.isfinite(value)]
-        log = look.log_y and min(finite) > 0
-        scaled = _shares(values, log)
-        for name, group, value, share in zip(names, groups, values, scaled, strict=True):
-            if math.isfinite(share):
-                words = number_text(value, DIGITS)
-                row = {"name": name, "group": group, "column": title, "place": place}
-                rows.append({**row, "share": share, "words": words})
-        for share, value in ((1.06, max(finite)), (-0.06, min(finite))):
-            ends.append({"column": title, "share": share, "words": number_text(value, DIGITS)})
     labels = list(dict.fromkeys(groups))
+    field, series = ("group", labels) if labels != [""] else ("name", list(names))
+    colour = _colours(field, series, legend=field == "group" or len(names) <= MOST_NAMED)
     hover = alt.selection_point(fields=["name"], on="pointerover", nearest=True, empty=True)
-    colour = alt.Color(
-        "group:N" if labels != [""] else "name:N",
-        title=None,
-        legend=alt.Legend() if len(names) <= MOST_NAMED or labels != [""] else None,
-        scale=alt.Scale(range=series_colours(labels if labels != [""] else list(names))),
-    )
     axis = alt.Axis(labelAngle=0, grid=True, labelExpr="split(datum.label, ': ')", labelPadding=22)
     x = alt.X("column:N", sort=list(drawn), title=None, axis=axis)
     y = alt.Y("share:Q", title=None, axis=None, scale=alt.Scale(domain=[-0.1, 1.1]))
+    rows, ends = _parallel_rows(drawn, names, groups, look.log_y)
     lines = alt.Chart(arrow_table(rows)).encode(
         x=x,
         y=y,
@@ -166,6 +144,30 @@ def draw_parallel(
     spots = lines.mark_point(size=45, filled=True).add_params(hover)
     texts = alt.Chart(arrow_table(ends)).mark_text().encode(x=x, y=y, text="words:N")
     return layered_chart([lines.mark_line(), spots, texts], look.width, look.height)
+
+
+def _colours(field: str, series: Sequence[str], legend: bool = True) -> alt.Color:
+    """The colour of each series by its name, the same in every chart."""
+    scale = alt.Scale(domain=list(series), range=series_colours(series))
+    return alt.Color(f"{field}:N", title=None, scale=scale, legend=alt.Legend() if legend else None)
+
+
+def _parallel_rows(
+    columns: Mapping[str, Sequence[float]], names: Sequence[str], groups: Sequence[str], log: bool
+) -> tuple[Rows, Rows]:
+    """A row for each number of each model, and one for each end of each column."""
+    rows: Rows = []
+    ends: Rows = []
+    for place, (title, values) in enumerate(columns.items()):
+        finite = [value for value in values if math.isfinite(value)]
+        shares = _shares(values, log and min(finite) > 0)
+        for name, group, value, share in zip(names, groups, values, shares, strict=True):
+            if math.isfinite(share):
+                row = {"name": name, "group": group, "column": title, "place": place}
+                rows.append({**row, "share": share, "words": number_text(value, DIGITS)})
+        for share, value in ((1.06, max(finite)), (-0.06, min(finite))):
+            ends.append({"column": title, "share": share, "words": number_text(value, DIGITS)})
+    return rows, ends
 
 
 def _shares(values: Sequence[float], log: bool) -> list[float]:

@@ -1,6 +1,5 @@
 """A question of a study in a report: pictures and numbers of its answers, where they come from."""
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -14,9 +13,9 @@ from explorer.figures.caption import panel_sentence
 from explorer.figures.panels import StoredPanel, on_one_scale, stored_panel
 from explorer.figures.recipe import FigurePanel, FigureStyle
 from explorer.kinds.look import PlaneLook, overlaid_look
-from explorer.kinds.numbers import ResultNumber, ResultNumbers
+from explorer.kinds.numbers import ResultNumbers
 from explorer.render.drawing import as_chart, as_relief, drawing_of
-from explorer.render.marks.ticks import number_text
+from explorer.render.marks.number_words import number_with_interval
 from explorer.render.relief3d.client import RenderError, renderer
 from store import Catalog
 
@@ -176,16 +175,9 @@ def _numbers(panels: Mapping[int, StoredPanel], models: int) -> tuple[NumberRow,
         panels[row].result.numbers if row in panels else {} for row in range(models)
     ]
     names = dict.fromkeys(name for numbers in by_model for name in numbers)
-    return tuple(
-        NumberRow(name.replace("_", " "), tuple(_number_text(n.get(name)) for n in by_model))
-        for name in names
-    )
-
-
-def _number_text(number: ResultNumber | None) -> str:
-    if number is None:
-        return ""
-    text = number_text(number.value, DIGITS)
-    if math.isnan(number.low) or math.isnan(number.high):
-        return text
-    return f"{text} ({number_text(number.low, DIGITS)} to {number_text(number.high, DIGITS)})"
+    rows = []
+    for name in names:
+        own = [numbers.get(name) for numbers in by_model]
+        texts = ["" if number is None else number_with_interval(number, DIGITS) for number in own]
+        rows.append(NumberRow(name.replace("_", " "), tuple(texts)))
+    return tuple(rows)
