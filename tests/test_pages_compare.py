@@ -11,6 +11,7 @@ from explorer.codec import to_json
 from explorer.kinds.surface import SURFACE, Surface, SurfaceSettings
 from explorer.pages import _panels as panels
 from explorer.pages import _pins as pins
+from explorer.pages._panel import panels_of
 from explorer.render.plane import DIFFERENCE_NAME, difference_of, draw_difference_of
 from store import Catalog, records
 from tests.app_test import AppTest
@@ -164,9 +165,7 @@ def test_rows_are_even(monkeypatch: pytest.MonkeyPatch, width: int, counts: tupl
 def test_planes_share_their_colours(folder: Path) -> None:
     """One scale: the limits are those of all values; else each has its own."""
     catalog = Catalog(folder)
-    chosen = panels.panels_of(
-        catalog, pins.readable_questions(catalog, [KEYS["low"], KEYS["high"]])
-    )
+    chosen = panels_of(catalog, pins.readable_questions(catalog, [KEYS["low"], KEYS["high"]]))
     shared = panels._looks(chosen, panels.Choices("contour", True, False), 400)
     assert [look.limits for look in shared] == [(0.0, 6.0)] * 2
     own = panels._looks(chosen, panels.Choices("contour", False, False), 400)
@@ -176,9 +175,7 @@ def test_planes_share_their_colours(folder: Path) -> None:
 def test_the_difference_of_two_planes_is_that_of_their_values(folder: Path) -> None:
     """High minus low, colours around 0; of equal planes there is none."""
     catalog = Catalog(folder)
-    low, high = panels.panels_of(
-        catalog, pins.readable_questions(catalog, [KEYS["low"], KEYS["high"]])
-    )
+    low, high = panels_of(catalog, pins.readable_questions(catalog, [KEYS["low"], KEYS["high"]]))
     difference = difference_of(high.result, low.result)
     x, y = SurfaceSettings(x_count=SIDE, y_count=SIDE).axes
     np.testing.assert_allclose(

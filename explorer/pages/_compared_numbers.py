@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 import streamlit as st
 
 from explorer.kinds.numbers import ResultNumber
-from explorer.pages._panels import Panel
+from explorer.pages._panel import Panel
 from explorer.render.marks.ticks import number_text
 
 VALUE_DIGITS = 4

@@ -1,16 +1,13 @@
 """The panels of the page Compare: answers of one kind beside or over each other, on one scale."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from explorer.ask import questions
 from explorer.ask.comparability import comparable_groups
 from explorer.ask.subject_names import subject_names
-from explorer.kinds import Kind, kind_named
 from explorer.kinds.look import (
     Look,
     PlaneLook,
@@ -20,15 +17,12 @@ from explorer.kinds.look import (
     spans_decades,
 )
 from explorer.pages import _charts as charts
-from explorer.pages._facts import distinguishing_text, distinguishing_words
-from explorer.pages._links import Subjects, analysis_name, links_of
+from explorer.pages._facts import distinguishing_text
+from explorer.pages._panel import LABEL_LETTERS, Panel
 from explorer.pages._text import as_text
 from explorer.render.relief3d.client import RenderError, renderer
-from explorer.wording import printable
-from store import Catalog, records
 
 if TYPE_CHECKING:
-    from explorer.kinds.result import Result
     from explorer.render.drawing import Drawing
 
 VIEWS = {"Contour": "contour", "3-D": "relief"}  # of planes: on screen, and in a look
@@ -36,58 +30,7 @@ GAP, PLANE_AXES = 24, 180  # px between columns, and of a plane's axis and colou
 MOST_PLANE = 480  # px
 MOST_ACROSS = 3  # panels in a row
 LEAST_PANEL = 330  # px: of a narrower one the axis, colours and their words leave no plot
-LABEL_LETTERS = 160
 RELIEF_SHARE = 0.85  # height of a view to turn over its width
-
-
-@dataclass(frozen=True)
-class Panel:
-    """A pinned answer and what it is called here."""
-
-    catalog: Catalog
-    question: records.Question
-    label: str
-
-    @property
-    def kind(self) -> Kind:
-        """The kind of analysis."""
-        return kind_named(self.question.kind)
-
-    @cached_property
-    def result(self) -> "Result":
-        """The answer, as far as it is stored."""
-        return questions.result_of(self.catalog, self.question)
-
-    @property
-    def progress(self) -> str:
-        """How much of it is computed; empty of a whole answer."""
-        question = self.question
-        if question.status == "complete":
-            return ""
-        return self.kind.count_text(question.units_done, question.units)
-
-    @property
-    def is_plane(self) -> bool:
-        """Whether it can be seen from above or in relief."""
-        return issubclass(self.kind.look, PlaneLook)
-
-    @property
-    def is_plane_of_losses(self) -> bool:
-        """Whether it has a difference to another, point by point."""
-        from explorer.render.plane import is_plane_of_losses
-
-        return is_plane_of_losses(self.result)
-
-    def draw(self, look: Look) -> "Drawing":
-        """Its picture.
-
-        Raises:
-            ValueError: the look asks for what it has not.
-        """
-        from explorer.render.drawing import drawing_of
-
-        names = subject_names(self.catalog, self.question)
-        return drawing_of(self.kind, self.result, look, names)
 
 
 @dataclass(frozen=True)
@@ -97,29 +40,6 @@ class Choices:
     view: str  # of planes, as in a look
     shared: bool  # one scale of values for all panels of a kind
     linked: bool  # one camera for all views to turn
-
-
-def panels_of(catalog: Catalog, pinned: Sequence[records.Question]) -> list[Panel]:
-    """The answers by labels that tell them apart; one whose model is damaged is left out."""
-    subjects = Subjects(catalog)
-    noted = catalog.annotations("analysis", [question.key for question in pinned])
-    labels = {
-        key: printable(analysis_name(link, noted[key]), LABEL_LETTERS)
-        for key, link in links_of(pinned, subjects).items()
-    }
-    questions = [question for question in pinned if question.key in labels]
-    labels = _told_apart(labels, {q.key: distinguishing_words(q) for q in questions})
-    labels = _told_apart(labels, {question.key: question.key[:6] for question in questions})
-    return [Panel(catalog, question, labels[question.key]) for question in questions]
-
-
-def _told_apart(labels: Mapping[str, str], words: Mapping[str, str]) -> dict[str, str]:
-    """The labels; of several that are equal each with words of its own."""
-    several = {label for label in labels.values() if [*labels.values()].count(label) > 1}
-    return {
-        key: f"{label} ({words[key]})" if label in several else label
-        for key, label in labels.items()
-    }
 
 
 def show_kind(panels: Sequence[Panel], choices: Choices) -> None:

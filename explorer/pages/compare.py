@@ -12,7 +12,7 @@ from explorer.pages import _parts as parts
 from explorer.pages import _pins as pins
 from explorer.pages._compared_numbers import show_numbers
 from explorer.pages._links import Subjects, link_to, show_link
-from explorer.pages._panels import Panel
+from explorer.pages._panel import LABEL_LETTERS, Panel, panels_of
 from explorer.pages._text import as_text
 from explorer.wording import counted
 from store import Catalog
@@ -30,7 +30,7 @@ def chosen_panels(catalog: Catalog) -> list[Panel]:
     wanted = [key for key in named if key][: pins.MOST_PANELS]
     if len(named) > pins.MOST_PANELS:
         st.warning(f"The address names {len(named)} analyses: the first {len(wanted)} are shown.")
-    panels = panels_.panels_of(catalog, pins.readable_questions(catalog, wanted))
+    panels = panels_of(catalog, pins.readable_questions(catalog, wanted))
     if missing := len(wanted) - len(panels):
         verb = "is" if missing == 1 else "are"
         st.warning(
@@ -53,7 +53,7 @@ def show_list(catalog: Catalog, panels: Sequence[Panel]) -> None:
                 horizontal=True,
                 vertical_alignment="center",
             ):
-                show_link(link, as_text(panel.label, panels_.LABEL_LETTERS))
+                show_link(link, as_text(panel.label, LABEL_LETTERS))
                 if st.button(
                     "",
                     key=f"out-{panel.question.key}",
@@ -130,14 +130,14 @@ def show_hindrances(baseline: Panel, others: Mapping[str, Hindrances]) -> None:
     for label, reasons in others.items():
         if reasons.of_numbers:
             st.warning(
-                f"{as_text(label, panels_.LABEL_LETTERS)} is not comparable with "
-                f"{as_text(baseline.label, panels_.LABEL_LETTERS)}: "
+                f"{as_text(label, LABEL_LETTERS)} is not comparable with "
+                f"{as_text(baseline.label, LABEL_LETTERS)}: "
                 f"{as_text(', '.join(reasons.of_numbers), 300)}.",
                 icon=":material/difference:",
             )
         elif reasons.remarks:
             words = as_text(", ".join(reasons.remarks), 300)
-            st.caption(f"{as_text(label, panels_.LABEL_LETTERS)}: {words}.")
+            st.caption(f"{as_text(label, LABEL_LETTERS)}: {words}.")
 
 
 def show_differences(
@@ -147,7 +147,7 @@ def show_differences(
     planes = [panel for panel in panels if panel.is_plane_of_losses and panel is not baseline]
     if not baseline.is_plane_of_losses or not planes:
         return
-    name = as_text(baseline.label, panels_.LABEL_LETTERS)
+    name = as_text(baseline.label, LABEL_LETTERS)
     st.subheader(f"Difference from {name}", anchor=False)
     across = panels_.panels_across(len(planes))
     for first in range(0, len(planes), across):
@@ -157,7 +157,7 @@ def show_differences(
 
 
 def _show_difference(panel: Panel, baseline: Panel, reasons: str, across: int) -> None:
-    st.markdown(f"**{as_text(panel.label, panels_.LABEL_LETTERS)}**")
+    st.markdown(f"**{as_text(panel.label, LABEL_LETTERS)}**")
     if reasons:
         st.caption(f"No difference point by point: {as_text(reasons, 300)}.")
         return
