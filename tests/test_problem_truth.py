@@ -25,6 +25,7 @@ from explorer.analysis.model.batch_coupling import MOST, examples_of, why_couple
 from explorer.analysis.model.checkpoints import fitted_tensors
 from explorer.analysis.model.problem_check import unwrap_model
 from explorer.analysis.model.problems import LoadedProblem
+from explorer.analysis.model.repeatability import check_repeatable
 from explorer.analysis.objective import device_examples, reading, reading_progress, user_errors
 from explorer.analysis.objective.batches import count_examples, map_tensors
 from explorer.analysis.objective.dataset import DataError, Examples
@@ -585,7 +586,7 @@ class Remembers(nn.Module):
 def test_a_model_with_memory_is_told_what_it_keeps() -> None:
     problem = made(model=Remembers())
     with pytest.raises(ProblemError, match="the model keeps 'hidden' from call to call"):
-        problem_trial.check_repeatable(objective(problem), 0.1, loaded(problem))
+        check_repeatable(objective(problem), 0.1, loaded(problem))
 
 
 def test_what_counts_its_calls_is_not_told_to_draw_random_numbers() -> None:
@@ -597,7 +598,7 @@ def test_what_counts_its_calls_is_not_told_to_draw_random_numbers() -> None:
 
     problem = made(loss=counted)
     with pytest.raises(ProblemError, match="uses what changes from call to call"):
-        problem_trial.check_repeatable(objective(problem), 0.1, loaded(problem))
+        check_repeatable(objective(problem), 0.1, loaded(problem))
 
 
 # Our own advice -------------------------------------------------------------------------------

@@ -17,7 +17,6 @@ from explorer.analysis.model.fresh_model import check_as_made_anew, one_example_
 from explorer.analysis.model.loss_advice import loss_advice
 from explorer.analysis.model.pair_checks import counts_nothing
 from explorer.analysis.model.problem_trial import (
-    check_repeatable,
     check_uncoupled,
     few_examples,
     protect_splits,
@@ -25,6 +24,7 @@ from explorer.analysis.model.problem_trial import (
     without_gradient,
 )
 from explorer.analysis.model.problems import LoadedProblem
+from explorer.analysis.model.repeatability import check_repeatable
 from explorer.analysis.model.stored_tensors import count_not_finite, store_point, tensor_table
 from explorer.analysis.objective.moved_parameters import why_all_move
 from explorer.analysis.objective.named_tensors import Tensors, content_hash
