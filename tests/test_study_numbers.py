@@ -10,6 +10,7 @@ from scipy.stats import kendalltau
 from explorer.ask.study import Study, StudyQuestion, add_study, settings_to_keep, study_model
 from explorer.ask.study_cells import cells
 from explorer.ask.study_quantities import (
+    Quantity,
     groupings_of,
     quantities_of,
     rank_correlation,
@@ -18,11 +19,13 @@ from explorer.ask.study_quantities import (
 from explorer.kinds.line import LINE, LineSettings
 from explorer.kinds.numbers import NumberPair, ResultNumber
 from explorer.pages import _running
+from explorer.pages import _study_numbers as numbers_page
 from explorer.render.drawing import as_chart
 from explorer.render.marks.colours import series_colours
 from explorer.render.scatter import ScatterLook, draw_parallel, draw_scatter, drawable
 from explorer.supervisor.result_numbers import NumbersKeeper
 from store import Catalog
+from tests.app_test import AppTest
 from tests.filling import add_answer, add_tiny, new_catalog
 from tests.screen import charts, fine, opened, texts
 
@@ -155,6 +158,20 @@ def test_parallel_lines_run_from_the_least_to_the_largest() -> None:
         draw_parallel({"one": [1.0]}, ["a"], [""], ScatterLook())
 
 
+def test_both_numbers_of_a_group_are_of_the_same_models() -> None:
+    """A model without one of them, or with NaN there, counts in neither."""
+    x = Quantity("x", (ResultNumber(1.0), ResultNumber(5.0), ResultNumber(9.0)))
+    y = Quantity("y", (ResultNumber(2.0), ResultNumber(math.nan), None))
+    (pair,) = numbers_page._pairs(x, y, ["a", "b", "c"], ["g"] * 3, "range")
+    assert (pair.x.value, pair.y.value) == (1.0, 2.0)
+
+
+def alternative_text(app: AppTest) -> str:
+    """What the page's chart is for those who do not see it."""
+    (chart,) = app.get("vega_lite_chart")
+    return str(chart.proto.alt)
+
+
 def test_the_page_draws_both(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """By address alone: the scatter with its correlation, also of groups; the parallel lines."""
     monkeypatch.setenv("EXPLORER_CATALOG", str(folder))
@@ -163,6 +180,7 @@ def test_the_page_draws_both(folder: Path, monkeypatch: pytest.MonkeyPatch) -> N
     group = "name without its last number"
     app = fine(opened(STUDY_PAGE, study="seeds", view="Scatter", group=group, summary="range"))
     assert "2 groups: too few" in " ".join(texts(app, "caption"))
+    assert alternative_text(app).endswith(" of 2 groups")
     app = fine(opened(STUDY_PAGE, study="seeds", view="Parallel"))
-    assert charts(app) == 1
+    assert charts(app) == 1 and alternative_text(app).endswith(" of 5 models")
     _running.stop_apps()

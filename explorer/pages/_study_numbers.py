@@ -61,7 +61,8 @@ def show_scatter(matrix: Matrix, all_cells: Sequence[Cell]) -> None:
     except ValueError as error:
         st.info(as_text(f"{error}.", 200))
         return
-    charts.show_chart(chart, f"{y} against {x} of {counted(len(dots), 'models')}")
+    what = "model" if summary == EACH_MODEL else "group"
+    charts.show_chart(chart, f"{y} against {x} of {counted(len(dots), what)}")
     _explain(pairs, dots_left_out=len(pairs) - len(dots), summary=summary)
     _offer_figure("scatter", draw, all_cells)
 
@@ -89,7 +90,7 @@ def show_parallel(matrix: Matrix, all_cells: Sequence[Cell]) -> None:
     except ValueError as error:
         st.info(as_text(f"{error}.", 200))
         return
-    charts.show_chart(chart, f"{', '.join(chosen)} of {counted(len(matrix.labels), 'models')}")
+    charts.show_chart(chart, f"{', '.join(chosen)} of {counted(len(matrix.labels), 'model')}")
     st.caption("Each number runs from its least, below, to its largest.")
     _offer_figure("parallel", draw, all_cells)
 
@@ -134,7 +135,7 @@ def _choose_groups(matrix: Matrix, summaries: bool = True) -> tuple[list[str], s
 def _pairs(
     x: Quantity, y: Quantity, labels: Sequence[str], groups: Sequence[str], summary: str
 ) -> list[NumberPair]:
-    """Name, group and both numbers of each model that has both, or of each group."""
+    """Name, group and both numbers of each model that has both, or of each group of such."""
     both = [
         NumberPair(label, group, first, second)
         for label, group, first, second in zip(labels, groups, x.numbers, y.numbers, strict=True)
@@ -142,15 +143,21 @@ def _pairs(
     ]
     if summary == EACH_MODEL:
         return both
-    words = [pair.group for pair in both]
-    across = summarised([pair.x for pair in both], words, summary)
-    along = summarised([pair.y for pair in both], words, summary)
-    return [NumberPair(word, word, across[word], along[word]) for word in across if word in along]
+    finite = _finite(both)  # a group's two numbers are of the same models
+    words = [pair.group for pair in finite]
+    across = summarised([pair.x for pair in finite], words, summary)
+    along = summarised([pair.y for pair in finite], words, summary)
+    return [NumberPair(word, word, across[word], along[word]) for word in across]
+
+
+def _finite(pairs: Sequence[NumberPair]) -> list[NumberPair]:
+    """Those of which both numbers are finite."""
+    return [p for p in pairs if math.isfinite(p.x.value) and math.isfinite(p.y.value)]
 
 
 def _explain(pairs: Sequence[NumberPair], dots_left_out: int, summary: str) -> None:
     """How the two numbers go together, what the bars are, and what has no place."""
-    finite = [p for p in pairs if math.isfinite(p.x.value) and math.isfinite(p.y.value)]
+    finite = _finite(pairs)
     tau = rank_correlation([p.x.value for p in finite], [p.y.value for p in finite])
     what = "model" if summary == EACH_MODEL else "group"
     parts = []
