@@ -89,3 +89,11 @@ def rows(chart: Any, style: str) -> list[dict[str, Any]]:
         v["data"]["name"] for view in views for v in view["layer"] if v["mark"]["style"] == style
     ]
     return [row for name in names for row in spec["datasets"][name]]
+
+
+def side_by_side(charts: Sequence[Chart], columns: int = 2) -> alt.ConcatChart:
+    """The charts as panels of one figure, each with its own scales and legends."""
+    channels = ("color", "shape", "stroke", "opacity", "strokeWidth", "strokeDash", "fill")
+    concatenated = alt.ConcatChart(concat=list(charts), columns=min(columns, len(charts)))
+    concatenated.resolve = alt.Resolve(scale=dict.fromkeys(channels, "independent"))
+    return concatenated

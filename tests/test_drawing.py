@@ -23,7 +23,7 @@ from explorer.kinds.surface import Surface, SurfaceLook
 from explorer.render import surface as surface_drawing
 from explorer.render.drawing import Chart, drawing_of
 from explorer.render.export.composed import save_drawing
-from explorer.render.export.figure import save_figure, side_by_side
+from explorer.render.export.figure import save_figure
 from explorer.render.export.figure_width import fit_width
 from explorer.render.export.fonts import SANS
 from explorer.render.export.paper_style import paper_spec
@@ -33,6 +33,7 @@ from explorer.render.export.views import whole_spec
 from explorer.render.relief3d.relief import Relief
 from explorer.render.theme import theme_config
 from store import Catalog
+from tests.drawing import side_by_side
 from tests.tiny import ROOT
 
 NAMES = [kind.name for kind in KINDS]

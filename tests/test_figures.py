@@ -17,7 +17,7 @@ from explorer.figures.caption import caption, sources
 from explorer.figures.files import MAKERS, overlay_files
 from explorer.figures.making import figure_file, figure_page
 from explorer.figures.recipe import FIGURE, FigurePanel, FigureStyle, Recipe
-from explorer.figures.widths import VENUES, venue_named
+from explorer.figures.widths import VENUES
 from explorer.kinds import KINDS
 from explorer.kinds.line import LINE, LineSettings
 from explorer.kinds.setting import setting_fields
@@ -252,10 +252,9 @@ def test_venues_have_widths_and_sources() -> None:
     """Names are each there once, columns are no wider than pages."""
     assert len({venue.name for venue in VENUES}) == len(VENUES)
     assert all(1 < venue.column <= venue.full < 8 and venue.source for venue in VENUES)
-    assert venue_named("ICML").column == 3.25
-    assert venue_named("Nature").full * 25.4 == pytest.approx(183)
-    with pytest.raises(ValueError, match="there is no venue 'X'"):
-        venue_named("X")
+    by_name = {venue.name: venue for venue in VENUES}
+    assert by_name["ICML"].column == 3.25
+    assert by_name["Nature"].full * 25.4 == pytest.approx(183)
 
 
 def test_the_page_makes_keeps_and_shows_a_figure(folder: Path, catalog: Catalog) -> None:

@@ -14,12 +14,12 @@ from explorer.kinds.grid import axis_values
 from explorer.kinds.line import Line
 from explorer.kinds.surface import Surface
 from explorer.render.export.composed import composed_still
-from explorer.render.export.figure import save_figure, side_by_side
+from explorer.render.export.figure import save_figure
 from explorer.render.export.fonts import SERIF, font_families
 from explorer.render.export.table import point_rows
 from explorer.render.export.views import static_spec
 from explorer.render.relief3d.height import HeightField
-from tests.drawing import drawn_line, drawn_surface
+from tests.drawing import drawn_line, drawn_surface, side_by_side
 
 poppler = pytest.mark.skipif(shutil.which("pdffonts") is None, reason="poppler-utils is missing")
 

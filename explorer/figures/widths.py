@@ -37,16 +37,3 @@ VENUES = (
     _single("A4 page", 6.27, "A4, 210 mm wide, with margins of 1 in"),
     _single("Beamer 16:9", 5.04, "beamer, aspectratio=169: 160 mm wide with margins of 16 mm"),
 )
-
-
-def venue_named(name: str) -> Venue:
-    """The venue of that name.
-
-    Raises:
-        ValueError: there is none; the message lists them.
-    """
-    for venue in VENUES:
-        if venue.name == name:
-            return venue
-    names = ", ".join(venue.name for venue in VENUES)
-    raise ValueError(f"there is no venue {name!r}; there are {names}")

@@ -5,8 +5,6 @@ import pandas  # noqa: F401 - whole before altair looks at it: another thread ma
 # isort: split
 from collections.abc import Sequence
 
-import altair as alt
-
 from explorer.kinds.provenance import Provenance
 from explorer.render.drawing import Chart
 from explorer.render.export.figure_width import fit_width
@@ -54,17 +52,3 @@ def require_figure(format: str, width_inches: float, dpi: int) -> None:
         raise ValueError(f"width must be from 0.5 to 50 inches, got {width_inches}")
     if not 30 <= dpi <= 2400:
         raise ValueError(f"dpi must be from 30 to 2400, got {dpi}")
-
-
-def side_by_side(charts: Sequence[Chart], columns: int = 2) -> alt.ConcatChart:
-    """The charts as panels of one figure, each with its own scales and legends.
-
-    Raises:
-        ValueError: no chart.
-    """
-    if not charts:
-        raise ValueError("a figure needs at least one chart, got none")
-    channels = ("color", "shape", "stroke", "opacity", "strokeWidth", "strokeDash", "fill")
-    concatenated = alt.ConcatChart(concat=list(charts), columns=min(columns, len(charts)))
-    concatenated.resolve = alt.Resolve(scale=dict.fromkeys(channels, "independent"))
-    return concatenated
