@@ -122,8 +122,9 @@ def test_the_command_writes_it_and_never_over_a_file(folder: Path, tmp_path: Pat
     assert file.read_text(encoding="utf-8") == page(folder)
     assert main([*command, str(file)]) == 1
     assert main([*command, str(tmp_path / "sweep.pdf")]) == 1
+    assert main([*command[:-1], "no such study", str(file)]) == 1  # refused before the work
     said = capsys.readouterr().err
-    assert "sweep.html" in said and "must end in .html" in said
+    assert said.count(f"{file} exists already") == 2 and "must end in .html" in said
 
 
 def test_a_study_that_is_too_large_is_refused(folder: Path, monkeypatch) -> None:
