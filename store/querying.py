@@ -14,7 +14,12 @@ from store.records import QueryRows, Table
 _ROWS_AT_ONCE = 1000  # that are held
 # A query opens no file, loads nothing and cannot change these. Without the first it could write
 # over the database itself, its log and what lies in its `.tmp`, which DuckDB 2.0.0 leaves open.
-_LOCKS = ("SET disabled_filesystems = 'LocalFileSystem'", "SET lock_configuration = true")
+# Where Python has no script, as under `python -c`, a long query's progress would stand in its rows.
+_LOCKS = (
+    "SET enable_progress_bar = false",
+    "SET disabled_filesystems = 'LocalFileSystem'",
+    "SET lock_configuration = true",
+)
 _READING = {  # PIVOT is two statements
     duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN, duckdb.StatementType.MULTI
 }  # fmt: skip

@@ -379,6 +379,7 @@ from explorer.analysis.objective.objective import Objective
 from explorer.kinds.objective_settings import ObjectiveSettings
 from explorer.problem import Problem, squared_error
 
+torch.set_num_threads = lambda count: None  # one: each needs address space of its own
 torch.manual_seed(0)
 model = torch.nn.Sequential(torch.nn.Linear(16, 4096), torch.nn.ReLU(), torch.nn.Linear(4096, 1))
 data = {"train": (torch.randn(4096, 16), torch.randn(4096, 1))}
