@@ -254,6 +254,16 @@ def test_kinds_stand_side_by_side(kinds: list[Kind], catalog: Catalog, folder: P
 
 
 @every_kind
+def test_an_answer_comes_down_to_the_numbers_that_its_kind_names(
+    catalog: Catalog, kind: Kind
+) -> None:
+    """No number of a result is without its name in the kind, which is what tooltips know."""
+    names = set(questions.result_of(catalog, question_of(catalog, kind)).numbers)
+    assert names
+    assert names <= set(kind.numbers)
+
+
+@every_kind
 def test_exports_load(kind: Kind, catalog: Catalog) -> None:
     """CSV and Parquet hold the same rows, which are the result's; each says what it is of."""
     question = question_of(catalog, kind)

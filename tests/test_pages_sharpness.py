@@ -58,7 +58,8 @@ def test_a_stored_answer_is_shown_at_once(folder: Path) -> None:
     assert charts(app) == 3
     (shown,) = app.dataframe
     columns = list(shown.value.columns)
-    assert columns == ["Measure", "run", "Invariant"]
+    assert columns == ["Measure", "run", "Invariant", "Definition"]
+    assert all("(" in definition for definition in shown.value["Definition"])  # with its source
     values = dict(zip(shown.value["Measure"], shown.value["run"], strict=True))
     assert len(values) == 29
     assert values["Keskar box"].startswith("≥ ")

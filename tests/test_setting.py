@@ -18,6 +18,7 @@ from explorer.kinds.setting import (
     Settings,
     setting_fields,
 )
+from explorer.pages._terms import cited
 from tests.app_test import AppTest
 
 DESCRIBED = [(kind, described) for kind in KINDS for described in setting_fields(kind.settings)]
@@ -208,7 +209,7 @@ def test_a_form_shows_what_the_description_says(kind: Kind) -> None:
             continue
         widget = widgets[described.name]
         assert widget.label == setting.label
-        assert (widget.help or "").startswith(setting.help)
+        assert (widget.help or "").startswith(cited(setting.help))
         default = list(described.default) if described.several else described.default
         assert widget.value == default
         if described.type in (int, float) and not described.several:

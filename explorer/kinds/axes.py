@@ -15,9 +15,11 @@ def points_along(axis: str) -> Setting:
     return Setting(f"Points along {axis}", help, least=2, most=MOST_POINTS, short="Points", step=10)
 
 
-def axis_end(label: str) -> Setting:
+def axis_end(
+    label: str, help: str = "An end of the axis; 0 is the model, 1 a whole direction from it."
+) -> Setting:
     """An end of an axis."""
-    return Setting(label, least=-LARGEST_COORDINATE, most=LARGEST_COORDINATE)
+    return Setting(label, help, least=-LARGEST_COORDINATE, most=LARGEST_COORDINATE)
 
 
 PointsAlongX = Annotated[int, points_along("x")]

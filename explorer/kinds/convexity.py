@@ -156,6 +156,7 @@ CONVEXITY = Kind(
     result=Convexity,
     facts=ConvexityFacts,
     version=1,
+    numbers=("convex_share", "median_ratio", "largest_ratio"),
     columns=("i", "j", "x", "y", "ratio"),
     answer="explorer.analysis.convexity:answer",
     look=ConvexityLook,

@@ -73,6 +73,7 @@ CRITICAL = Kind(
     result=Critical,
     facts=AnswerFacts,
     version=1,
+    numbers=("critical_points", "levels", "lowest_loss", "highest_loss"),
     columns=("snapshot", "copy", "loss", "ended"),
     answer="explorer.analysis.critical:answer",
     look=CriticalLook,

@@ -41,9 +41,9 @@ class CriticalSettings(OfRuns, CurvatureSettings):
         str,
         Setting(
             "Method",
-            "newton_mr: Newton steps by MINRES, drawn to saddles as much as to minima; "
-            "gradient_norm: L-BFGS on half the squared norm of the gradient. Neither samples "
-            "critical points evenly.",
+            "newton_mr: Newton steps by MINRES (Roosta et al. 2018), drawn to saddles as much as "
+            "to minima; gradient_norm: L-BFGS on half the squared norm of the gradient (Frye et "
+            "al. 2019). Neither samples critical points evenly.",
             choices=METHODS,
         ),
     ] = "newton_mr"
@@ -106,7 +106,10 @@ class CriticalSettings(OfRuns, CurvatureSettings):
     room: SearchSteps = 300
     probes: Annotated[
         int,
-        probe_count("Random vectors that estimate the index where the matrix is not small."),
+        probe_count(
+            "Random vectors that estimate the index where the matrix is not small (Ubaru et al. "
+            "2017)."
+        ),
     ] = 10
     seed: Seed = 0
 

@@ -23,7 +23,7 @@ SearchSteps = Annotated[
     int,
     Setting(
         "Search steps",
-        "Of Lanczos for an eigenvalue, at most; as many vectors are held.",
+        "Of Lanczos for an eigenvalue (Golub and Van Loan), at most; as many vectors are held.",
         least=10,
         most=2000,
         unit="steps",

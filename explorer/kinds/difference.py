@@ -124,6 +124,7 @@ DIFFERENCE = Kind(
     result=Difference,
     facts=ChordFacts,
     version=1,
+    numbers=("difference", "distance"),
     columns=("i", "x", "difference"),
     answer="explorer.analysis.difference:answer",
     look=DifferenceLook,

@@ -16,6 +16,7 @@ from explorer.kinds.numbers import ResultNumber, ResultNumbers
 from explorer.kinds.piece import Piece, partial_answer
 from explorer.kinds.statistics import Interval, loss_interval
 
+ENDS_HELP = "An end of the axis; 0 is the first point, 1 the second."
 ROUNDING = 1e-6  # of the range of losses: a smaller rise is rounding
 
 
@@ -26,8 +27,8 @@ class InterpolationSettings(OnLine):
     Frozen running statistics are interpolated too, and beyond an end stay its own.
     """
 
-    x_min: Annotated[float, axis_end("a from")] = -0.25
-    x_max: Annotated[float, axis_end("a to")] = 1.25
+    x_min: Annotated[float, axis_end("a from", ENDS_HELP)] = -0.25
+    x_max: Annotated[float, axis_end("a to", ENDS_HELP)] = 1.25
     x_count: Annotated[int, points_along("the line")] = 61
 
 
@@ -173,6 +174,7 @@ INTERPOLATION = Kind(
     result=Interpolation,
     facts=ChordFacts,
     version=1,
+    numbers=("barrier", "rise_above_mean", "error_rise", "saddle", "largest_rise", "distance"),
     columns=("i", "x", "loss"),
     answer="explorer.analysis.interpolation:answer",
     look=InterpolationLook,

@@ -21,6 +21,7 @@ class Kind:
     result: type[Result]
     facts: type[AnswerFacts]  # what an answer says of itself
     version: int  # raise it when the same question gets another answer
+    numbers: tuple[str, ...]  # that its answers come down to; `terms.TERMS` says what each is
     columns: tuple[str, ...]  # that each row has beside its unit, whoever has computed it
     answer: str  # "module:function", torch
     look: type[Look]  # how the result is drawn

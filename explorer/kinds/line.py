@@ -215,6 +215,7 @@ LINE = Kind(
     result=Line,
     facts=LineFacts,
     version=2,
+    numbers=("lowest_loss", "highest_loss", "loss", "slope", "eigenvalue"),
     columns=("k", "i", "x", "loss"),
     answer="explorer.analysis.line:answer",
     look=LineLook,

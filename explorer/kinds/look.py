@@ -105,7 +105,15 @@ class PlaneLook(Look):
             open_ended=True,
         ),
     ] = 0.0
-    colour_map: Annotated[str, Setting("Colours", choices=COLOUR_MAPS)] = COLOUR_MAPS[0]
+    colour_map: Annotated[
+        str,
+        Setting(
+            "Colours",
+            "Even in lightness for the colour-blind too; coolwarm (Moreland 2009) and vik (Crameri "
+            "2018) diverge.",
+            choices=COLOUR_MAPS,
+        ),
+    ] = COLOUR_MAPS[0]
     levels: ContourLines = 12
     width: PlotWidth = 440
     limits: Annotated[

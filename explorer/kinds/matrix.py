@@ -52,11 +52,12 @@ class SpectrumSettings(CurvatureSettings):
         str,
         Setting(
             "Matrix",
-            "gauss_newton: J' H J, with H the second derivatives of the loss by the outputs; "
+            "gauss_newton (Martens 2020): J' H J, with H the second derivatives of the loss by the "
+            "outputs; "
             "empirical_fisher: mean of the outer products of each example's gradient; fisher: the "
             "same with labels that the model draws from its own prediction; scaled_hessian: each "
             "entry times the sizes of both its weights, which rescalings of a ReLU network do not "
-            "change.",
+            "change (Dinh et al. 2017).",
             choices=MATRICES,
         ),
     ] = "hessian"
@@ -77,13 +78,13 @@ class SpectrumSettings(CurvatureSettings):
     room: SearchSteps = 300
     probes: Annotated[
         int,
-        probe_count("Random vectors of the density and the traces.", least=0),
+        probe_count("Random vectors of density (Ghorbani et al. 2019) and traces.", least=0),
     ] = 10
     steps: Annotated[
         int,
         Setting(
             "Steps each",
-            "Of Lanczos: products with the matrix for each probe.",
+            "Of Lanczos: products with the matrix for each probe (Ubaru et al. 2017).",
             least=5,
             most=MOST_STEPS,
             unit="steps",
@@ -94,7 +95,7 @@ class SpectrumSettings(CurvatureSettings):
         int,
         Setting(
             "XTrace",
-            "Products for the trace alone; 0: it is from the probes.",
+            "Products for the trace alone (Epperly et al. 2024); 0: it is from the probes.",
             least=0,
             most=2000,
             unit="products",

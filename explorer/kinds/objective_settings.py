@@ -76,8 +76,8 @@ class ObjectiveSettings(Settings):
         str,
         Setting(
             "BatchNorm",
-            "frozen: the model's running statistics; recalibrated: recomputed at every point; "
-            "batch: each batch by its own statistics.",
+            "frozen: the model's running statistics; recalibrated: recomputed at every point "
+            "(Izmailov et al. 2018); batch: each batch by its own statistics.",
             choices=BATCHNORM_POLICIES,
             sources={"recalibrated": "izmailov2018"},
         ),

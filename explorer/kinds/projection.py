@@ -100,6 +100,7 @@ PROJECTION = Kind(
     result=Projection,
     facts=ProjectionFacts,
     version=1,
+    numbers=("lowest_loss", "highest_loss", "farthest_beside"),
     columns=("x", "y", "out", "loss"),
     answer="explorer.analysis.projection:answer",
     look=ProjectionLook,

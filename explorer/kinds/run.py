@@ -48,8 +48,8 @@ class RunSettings(OnGrid, OfRuns, ObjectiveSettings):
         str,
         Setting(
             "Components of",
-            "together: of all snapshots of all runs; first: of the model's own run, on whose plane "
-            "the others are projected.",
+            "Principal components (Li et al. 2018), together: of all snapshots of all runs; first: "
+            "of the model's own run, on whose plane the others are projected.",
             choices=RUN_PLANES,
         ),
     ] = "together"
@@ -199,6 +199,7 @@ RUN = Kind(
     result=Run,
     facts=PlaneOfRunFacts,
     version=1,
+    numbers=("lowest_loss", "highest_loss", "loss", "explained"),
     columns=("i", "j", "x", "y", "loss"),
     answer="explorer.analysis.run:answer",
     look=RunLook,

@@ -65,6 +65,7 @@ SHARPNESS = Kind(
     result=Sharpness,
     facts=SharpnessFacts,
     version=2,  # 1 had two measures less
+    numbers=tuple(MEASURE_PLACES),
     columns=("role", "i", "why", "at", "value", "low", "high"),
     answer="explorer.analysis.sharpness:answer",
     look=SharpnessLook,

@@ -28,26 +28,57 @@ class SharpnessSettings(CurvatureSettings):
 
     box: Annotated[
         float,
-        length("Keskar's box", "A share of abs(w) + 1; a second measure has half of it."),
+        length(
+            "Keskar's box",
+            "A share of abs(w) + 1 (Keskar et al. 2017); a second measure has half of it.",
+        ),
     ] = 1e-3
-    rho: Annotated[float, length("SAM's rho", "Also that of m-sharpness.")] = 0.05
+    rho: Annotated[
+        float,
+        length(
+            "SAM's rho",
+            "Length of the step up the gradient; also of m-sharpness (Foret et al. 2021).",
+        ),
+    ] = 0.05
     batch_examples: Annotated[
         int,
-        Setting("m", "Examples a batch of m-sharpness.", least=1, most=1_000_000, unit="examples"),
+        Setting(
+            "m",
+            "Examples a batch of m-sharpness (Foret et al. 2021).",
+            least=1,
+            most=1_000_000,
+            unit="examples",
+        ),
     ] = 128
     adaptive_rho: Annotated[
         float,
-        length("ASAM's rho", "In coordinates scaled by abs(w) + eta."),
+        length("ASAM's rho", "In coordinates scaled by abs(w) + eta (Kwon et al. 2021)."),
     ] = 0.5
     eta: Annotated[
         float,
-        Setting("ASAM's eta", "A second measure has eta 0.", least=0, most=LARGEST),
+        Setting(
+            "ASAM's eta",
+            "Added to abs(w) (Kwon et al. 2021); a second measure has eta 0.",
+            least=0,
+            most=LARGEST,
+        ),
     ] = 0.01
-    max_rho: Annotated[float, length("Adaptive rho, max norm", "A share of each parameter.")] = 0.01
-    euclid_rho: Annotated[float, length("Adaptive rho, Euclidean", "Norm of d / abs(w).")] = 0.5
+    max_rho: Annotated[
+        float,
+        length("Adaptive rho, max norm", "A share of each parameter (Andriushchenko et al. 2023)."),
+    ] = 0.01
+    euclid_rho: Annotated[
+        float, length("Adaptive rho, Euclidean", "Norm of d / abs(w) (Andriushchenko et al. 2023).")
+    ] = 0.5
     ascent: Annotated[
         int,
-        Setting("Ascent steps", "Of the adaptive worst cases.", least=1, most=1000, unit="steps"),
+        Setting(
+            "Ascent steps",
+            "Of the adaptive worst cases (Andriushchenko et al. 2023).",
+            least=1,
+            most=1000,
+            unit="steps",
+        ),
     ] = 20
     restarts: Annotated[
         int,
@@ -55,7 +86,10 @@ class SharpnessSettings(CurvatureSettings):
             "Restarts", "Of the worst cases; the first from the model itself.", least=1, most=100
         ),
     ] = 3
-    noise: Annotated[float, length("Noise", "Standard deviation of the average cases.")] = 0.01
+    noise: Annotated[
+        float,
+        length("Noise", "Standard deviation of the average cases (Andriushchenko et al. 2023)."),
+    ] = 0.01
     radius: Annotated[float, length("Ball's radius", "Norm of the perturbation.")] = 0.5
     draws: Annotated[
         int,
@@ -67,20 +101,44 @@ class SharpnessSettings(CurvatureSettings):
             unit="pairs",
         ),
     ] = 20
-    probes: Annotated[int, probe_count("Random vectors for sums over the spectrum.")] = 10
+    probes: Annotated[
+        int, probe_count("Random vectors for sums over the spectrum (Hutchinson 1989).")
+    ] = 10
     steps: Annotated[
         int,
-        Setting("Lanczos steps", "Of each probe.", least=5, most=500, unit="steps"),
+        Setting(
+            "Lanczos steps",
+            "Of each probe, for the quadrature of the spectrum (Ubaru et al. 2017).",
+            least=5,
+            most=500,
+            unit="steps",
+        ),
     ] = 80
     room: SearchSteps = 200
-    z: Annotated[float, length("z", "Of the effective dimension.")] = 1.0
+    z: Annotated[
+        float,
+        length(
+            "z",
+            "Of the effective dimension: eigenvalues above it count most (Maddox et al. 2020).",
+        ),
+    ] = 1.0
     drop: Annotated[
         float,
-        Setting("Allowed drop", "Of the accuracy, for the PAC-Bayes sigma.", above=0, below=1),
+        Setting(
+            "Allowed drop",
+            "Of the accuracy, for the PAC-Bayes sigma (Jiang et al. 2020).",
+            above=0,
+            below=1,
+        ),
     ] = 0.1
     delta: Annotated[
         float,
-        Setting("delta", "The PAC-Bayes bounds hold with probability 1 - delta.", above=0, below=1),
+        Setting(
+            "delta",
+            "The PAC-Bayes bounds hold with probability 1 - delta (McAllester 1999).",
+            above=0,
+            below=1,
+        ),
     ] = 0.05
     rescaling: Annotated[
         str,
@@ -96,7 +154,7 @@ class SharpnessSettings(CurvatureSettings):
         float,
         Setting(
             "Factor",
-            "Of a layer; of neurons the largest, theirs being drawn.",
+            "Of a layer; of neurons the largest, theirs being drawn (Dinh et al. 2017).",
             above=1,
             most=1000,
             unused_with={"rescaling": ("none",)},

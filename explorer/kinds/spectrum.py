@@ -75,6 +75,7 @@ SPECTRUM = Kind(
     result=Spectrum,
     facts=SpectrumFacts,
     version=1,
+    numbers=("lambda_max", "lambda_min", "trace", "negative", "gradient_norm"),
     columns=("role", "i", "value", "weight"),
     answer="explorer.analysis.spectrum:answer",
     look=SpectrumLook,

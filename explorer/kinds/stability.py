@@ -62,6 +62,7 @@ STABILITY = Kind(
     result=Stability,
     facts=StabilityFacts,
     version=1,
+    numbers=("lambda_max", "highest_lambda_max", "trace"),
     columns=("loss", "lambda_max"),
     answer="explorer.analysis.stability:answer",
     look=StabilityLook,

@@ -21,7 +21,9 @@ class StabilitySettings(OfRuns, CurvatureSettings):
 
     tolerance: Tolerance = 1e-3
     room: SearchSteps = 300
-    probes: Annotated[int, probe_count("Random vectors of the trace and the effective rank.")] = 10
+    probes: Annotated[
+        int, probe_count("Random vectors of the trace (Hutchinson 1989) and the effective rank.")
+    ] = 10
     seed: Seed = 0
     preconditioned: Annotated[
         bool,

@@ -115,6 +115,7 @@ SURFACE = Kind(
     result=Surface,
     facts=AxesFacts,
     version=2,
+    numbers=("lowest_loss", "highest_loss", "loss"),
     columns=("i", "j", "x", "y", "loss"),
     answer="explorer.analysis.surface:answer",
     look=SurfaceLook,

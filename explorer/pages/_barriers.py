@@ -4,6 +4,7 @@ import streamlit as st
 
 from explorer.kinds.facts import number
 from explorer.kinds.interpolation import Interpolation
+from explorer.pages._terms import term_help
 from store import records
 
 LINEAR_RISE = 0.02  # of error: below, two models count as linearly connected (Frankle et al. 2020)
@@ -18,19 +19,17 @@ def show_barrier_badges(question: records.Question, line: Interpolation) -> None
             f"barrier {line.barrier:.4g} above the chord",
             icon=":material/landscape:",
             color="green" if line.barrier <= 0 else "blue",
-            help="Largest rise of the loss above the straight line between the two ends' losses "
-            "(Entezari et al. 2022, Definition 2.1); 0 for a convex loss.",
+            help=term_help("barrier"),
         )
         st.badge(
             f"{line.rise_above_mean:.4g} above the mean of the ends",
             color="blue",
-            help="Largest loss minus the mean of the two ends' losses (Frankle et al. 2020; "
-            "Ainsworth et al. 2023).",
+            help=term_help("rise_above_mean"),
         )
         st.badge(
             f"highest loss {line.saddle:.4g}",
             color="blue",
-            help="The saddle's loss itself (Draxler et al. 2018).",
+            help=term_help("saddle"),
         )
         _error_badge(line)
         _monotone_badge(line)
@@ -44,8 +43,7 @@ def _error_badge(line: Interpolation) -> None:
     st.badge(
         f"error rises by {rise:.1%}",
         color="green" if rise < LINEAR_RISE else "blue",
-        help="Largest error minus the mean of the two ends' errors; below 2 % on test data the two "
-        "count as linearly connected (Frankle et al. 2020).",
+        help=term_help("error_rise"),
     )
 
 
@@ -54,8 +52,7 @@ def _monotone_badge(line: Interpolation) -> None:
         "monotone" if line.monotone else f"climbs by {line.largest_rise:.4g}",
         icon=":material/trending_down:" if line.monotone else ":material/trending_up:",
         color="green" if line.monotone else "blue",
-        help="Whether the loss falls all the way from the first to the second point (Goodfellow et "
-        "al. 2015), or the most that it climbs on the way (Lucas et al. 2021).",
+        help=term_help("monotone", "largest_rise"),
     )
 
 

@@ -7,6 +7,7 @@ import streamlit as st
 
 from explorer.kinds.numbers import ResultNumber
 from explorer.pages._panel import Panel
+from explorer.pages._terms import columns_help, term_help
 from explorer.render.marks.ticks import number_text
 
 VALUE_DIGITS = 4
@@ -30,8 +31,13 @@ def show_numbers(panels: Sequence[Panel], baseline: Panel, hindered: Collection[
     if not rows:
         return
     st.subheader("Numbers", anchor=False)
+    terms = term_help(*dict.fromkeys(row["Number"] for row in rows))
     st.dataframe(
-        {name: [row[name] for row in rows] for name in rows[0]}, hide_index=True, placeholder=""
+        {name: [row[name] for row in rows] for name in rows[0]},
+        column_config=columns_help({"Rank": "rank"})
+        | {"Number": st.column_config.Column(help=terms)},
+        hide_index=True,
+        placeholder="",
     )
     st.caption(
         "Rank 1 is the lowest of those that are whole and comparable with the baseline; equal ones "

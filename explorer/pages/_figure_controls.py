@@ -15,6 +15,7 @@ from explorer.kinds.setting import SettingField, setting_fields
 from explorer.pages import _parts as parts
 from explorer.pages._links import Subjects, analysis_name, links_of, show_link
 from explorer.pages._session import kept
+from explorer.pages._terms import setting_help
 from explorer.pages._text import as_text
 from explorer.render.export.composition import Note
 from explorer.render.relief3d.camera import camera_numbers
@@ -44,7 +45,7 @@ def choose_fields(
 
 
 def _control(field: SettingField, value: Any, key: str) -> object:
-    setting, help = field.setting, field.setting.help or None
+    setting, help = field.setting, setting_help(field, ends=False) or None
     label = f"{setting.label}, {setting.unit}" if setting.unit else setting.label
     if field.type is bool:
         return st.toggle(label, bool(value), key=key, help=help)

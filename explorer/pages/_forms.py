@@ -15,6 +15,7 @@ from explorer.kinds.setting import (
 )
 from explorer.pages._address import check_address, check_number, linked_option
 from explorer.pages._parts import sentence
+from explorer.pages._terms import setting_help
 from explorer.pages._text import as_text
 
 S = TypeVar("S", bound=Settings)
@@ -46,15 +47,13 @@ def choose(
     described = setting_field(settings, name)
     setting, value = described.setting, described.default if usual is None else usual
     label = (narrow and setting.short) or setting.label
-    help = f"{note} {setting.help}".strip()
+    help = setting_help(described, note)
     if described.several:
         return _choose_several_of(described, label, help)
     if described.type is bool:
-        return st.checkbox(label, bool(value), key=name, bind="query-params", help=help or None)
+        return st.checkbox(label, bool(value), key=name, bind="query-params", help=help)
     words = tuple(options) or setting.choices
     if not words:
-        if help and setting.range_text:
-            help += f" {setting.range_text[:1].upper()}{setting.range_text[1:]}."
         return number_field(replace(described, default=value), label=label, help=help)
     if len(setting.choices) == 1:
         check_address(name, f"{words[0]} here", words.__contains__)
@@ -98,7 +97,7 @@ def number_field(described: SettingField, *, label: str = "", help: str = "") ->
         format="%d" if is_whole else "%.4g",
         key=name,
         bind="query-params",
-        help=help or setting.help or None,
+        help=help or setting_help(described),
     )
 
 

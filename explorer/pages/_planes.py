@@ -10,6 +10,7 @@ from explorer.kinds.look import COLOUR_MAPS, PlaneLook
 from explorer.kinds.setting import Setting, setting_field
 from explorer.pages import _forms as forms
 from explorer.pages._address import check_address, check_number
+from explorer.pages._terms import setting_help
 
 CONTOUR_LINES = replace(setting_field(PlaneLook, "levels"), name="contours")
 CLIP = Setting(
@@ -31,7 +32,8 @@ class PlaneStyle:
 def choose_style(lines: int) -> PlaneStyle:
     """How a plane is drawn, with so many contour lines at first."""
     check_address("colours", f"one of {', '.join(COLOUR_MAPS)}", COLOUR_MAPS.__contains__)
-    colours = st.selectbox("Colours", COLOUR_MAPS, key="colours", bind="query-params")
+    help = setting_help(setting_field(PlaneLook, "colour_map"))
+    colours = st.selectbox("Colours", COLOUR_MAPS, key="colours", bind="query-params", help=help)
     most_lines = int(forms.number_field(replace(CONTOUR_LINES, default=lines)))
     check_number("clip", CLIP, whole=False)
     clip = st.number_input(

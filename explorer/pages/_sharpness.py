@@ -11,6 +11,7 @@ from explorer.kinds.sharpness_result import NOT_YET, Sharpness
 from explorer.kinds.sharpness_settings import SharpnessSettings
 from explorer.pages import _checks as checks
 from explorer.pages._export import export_numbers
+from explorer.pages._terms import term_help
 from explorer.pages._text import as_message, as_text, in_badge
 from store import records
 
@@ -58,11 +59,12 @@ def show_measures(answers: Answers) -> None:
     """A row for each measure: its value at each model, and whether it is invariant."""
     rows = [_row(measure, answers.results) for measure in answers.measures]
     columns = {
-        "Measure": st.column_config.TextColumn(pinned=True, width=245),
-        **{name: st.column_config.TextColumn(width=155) for name in answers.results},
-        "Invariant": st.column_config.TextColumn(
-            width=95, help="Whether a rescaling of layers or neurons leaves it as it is."
+        "Measure": st.column_config.TextColumn(
+            pinned=True, width=245, help="The column Definition says what each is; so does the tab."
         ),
+        **{name: st.column_config.TextColumn(width=155) for name in answers.results},
+        "Invariant": st.column_config.TextColumn(width=95, help=term_help("invariant")),
+        "Definition": st.column_config.TextColumn(width="large", help="With its source."),
     }
     st.dataframe(
         {name: [row[name] for row in rows] for name in rows[0]},
@@ -97,6 +99,7 @@ def _row(measure: Measure, results: Mapping[str, Sharpness]) -> dict[str, str]:
         "Measure": measure.title,
         **values,
         "Invariant": INVARIANCE_WORDS.get(measure.invariant, "✓ by layers"),
+        "Definition": f"{measure.definition} ({measure.source})",
     }
 
 

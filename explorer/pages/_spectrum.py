@@ -9,6 +9,7 @@ from explorer.kinds.estimates import Estimate
 from explorer.kinds.matrix import MATRIX_WORDS, MatrixRole
 from explorer.kinds.spectrum_result import Spectrum
 from explorer.pages._checks import moved_parameters_badge
+from explorer.pages._terms import cited, columns_help, term_help
 from explorer.render.marks.ticks import number_text
 from store import records
 
@@ -104,7 +105,8 @@ def show_outliers(spectrum: Spectrum) -> None:
     st.caption(
         f"{text}.",
         help="The widest gap is that of the largest ratio between neighbours among those found. "
-        "Sagun et al. 2017 saw about one outlier a class in trained classifiers; it is no law.",
+        f"{cited('Sagun et al. 2017')} saw about one outlier a class in trained classifiers; "
+        "it is no law.",
     )
 
 
@@ -119,6 +121,9 @@ def show_pair_table(spectrum: Spectrum) -> None:
             "± residual": [number_text(value, 3) for value in residuals],
             "converged": [bool(r <= limit) for r in residuals],
         },
+        column_config=columns_help(
+            {"eigenvalue": "lambda_max", "± residual": "residual", "converged": "converged"}
+        ),
         hide_index=True,
         width="stretch",
         height=min(320, 38 + 35 * max(1, len(values))),
@@ -141,7 +146,8 @@ def show_summary_table(spectrum: Spectrum) -> None:
     _, every, _ = spectrum.of(MatrixRole.ALL)
     if not len(every):
         return
-    st.subheader("All eigenvalues", anchor=False)
+    help = term_help("density", "condition_number", "trace")
+    st.subheader("All eigenvalues", anchor=False, help=help)
     summary_values = summary(every, spectrum.tolerance)
     summary_texts = {name: five_digits(value) for name, value in summary_values.items()}
     summary_texts["share negative"] = f"{summary_values['share negative']:.2%}"

@@ -16,6 +16,7 @@ from explorer.pages import _controls as controls
 from explorer.pages import _spectrum as words
 from explorer.pages._export import export_chart, export_line
 from explorer.pages._links import kind_link
+from explorer.pages._terms import term_help
 from explorer.render.spectrum import draw
 from explorer.render.spectrum_density import fitted_overlays
 from explorer.wording import counted
@@ -139,7 +140,8 @@ def link_planes(spectrum: Spectrum) -> None:
 
 def show_traces(question: records.Question, spectrum: Spectrum) -> None:
     """Sums over all eigenvalues, and the trace tensor by tensor."""
-    st.subheader("Traces", anchor=False)
+    sums = ("trace", "squared_frobenius_norm", "effective_dimension", "log_determinant")
+    st.subheader("Traces", anchor=False, help=term_help(*sums))
     z = st.number_input(
         "z",
         1e-12,

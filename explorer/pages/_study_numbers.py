@@ -20,6 +20,7 @@ from explorer.kinds.numbers import NumberPair
 from explorer.pages import _charts as charts
 from explorer.pages._downloads import figure_download
 from explorer.pages._study_head import Matrix
+from explorer.pages._terms import quantities_help, term_help
 from explorer.pages._text import as_text
 from explorer.render.marks.ticks import number_text
 from explorer.wording import counted
@@ -98,7 +99,9 @@ def show_parallel(matrix: Matrix, all_cells: Sequence[Cell]) -> None:
 def _choose_quantity(axis: str, names: Sequence[str], first: int) -> str:
     named = st.query_params.get(axis, "")
     place = names.index(named) if named in names else first
-    return st.selectbox(axis, names, place, key=axis, bind="query-params", width=230)
+    chosen = str(st.session_state.get(axis, names[place]))
+    help = quantities_help([chosen])
+    return st.selectbox(axis, names, place, key=axis, bind="query-params", width=230, help=help)
 
 
 def _choose_groups(matrix: Matrix, summaries: bool = True) -> tuple[list[str], str]:
@@ -173,7 +176,7 @@ def _explain(pairs: Sequence[NumberPair], dots_left_out: int, summary: str) -> N
     parts.append(f"Bars: {bars}.")
     if dots_left_out:
         parts.append(f"{counted(dots_left_out, what)} without a place on these axes.")
-    st.caption(" ".join(parts))
+    st.caption(" ".join(parts), help=term_help("kendall"))
 
 
 def _offer_figure(name: str, draw: "Callable[[], Drawing]", all_cells: Sequence[Cell]) -> None:

@@ -21,6 +21,7 @@ from explorer.kinds import KINDS, Kind
 from explorer.kinds.objective_settings import ObjectiveSettings
 from explorer.kinds.setting import SettingField, SettingValue, setting_fields
 from explorer.pages._forms import checked_settings
+from explorer.pages._terms import setting_help
 from explorer.pages._text import as_text
 from store import Catalog
 
@@ -105,7 +106,7 @@ def _defaults(fields: Sequence[SettingField]) -> dict[str, SettingValue]:
 def _control(kind: Kind, described: SettingField, splits: Sequence[str]) -> SettingValue:
     """The control of one setting; it is kept in no address, unlike those of a kind's own page."""
     setting, key = described.setting, f"study-{kind.name}-{described.name}"
-    help = " ".join(filter(None, (setting.help, setting.range_text))) or None
+    help = setting_help(described)
     if described.several:
         placeholder = f"All {len(setting.choices)}"
         return tuple(

@@ -27,6 +27,7 @@ from explorer.pages._facts import about_text, facts_line
 from explorer.pages._objective import choose_objective
 from explorer.pages._offers import offer_stored
 from explorer.pages._provenance import show_provenance
+from explorer.pages._terms import cited, term_help
 from store import Catalog, records
 
 
@@ -76,11 +77,14 @@ def explain(plane: Convexity) -> None:
 
     ratios = plane.values["ratio"][plane.has_eigenvalues]
     st.caption(
-        "Ratio: |smallest / largest eigenvalue| of the Hessian at each point (Li et al. 2018). "
-        "Where it is near 0 the loss is almost convex, at 1 it curves down as steeply as up. "
+        cited(
+            "Ratio: |smallest / largest eigenvalue| of the Hessian at each point (Li et al. 2018). "
+        )
+        + "Where it is near 0 the loss is almost convex, at 1 it curves down as steeply as up. "
         "Convex, with no eigenvalue below 0 by more than its residual, at "
         f"{plane.convex.sum():,} of {known_count:,} points; the median ratio is "
-        f"{np.median(ratios):.3g}, the largest {ratios.max():.3g}."
+        f"{np.median(ratios):.3g}, the largest {ratios.max():.3g}.",
+        help=term_help("convex_share", "lambda_min", "lambda_max"),
     )
 
 

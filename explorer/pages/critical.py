@@ -1,7 +1,7 @@
 """A search for critical points: choose, ask, see what was found, index against loss."""
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -22,12 +22,14 @@ from explorer.pages import _checks as checks
 from explorer.pages import _controls as controls
 from explorer.pages import _forms as forms
 from explorer.pages import _parts as parts
+from explorer.pages._critical_searches import show_search_table
 from explorer.pages._export import export_chart, export_line
 from explorer.pages._facts import facts_line
 from explorer.pages._links import kind_link
 from explorer.pages._objective import choose_objective
 from explorer.pages._offers import offer_stored
 from explorer.pages._provenance import show_provenance
+from explorer.pages._terms import cited, term_help
 from explorer.render.marks.ticks import number_text
 from explorer.wording import counted
 from store import Catalog, records
@@ -137,7 +139,8 @@ def explain(searches: Critical) -> None:
             f"{searches.settings.probes} probes; the bar is its 95 % interval, cut at the sure "
             "lower bound."
         )
-    st.caption(explanation)
+    terms = ("critical_points", "index", "gradient_flat", "left")
+    st.caption(cited(explanation), help=term_help(*terms))
 
 
 def show_search_badges(searches: Critical) -> None:
@@ -159,55 +162,6 @@ def show_search_badges(searches: Critical) -> None:
             help=f"{searches.parameters:,} parameters; Hessians of up to {MAX_DENSE_PARAMETERS:,} "
             "are made whole.",
         )
-
-
-def show_search_table(searches: Critical, starts: list[str], metrics: Collection[str]) -> None:
-    """All searches with what was found at their ends.
-
-    Args:
-        searches: the answer.
-        starts: where each began, in words.
-        metrics: of the problem, by name.
-    """
-    from explorer.render.critical_rows import index_text
-
-    units_made = [unit for unit in range(len(starts)) if searches.computed[unit]]
-
-    def of(name: str, digits: int = 4) -> list[str]:
-        return [number_text(float(searches.values[name][unit]), digits) for unit in units_made]
-
-    columns = {
-        "search": [unit + 1 for unit in units_made],
-        "start": [starts[unit] for unit in units_made],
-        "ended": [searches.end_words[unit] for unit in units_made],
-        "class": [searches.classes[unit] for unit in units_made],
-        "index": [index_text(searches, unit) for unit in units_made],
-        "loss before": of("start_loss"),
-        "loss after": of("loss", 6),
-        "gradient after": of("gradient", 2),
-        "relative": [
-            number_text(float(searches.relative_gradient[unit]), 2) for unit in units_made
-        ],
-        "Newton step": [number_text(float(searches.relative_step[unit]), 2) for unit in units_made],
-        "λ min": of("lambda_min"),
-        "± residual min": of("residual_min", 2),
-        "λ max": of("lambda_max"),
-        "± residual max": of("residual_max", 2),
-        "‖Hg‖ / ‖g‖": of("hessian_gradient", 2),
-        "left by a Newton step": of("left", 2),
-        "distance": of("distance"),
-        "steps": of("steps"),
-        "products": of("products", 6),
-        **{name: of(name) for name in searches.values if name in metrics},
-    }
-    pinned = {name: st.column_config.Column(pinned=True) for name in ("search", "start")}
-    st.dataframe(columns, column_config=pinned, hide_index=True, width="stretch")
-    st.caption(
-        "Relative: the gradient's norm over the largest absolute eigenvalue times the parameters' "
-        "norm; next: the length of a Newton step in parameters' norms. Both are below a thousandth "
-        "at critical points. The index counts eigenvalues below minus a millionth of the largest "
-        "absolute one, or its residual; an estimate, those below minus a thousandth."
-    )
 
 
 def show_ends(catalog: Catalog, question: records.Question) -> None:

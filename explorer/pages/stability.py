@@ -27,6 +27,7 @@ from explorer.pages._stability_training import (
     has_moments,
     threshold_note,
 )
+from explorer.pages._terms import term_help
 from explorer.wording import counted
 from store import Catalog, records
 
@@ -78,11 +79,12 @@ def explain_matrix(stability: Stability, training: Training) -> None:
     import numpy as np
 
     st.caption(
-        "Trace and effective rank, (sum of eigenvalues)² / sum of their squares: by "
-        f"{stability.probes} probes; the band is the trace's 95 % interval. Noise scale, in "
-        "examples: trace of the "
-        "covariance of the examples' gradients over the squared norm of their mean (McCandlish et "
-        "al. 2018)."
+        f"Trace and effective rank: by {stability.probes} probes; the band is the trace's 95 % "
+        "interval. Noise scale: in examples.",
+        help=term_help(
+            *("lambda_max", "edge_of_stability", "trace", "effective_rank", "noise_scale"),
+            *("preconditioned",) * training.preconditioned,
+        ),
     )
     if training.preconditioned:
         st.caption(
@@ -99,14 +101,11 @@ def explain_noise(training: Training, look: StabilityLook) -> None:
     """What the training's settings make of the noise."""
     if not look.rates:
         return
-    note = (
-        "Implicit regulariser: of steps of this rate and batch size without momentum (Barrett "
-        "and Dherin 2021; Smith et al. 2021)."
-    )
+    note = "Implicit regulariser: of steps of this rate and batch size without momentum."
     if training.batch:
         scale = temperature(look.rates[-1], training.batch, training.momentum)
         note += f" Temperature of the noise: {scale:.3g}."
-    st.caption(note)
+    st.caption(note, help=term_help("implicit_regulariser", "temperature"))
 
 
 def residual_badge(stability: Stability) -> None:

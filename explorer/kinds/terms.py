@@ -1,0 +1,217 @@
+"""What the technical words of pages mean: a sentence and a source for each, as tooltips say it."""
+
+import re
+from dataclasses import dataclass
+
+from explorer.kinds.measures import MEASURES
+
+DEFINED_HERE = "a definition of this program"
+# Whom sentences cite, as "Li et al. 2018" -> where to read it; empty for books and what is older.
+CITATIONS = {
+    "Ainsworth et al. 2023": "arXiv:2209.04836",
+    "Andriushchenko et al. 2023": "arXiv:2302.07011",
+    "Antognini and Sohl-Dickstein 2018": "arXiv:1806.08805",
+    "Barrett and Dherin 2021": "arXiv:2009.11162",
+    "Cochran 1977": "",
+    "Cohen et al. 2021": "arXiv:2103.00065",
+    "Cohen et al. 2022": "arXiv:2207.14484",
+    "Crameri 2018": "doi:10.5281/zenodo.1243862",
+    "Dinh et al. 2017": "arXiv:1703.04933",
+    "Draxler et al. 2018": "arXiv:1803.00885",
+    "Dziugaite and Roy 2017": "arXiv:1703.11008",
+    "Dziugaite et al. 2020": "arXiv:2010.11924",
+    "Entezari et al. 2022": "arXiv:2110.06296",
+    "Epperly et al. 2024": "arXiv:2301.07825",
+    "Foret et al. 2021": "arXiv:2010.01412",
+    "Frankle et al. 2020": "arXiv:1912.05671",
+    "Frye et al. 2019": "arXiv:1901.10603",
+    "Frye et al. 2021": "arXiv:2003.10397",
+    "Ghorbani et al. 2019": "arXiv:1901.10159",
+    "Golub and Van Loan": "",
+    "Goodfellow et al. 2015": "arXiv:1412.6544",
+    "Hutchinson 1989": "",
+    "Izmailov et al. 2018": "arXiv:1803.05407",
+    "Jastrzebski et al. 2018": "arXiv:1711.04623",
+    "Jiang et al. 2020": "arXiv:1912.02178",
+    "Keskar et al. 2017": "arXiv:1609.04836",
+    "Kingma and Ba 2015": "arXiv:1412.6980",
+    "Kwon et al. 2021": "arXiv:2102.11600",
+    "Langford and Seeger 2001": "",
+    "Li et al. 2018": "arXiv:1712.09913",
+    "Liang et al. 2019": "arXiv:1711.01530",
+    "Lucas et al. 2021": "arXiv:2104.11044",
+    "MacKay 1992": "",
+    "Maddox et al. 2020": "arXiv:2003.02139",
+    "Martens 2020": "arXiv:1412.1193",
+    "Mandt et al. 2017": "arXiv:1704.04289",
+    "Maurer 2004": "arXiv:cs/0411099",
+    "McAllester 1999": "",
+    "McCandlish et al. 2018": "arXiv:1812.06162",
+    "Moreland 2009": "",
+    "Petzka et al. 2021": "arXiv:2001.00939",
+    "Roosta et al. 2018": "arXiv:1810.00303",
+    "Sagun et al. 2017": "",
+    "Smith and Le 2018": "arXiv:1710.06451",
+    "Smith et al. 2021": "arXiv:2101.12176",
+    "Tsuzuku et al. 2020": "arXiv:1901.04653",
+    "Ubaru et al. 2017": "doi:10.1137/16M1104974",
+}
+# What looks like one of them in a sentence.
+CITATION = re.compile(r"\b[A-Z][\w-]+(?: and [A-Z][\w-]+| et al\.)? (?:19|20)\d\d\b")
+
+
+@dataclass(frozen=True)
+class Term:
+    """A technical word."""
+
+    sentence: str  # what it means, in one line
+    source: str = DEFINED_HERE
+
+
+_LANCZOS = "Golub and Van Loan, Matrix Computations, section 10.3"
+_LI = "Li et al. 2018"
+_QUADRATURE = "Ubaru et al. 2017; Ghorbani et al. 2019"
+# By the names under which results store their numbers, or the words of a page.
+TERMS = {measure.name: Term(f"{measure.definition}.", measure.source) for measure in MEASURES} | {
+    "loss": Term("The mean loss per example of the model by itself, over the chosen data."),
+    "lowest_loss": Term("The lowest of the finite losses that were computed."),
+    "highest_loss": Term("The highest of the finite losses that were computed."),
+    "slope": Term("How much the loss changes per unit along the direction, at the model: g'd."),
+    "eigenvalue": Term("Of the Hessian, along whose eigenvector the line runs.", _LANCZOS),
+    "barrier": Term(
+        "Largest rise of the loss above the straight line between the losses of the two ends.",
+        "Entezari et al. 2022, Definition 2.1",
+    ),
+    "rise_above_mean": Term(
+        "Largest loss on the way minus the mean of the losses of the two ends.",
+        "Frankle et al. 2020, section 2; Ainsworth et al. 2023",
+    ),
+    "error_rise": Term(
+        "Largest share of wrong answers on the way minus the mean of the two ends' shares.",
+        "Frankle et al. 2020, section 2",
+    ),
+    "saddle": Term("The highest loss between the two points.", "Draxler et al. 2018"),
+    "largest_rise": Term(
+        "The most that the loss climbs from any point on the way to a later one.",
+        "Lucas et al. 2021",
+    ),
+    "distance": Term("Euclidean norm of the difference of the two points' parameters."),
+    "difference": Term(
+        "The second model's mean loss minus the first's, over the same examples.",
+        "interval: Cochran 1977, section 2.8",
+    ),
+    "explained": Term(
+        "Share of the variance of the run's snapshots that lies in the plane of the first two "
+        "principal components.",
+        "Li et al. 2018, section 7",
+    ),
+    "farthest_beside": Term("Largest distance of a snapshot from the plane it is drawn on.", _LI),
+    "convex_share": Term(
+        "Share of the plane's points at which the smallest eigenvalue is not below 0.",
+        "Li et al. 2018, section 6",
+    ),
+    "median_ratio": Term(
+        "Median over the plane of the size of the smallest eigenvalue over that of the largest.",
+        "Li et al. 2018, section 6",
+    ),
+    "largest_ratio": Term(
+        "Largest on the plane of the size of the smallest eigenvalue over that of the largest.",
+        "Li et al. 2018, section 6",
+    ),
+    "lambda_max": Term(
+        "Largest eigenvalue of the matrix: the steepest curvature. The true one is within the "
+        "residual.",
+        _LANCZOS,
+    ),
+    "lambda_min": Term(
+        "Smallest eigenvalue of the matrix; below 0 the loss curves downwards along it.", _LANCZOS
+    ),
+    "highest_lambda_max": Term(
+        "The largest eigenvalue at the snapshot where it is highest.", "Cohen et al. 2021"
+    ),
+    "residual": Term(
+        "norm(H v − λ v) of a computed eigenpair: an eigenvalue lies so near.", _LANCZOS
+    ),
+    "converged": Term("Whether the residual is within the tolerance that was asked.", _LANCZOS),
+    "trace": Term(
+        "Sum of all eigenvalues, estimated by products with random vectors; its interval is over "
+        "them.",
+        "Hutchinson 1989",
+    ),
+    "squared_frobenius_norm": Term("Sum of the squares of all eigenvalues.", "Hutchinson 1989"),
+    "log_determinant": Term(
+        "Sum of ln(max(λ, 0) + z) over all eigenvalues, by stochastic Lanczos quadrature (SLQ).",
+        "Ubaru et al. 2017",
+    ),
+    "negative": Term(
+        "How many eigenvalues are below 0, from the estimated density of eigenvalues.", _QUADRATURE
+    ),
+    "density": Term(
+        "Empirical spectral density (ESD): how the eigenvalues are spread, by stochastic Lanczos "
+        "quadrature (SLQ).",
+        _QUADRATURE,
+    ),
+    "outliers": Term("Eigenvalues that stand apart from the bulk.", "Sagun et al. 2017"),
+    "condition_number": Term(
+        "Largest size of an eigenvalue over the smallest.", "Golub and Van Loan"
+    ),
+    "effective_rank": Term(
+        "(sum of eigenvalues)² / sum of their squares, the participation ratio: how many of one "
+        "size would do that."
+    ),
+    "edge_of_stability": Term(
+        "The curvature above which plain steps of that rate grow: 2 / rate without momentum.",
+        "Cohen et al. 2021; with Adam: Cohen et al. 2022",
+    ),
+    "preconditioned": Term(
+        "Eigenvalues of P^-½ H P^-½ with Adam's P = √v + ε: the curvature that Adam's steps see.",
+        "Cohen et al. 2022",
+    ),
+    "temperature": Term(
+        "rate / (2 batch size), over 1 − momentum: how strongly the noise of batches shakes.",
+        "Mandt et al. 2017; Jastrzebski et al. 2018; Smith and Le 2018",
+    ),
+    "monotone": Term(
+        "The loss falls all the way from the first to the second point.",
+        "Goodfellow et al. 2015, section 2",
+    ),
+    "implicit_regulariser": Term(
+        "What steps of that rate and batch size add to the loss that is followed.",
+        "Barrett and Dherin 2021; Smith et al. 2021",
+    ),
+    "critical_points": Term(
+        "Searches that ended where a Newton step is below a thousandth of the parameters' norm."
+    ),
+    "levels": Term("Different losses among the critical points, to a millionth of their range."),
+    "index": Term(
+        "Number of eigenvalues below 0: 0 at a minimum, all at a maximum, else a saddle.",
+        "Frye et al. 2021",
+    ),
+    "relative_gradient": Term(
+        "The gradient's norm over the largest absolute eigenvalue times the parameters' norm."
+    ),
+    "newton_step": Term(
+        "Length of the step to where the gradient would be 0 if the loss were "
+        "quadratic, in parameters' norms.",
+        "Roosta et al. 2018",
+    ),
+    "gradient_flat": Term(
+        "norm(H g) / norm(g): near 0 where the gradient lies in directions without curvature.",
+        "Frye et al. 2021",
+    ),
+    "left": Term(
+        "Share of the gradient that a whole Newton step leaves; near 1 where it is gradient-flat.",
+        "Frye et al. 2021",
+    ),
+    "products": Term("Products of the Hessian with a vector that the search took."),
+    "kendall": Term(
+        "Kendall's tau-b: pairs of models that both numbers put in the same order, less those in "
+        "opposite order, over those that are not tied. Its interval is a bootstrap.",
+        "Jiang et al. 2020, section 2.1",
+    ),
+    "rank": Term("Place among the comparable answers, 1 for the lowest number."),
+    "invariant": Term(
+        "Whether a rescaling of layers or neurons that leaves the function leaves it too.",
+        "Dinh et al. 2017",
+    ),
+}
