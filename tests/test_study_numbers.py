@@ -141,7 +141,7 @@ def test_what_has_no_place_is_left_out(folder: Path) -> None:
     log = ScatterLook(log_x=True)
     assert [p.name for p in drawable(pairs, log)] == ["2.0"]
     spec = as_chart(draw_scatter(drawable(pairs, log), "x", "y", log)).to_dict()
-    assert len(spec["layer"]) == 4  # mark, both bars, name
+    assert len(spec["layer"]) == 5  # mark, both bars, name, what feels the mouse
     with pytest.raises(ValueError, match="no model has both numbers"):
         draw_scatter([], "x", "y", log)
 

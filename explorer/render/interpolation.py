@@ -70,7 +70,7 @@ def _end_spots(name: str, line: Interpolation, value: str, ends: tuple[str, str]
     first, last = line.ends(value)
     own = [number(end, value) for end in line.facts.own or ({}, {})]
     rings = [Spot(a, y, end, line=name) for a, y, end in zip((0.0, 1.0), own, ends, strict=True)]
-    return [Spot(0.0, first, "chord", to=(1.0, last)), *rings]
+    return [Spot(0.0, first, "chord", to=(1.0, last), line=name), *rings]
 
 
 def loss_band(line: Interpolation) -> Band | None:

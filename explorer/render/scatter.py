@@ -13,6 +13,13 @@ from explorer.render.marks.arrow import arrow_table
 from explorer.render.marks.colours import series_colours
 from explorer.render.marks.layers import layered_chart
 from explorer.render.marks.number_words import number_with_interval
+from explorer.render.marks.series import (
+    FEELS,
+    dimmed,
+    other_is_pointed,
+    shown_alone,
+    with_mouse,
+)
 from explorer.render.marks.ticks import number_text
 
 MOST_NAMED = 25  # points that have their name beside them
@@ -59,7 +66,7 @@ def draw_scatter(
     groups = list(dict.fromkeys(dot.group for dot in dots))
     colour = alt.Color(value=series_colours([""])[0])
     if groups != [""]:
-        colour = _colours("group", groups)
+        colour = _colours("line", groups)
     base = alt.Chart(arrow_table(rows))
     axes = {"x": _axis("x", x_title, look.log_x), "y": _axis("y", y_title, look.log_y)}
     tooltip = [
@@ -73,14 +80,17 @@ def draw_scatter(
     along = base.mark_rule(opacity=0.6).encode(
         y=alt.Y("y_low:Q"), y2="y_high:Q", x="x:Q", color=colour
     )
-    marks = base.mark_point(size=70, filled=True, opacity=0.9).encode(
-        color=colour, tooltip=tooltip, **axes
-    )
+    marks = base.mark_point(size=70, filled=True, opacity=0.9).encode(color=colour, **axes)
     layers = [marks, across, along]
     if len(dots) <= MOST_NAMED:
         named = base.mark_text(align="left", dx=8, dy=-6, limit=160)
         layers.append(named.encode(text="name:N", x="x:Q", y="y:Q"))
-    return layered_chart(layers, look.width, look.height)
+    felt = base.mark_point(size=300, filled=True, opacity=0, style=FEELS)
+    layers.append(felt.encode(x="x:Q", y="y:Q", tooltip=tooltip))
+    if groups != [""]:
+        layers = [shown_alone(dimmed(layer, other_is_pointed())) for layer in layers]
+    chart = layered_chart(layers, look.width, look.height)
+    return with_mouse(chart, ["line"], groups if groups != [""] else [])
 
 
 def _axis(name: str, title: str, log: bool) -> alt.X | alt.Y:
@@ -90,7 +100,7 @@ def _axis(name: str, title: str, log: bool) -> alt.X | alt.Y:
 
 
 def _row(dot: NumberPair, look: ScatterLook) -> dict[str, object]:
-    row: dict[str, object] = {"name": dot.name, "group": dot.group}
+    row: dict[str, object] = {"name": dot.name, "line": dot.group}
     for name, number, log in (("x", dot.x, look.log_x), ("y", dot.y, look.log_y)):
         ends = (number.low, number.high)
         if not all(map(math.isfinite, ends)) or (log and number.low <= 0):
@@ -121,9 +131,10 @@ def draw_parallel(
     if len(drawn) < 2:
         raise ValueError("choose at least two numbers that models have")
     labels = list(dict.fromkeys(groups))
-    field, series = ("group", labels) if labels != [""] else ("name", list(names))
-    colour = _colours(field, series, legend=field == "group" or len(names) <= MOST_NAMED)
-    hover = alt.selection_point(fields=["name"], on="pointerover", nearest=True, empty=True)
+    grouped = labels != [""]
+    series = labels if grouped else list(names)
+    has_legend = grouped or len(names) <= MOST_NAMED
+    colour = _colours("line", series, legend=has_legend)
     axis = alt.Axis(labelAngle=0, grid=True, labelExpr="split(datum.label, ': ')", labelPadding=22)
     x = alt.X("column:N", sort=list(drawn), title=None, axis=axis)
     y = alt.Y("share:Q", title=None, axis=None, scale=alt.Scale(domain=[-0.1, 1.1]))
@@ -134,16 +145,24 @@ def draw_parallel(
         detail="name:N",
         order="place:Q",
         color=colour,
-        opacity=alt.condition(hover, alt.value(0.9), alt.value(0.15)),
-        tooltip=[
-            alt.Tooltip("name:N", title="model"),
-            alt.Tooltip("column:N", title="number"),
-            alt.Tooltip("words:N", title="value"),
-        ],
     )
-    spots = lines.mark_point(size=45, filled=True).add_params(hover)
+    tooltip = [
+        alt.Tooltip("name:N", title="model"),
+        alt.Tooltip("column:N", title="number"),
+        alt.Tooltip("words:N", title="value"),
+    ]
+    felt = lines.mark_point(size=300, filled=True, opacity=0, style=FEELS)
+    layers = [
+        lines.mark_line(opacity=0.9),
+        lines.mark_point(size=45, filled=True, opacity=0.9),
+        felt.encode(color=alt.Undefined, tooltip=tooltip),
+    ]
+    layers = [dimmed(layer, other_is_pointed("name")) for layer in layers]
+    if has_legend:
+        layers = [shown_alone(layer) for layer in layers]
     texts = alt.Chart(arrow_table(ends)).mark_text().encode(x=x, y=y, text="words:N")
-    return layered_chart([lines.mark_line(), spots, texts], look.width, look.height)
+    chart = layered_chart([*layers, texts], look.width, look.height)
+    return with_mouse(chart, ["name"], series if has_legend else [])
 
 
 def _colours(field: str, series: Sequence[str], legend: bool = True) -> alt.Color:
@@ -163,7 +182,7 @@ def _parallel_rows(
         shares = _shares(values, log and min(finite) > 0)
         for name, group, value, share in zip(names, groups, values, shares, strict=True):
             if math.isfinite(share):
-                row = {"name": name, "group": group, "column": title, "place": place}
+                row = {"name": name, "line": group or name, "column": title, "place": place}
                 rows.append({**row, "share": share, "words": number_text(value, DIGITS)})
         for share, value in ((1.06, max(finite)), (-0.06, min(finite))):
             ends.append({"column": title, "share": share, "words": number_text(value, DIGITS)})

@@ -14,10 +14,12 @@ from explorer.kinds.random_matrices import Reference, references
 from explorer.kinds.spectrum import SpectrumLook
 from explorer.kinds.spectrum_result import Spectrum
 from explorer.render.marks.arrow import arrow_table
+from explorer.render.marks.cells import PlotFrame
 from explorer.render.marks.colours import series_colours
+from explorer.render.marks.cursor import POINTED, cursor_layers, dimming_test
 from explorer.render.marks.curve import GREY, Curve, Row
 from explorer.render.marks.layers import layered_chart
-from explorer.render.marks.rule import hover_rule
+from explorer.render.marks.series import dimmed, shown_alone, with_mouse
 from explorer.render.marks.ticks import tick_label_expression, ticks
 from explorer.render.spectrum_spikes import RANKS_HEIGHT, spike_layers, x_encoding
 
@@ -52,17 +54,28 @@ def density_chart(spectra: Spectrum | Mapping[str, Spectrum], look: SpectrumLook
     }
     floor = min((FLOOR_SHARE / (s.size or 1) for s in named.values()), default=FLOOR_SHARE) / width
     all_curves = {**spectrum_curves, **reference_curves}
-    y = _y_encoding(all_curves, floor, look)
-    x = x_encoding(float(grid[0]), float(grid[-1]))
-    layers = _layers(spectrum_curves, reference_curves, x, y, floor if look.log else 0.0)
+    limits = _value_limits(all_curves, floor, look)
+    frame = PlotFrame(
+        x=x_encoding(float(grid[0]), float(grid[-1])),
+        y=_y_encoding(limits, look),
+        span=(float(grid[0]), float(grid[-1])),
+        limits=limits,
+        width=look.width,
+        height=look.height,
+        log=look.log,
+    )
+    layers = _layers(spectrum_curves, reference_curves, frame, floor if look.log else 0.0)
     if only is not None and look.spikes:
-        layers += spike_layers(only, (float(grid[0]), float(grid[-1])), look)
-    if all_curves:
-        layers.append(hover_rule(Row("density", all_curves), x))
+        layers += spike_layers(only, frame.span, look)
+    several = len(spectrum_curves) > 1
+    cursors = cursor_layers(Row("density", all_curves), frame, several) if all_curves else []
     if not layers:
         empty = arrow_table([{"x": low, "density": floor}, {"x": high, "density": 1.0}])
-        layers = [alt.Chart(empty).mark_point(opacity=0, style="nothing").encode(x=x, y=y)]
-    return chart_of_layers(layers, look, look.height)
+        layers = [
+            alt.Chart(empty).mark_point(opacity=0, style="nothing").encode(x=frame.x, y=frame.y)
+        ]
+    chart = chart_of_layers([*layers, *cursors], look, look.height)
+    return with_mouse(chart, POINTED, list(spectrum_curves) if several else [])
 
 
 def chart_of_layers(layers: Sequence[alt.Chart], look: Look, height: int) -> alt.LayerChart:
@@ -94,7 +107,10 @@ def fitted_overlays(spectrum: Spectrum, look: SpectrumLook) -> dict[str, Referen
     return {name: fitted_references[name] for name in look.overlays if name in fitted_references}
 
 
-def _y_encoding(curves_by_name: Mapping[str, Curve], floor: float, look: SpectrumLook) -> alt.Y:
+def _value_limits(
+    curves_by_name: Mapping[str, Curve], floor: float, look: SpectrumLook
+) -> tuple[float, float]:
+    """Ends of the axis of densities."""
     tops = [float(np.nanmax(c.band[1] if c.band else c.y)) for c in curves_by_name.values()]
     top = max([top for top in tops if np.isfinite(top)], default=1.0)
     stretch = look.height / (look.height - RANKS_HEIGHT) if look.spikes else 1.03
@@ -104,6 +120,11 @@ def _y_encoding(curves_by_name: Mapping[str, Curve], floor: float, look: Spectru
         high = float(np.exp(np.log(floor) + (np.log(top) - np.log(floor)) * stretch))
     else:
         high = top * stretch
+    return bottom, high
+
+
+def _y_encoding(limits: tuple[float, float], look: SpectrumLook) -> alt.Y:
+    bottom, high = limits
     values = ticks(bottom, high, look.log, max(3, look.height // 45))
     axis = {
         "title": "Density",
@@ -119,12 +140,12 @@ def _y_encoding(curves_by_name: Mapping[str, Curve], floor: float, look: Spectru
 def _layers(
     spectrum_curves: Mapping[str, Curve],
     reference_curves: Mapping[str, Curve],
-    x: alt.X,
-    y: alt.Y,
+    frame: PlotFrame,
     floor: float,
 ) -> list[alt.Chart]:
     """Band below curves below references; what lies under the floor is drawn on it."""
-    layers = []
+    layers: list[alt.Chart] = []
+    x, y = frame.x, frame.y
     names = list(spectrum_curves)
     colour_encoding: dict[str, object] = {}
     if len(names) > 1:
@@ -152,7 +173,10 @@ def _layers(
         line = alt.Chart(arrow_table(rows)).mark_line(
             style="density", strokeWidth=1.8, strokeJoin="round", clip=True
         )
-        layers.append(line.encode(x=x, y=y, order=alt.Order("x:Q"), **colour_encoding))
+        line = line.encode(x=x, y=y, order=alt.Order("x:Q"), **colour_encoding)
+        if len(names) > 1:
+            line = shown_alone(dimmed(line, dimming_test(names)))
+        layers.append(line)
     if reference_curves:
         layers.append(_reference_layer(reference_curves, x, y, floor))
     return layers

@@ -12,6 +12,7 @@ from explorer.render.drawing import Chart
 
 Spec: TypeAlias = dict[str, Any]  # a view of Vega-Lite as JSON values, whose shape its schema gives
 INNER_VIEWS = ("layer", "vconcat", "hconcat", "concat")  # where a view holds others
+MOUSE_CHANNELS = ("strokeOpacity", "fillOpacity")  # that dim what is not under the mouse
 VIEW_SIZE = {"continuousWidth": 300, "continuousHeight": 300}  # altair's theme, where none is set
 
 
@@ -67,6 +68,10 @@ def _with_named_rows(chart: Chart) -> tuple[Chart, dict[str, list[Spec]]]:
 def _static_view(view: Spec) -> Spec:
     """The view without the layers and parameters that answer the mouse."""
     view = {name: part for name, part in view.items() if name != "params"}
+    if "transform" in view:
+        view["transform"] = [step for step in view["transform"] if not _is_choice(step)]
+    if "encoding" in view:
+        view["encoding"] = {n: c for n, c in view["encoding"].items() if n not in MOUSE_CHANNELS}
     for key in INNER_VIEWS:
         if key in view:
             view[key] = [_static_view(inner) for inner in view[key] if not _is_hover(inner)]
@@ -75,4 +80,9 @@ def _static_view(view: Spec) -> Spec:
 
 def _is_hover(view: Spec) -> bool:
     mark = view.get("mark")
-    return isinstance(mark, dict) and mark.get("style") == "hover"
+    return isinstance(mark, dict) and str(mark.get("style", "")).startswith("hover")
+
+
+def _is_choice(step: Spec) -> bool:
+    """Whether a transform leaves out what the user has hidden."""
+    return "filter" in step and "'param'" in repr(step["filter"])

@@ -8,12 +8,14 @@ from collections.abc import Mapping, Sequence
 import altair as alt
 from altair.typing import Optional
 
+from explorer.render.marks.cells import PlotFrame
 from explorer.render.marks.colours import series_colours
+from explorer.render.marks.cursor import POINTED, cursor_layers, dimming_test
 from explorer.render.marks.curve import GREY, Curve, Row, axis_limits
 from explorer.render.marks.gaps import rug_layer, undrawable_rows
 from explorer.render.marks.layers import layered_chart
-from explorer.render.marks.rule import hover_rule
 from explorer.render.marks.scale import value_title
+from explorer.render.marks.series import dimmed, shown_alone, with_mouse
 from explorer.render.marks.strokes import stroke_layers
 from explorer.render.marks.ticks import tick_label_expression, ticks
 
@@ -32,14 +34,33 @@ def chart(
     Where a value is NaN, infinite or, on a log scale, not positive, a curve has a gap and the foot
     of its plot a mark. Each plot goes as far as its curves, unless all have one span.
     """
+    colours = _colours_by_name(rows)
     plots = []
     for row in rows:
-        x = _x_encoding(span or _x_range(row.curves), x_title if row is rows[-1] else None, width)
-        plots.append(layered_chart(_plot_layers(row, x, width), width, row.height))
-    stacked = plots[0] if len(plots) == 1 else alt.VConcatChart(vconcat=plots, spacing=12)
+        ends = span or _x_range(row.curves)
+        frame = _frame(row, ends, x_title if row is rows[-1] else None, width)
+        strokes = _stroke_layers(row, frame, colours)
+        cursor = cursor_layers(row, frame, hides=_is_named(row, colours))
+        plots.append(layered_chart([*strokes, *cursor], width, row.height))
+    stacked = plots[0] if len(plots) == 1 else alt.VConcatChart(vconcat=plots, spacing=16)
     if title:
         stacked.title = title
-    return stacked
+    return with_mouse(stacked, POINTED, list(colours))
+
+
+def _colours_by_name(rows: Sequence[Row]) -> dict[str, str]:
+    """The colour of each curve of the plots that have several; a name has one in all of them."""
+    several = [row for row in rows if len(row.curves) > 1]
+    names = list(dict.fromkeys(name for row in several for name in row.curves))
+    colours = dict(zip(names, series_colours(names), strict=True))
+    for row in reversed(several):
+        colours |= dict(zip(row.curves, row.colours, strict=False))
+    return colours
+
+
+def _is_named(row: Row, colours: Mapping[str, str]) -> bool:
+    """Whether the legend tells its curves."""
+    return all(name in colours for name in row.curves)
 
 
 def _x_range(curves: Mapping[str, Curve]) -> tuple[float, float]:
@@ -68,37 +89,45 @@ def _axis(values: list[float], title: str | None, grid: bool) -> dict[str, objec
     }
 
 
-def _plot_layers(row: Row, x: alt.X, width: int) -> list[alt.Chart]:
-    """Lines and areas, marks of what has no place, the rule that tells the values."""
+def _frame(row: Row, span: tuple[float, float], x_title: str | None, width: int) -> PlotFrame:
+    """The axes of a plot."""
     low, high = axis_limits(row)
     places = ticks(low, high, row.log, max(3, row.height // 45))
     scale = {"type": "log" if row.log else "linear", "domain": [low, high], "nice": False}
     if not row.log:
         scale["zero"] = False
     y = alt.Y("y:Q", scale=scale, axis=_axis(places, value_title(row.value), grid=True))
-    shared = {"x": x, "y": y, "color": _colour_encoding(row, width)}
-    layers = stroke_layers(row, shared, low)
+    x = _x_encoding(span, x_title, width)
+    return PlotFrame(x, y, span, (low, high), width, row.height, row.log)
+
+
+def _stroke_layers(row: Row, frame: PlotFrame, colours: Mapping[str, str]) -> list[alt.Chart]:
+    """Lines and areas, and marks of what has no place."""
+    named = _is_named(row, colours)
+    colour = _colour_encoding(colours, frame.width) if named else alt.Undefined
+    shared = {"x": frame.x, "y": frame.y, "color": colour}
+    layers = stroke_layers(row, shared, frame.limits[0])
     hole_rows = [
         hole for name, curve in row.curves.items() for hole in undrawable_rows(name, curve, row.log)
     ]
     if hole_rows:
         layers.append(rug_layer(hole_rows, shared, row))
-    return [*layers, hover_rule(row, x)]
+    if not named:
+        return layers
+    test = dimming_test(row.curves)
+    return [shown_alone(dimmed(layer, test)) for layer in layers]
 
 
-def _colour_encoding(row: Row, width: int) -> Optional[alt.Color]:
-    """One colour a name; for one curve the page's own, and no legend."""
-    names = list(row.curves)
-    if len(names) == 1:
-        return alt.Undefined
+def _colour_encoding(colours: Mapping[str, str], width: int) -> Optional[alt.Color]:
+    """One colour a name."""
     legend = {
         "title": None,
         "orient": "top",
-        "columns": max(1, width // (50 + 6 * max(map(len, names)))),
+        "columns": max(1, width // (50 + 6 * max(map(len, colours)))),
         "symbolType": "stroke",
         "symbolStrokeWidth": 2,
         "symbolOpacity": 1,
         "labelLimit": width,
     }
-    scale = {"domain": names, "range": list(row.colours) or series_colours(names)}
+    scale = {"domain": list(colours), "range": list(colours.values())}
     return alt.Color("line:N", legend=legend, scale=scale)

@@ -122,7 +122,7 @@ def _spot_layers(row: Row, shared: Encodings) -> list[alt.Chart]:
     places = {"x": shared["x"], "y": shared["y"]}
     layers = []
     ends = [
-        {"x": x, "y": y, "spot": place}
+        {"x": x, "y": y, "spot": place, "line": spot.line}
         for place, spot in enumerate(row.spots)
         if spot.to is not None and is_drawable(np.array([spot.y, spot.to[1]]), row.log).all()
         for x, y in ((spot.x, spot.y), spot.to)

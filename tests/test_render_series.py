@@ -1,0 +1,109 @@
+"""Curves by name: what a click in the legend hides, what the mouse is on, what a file shows."""
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+import vl_convert
+
+from explorer.kinds.grid import axis_values
+from explorer.kinds.line import Line
+from explorer.kinds.numbers import NumberPair, ResultNumber
+from explorer.render.drawing import Chart, as_chart
+from explorer.render.export.views import static_spec, whole_spec
+from explorer.render.marks.series import CURSOR, SHOWN
+from explorer.render.scatter import ScatterLook, draw_parallel, draw_scatter
+from tests.drawing import drawn_line, rows
+
+
+def a_line(losses: list[float], log: bool = False) -> Line:
+    loss = np.array([losses])
+    values = {"loss": loss, "accuracy": loss / 10}
+    return Line(axis_values(-1, 1, len(losses)), values, np.ones(loss.shape, dtype=bool))
+
+
+def two_lines(**look: Any) -> Chart:
+    return drawn_line({"one": a_line([1, 2, 3]), "it's": a_line([5, 4, 3, 4, 5])}, **look)
+
+
+def scatter() -> Chart:
+    pairs = [
+        NumberPair(n, n[0], ResultNumber(x), ResultNumber(x)) for n, x in (("a1", 1), ("b1", 2))
+    ]
+    return as_chart(draw_scatter(pairs, "x", "y", ScatterLook()))
+
+
+def parallel() -> Chart:
+    columns = {"x": [1.0, 2.0], "y": [3.0, 1.0]}
+    return as_chart(draw_parallel(columns, ["a", "b"], ["", ""], ScatterLook()))
+
+
+CHARTS = {"lines": two_lines, "scatter": scatter, "parallel": parallel}
+
+
+@pytest.mark.parametrize("name", CHARTS)
+def test_a_file_shows_all_and_knows_no_mouse(name: str) -> None:
+    """Without parameters, filters and dimming; it is drawn as it stands."""
+    spec = static_spec(CHARTS[name]())
+    text = json.dumps({key: part for key, part in spec.items() if key != "datasets"})
+    assert not any(word in text for word in (SHOWN, CURSOR, "feels", "strokeOpacity"))
+    assert vl_convert.vegalite_to_svg(spec).count("aria-roledescription") > 0
+
+
+def curves_drawn(spec: dict[str, Any]) -> int:
+    return vl_convert.vegalite_to_svg(spec).count('aria-roledescription="line mark"')
+
+
+@pytest.mark.parametrize("second", ["", "accuracy"])
+def test_what_is_taken_out_of_the_legend_is_not_drawn(second: str) -> None:
+    """At first all curves of all plots; with one name left, one a plot; a name may have quotes."""
+    spec = whole_spec(two_lines(second=second))
+    plots = 2 if second else 1
+    assert curves_drawn(spec) == 2 * plots
+    (shown,) = [one for one in spec["params"] if one["name"] == SHOWN]
+    assert [one["line"] for one in shown["value"]] == ["one", "it's"]
+    shown["value"] = [{"line": "it's"}]
+    assert curves_drawn(spec) == plots
+
+
+@pytest.mark.parametrize("name", ["scatter", "parallel"])
+def test_what_is_taken_out_of_the_legend_of_models_is_not_drawn(name: str) -> None:
+    """A group's dots, or a model's line, go with its name; the others stay."""
+    spec = whole_spec(CHARTS[name]())
+    before = vl_convert.vegalite_to_svg(spec)
+    (shown,) = [one for one in spec["params"] if one["name"] == SHOWN]
+    shown["value"] = shown["value"][1:]
+    after = vl_convert.vegalite_to_svg(spec)
+    assert 'aria-roledescription="' in after
+    assert after.count('aria-roledescription="point"') < before.count(
+        'aria-roledescription="point"'
+    )
+
+
+@pytest.mark.parametrize("log", [False, True])
+def test_the_mouse_is_on_the_curve_that_it_is_near(log: bool) -> None:
+    """Each cell of a curve holds its value at its x, and the cells reach from end to end."""
+    chart = two_lines(log=log)
+    cells = [row for row in rows(chart, "hover-curves") if row["line"] == "it's"]
+    assert min(cell["left"] for cell in cells) == -1.0
+    assert max(cell["right"] for cell in cells) == pytest.approx(1.0)
+    values = dict(zip(axis_values(-1, 1, 5), [5, 4, 3, 4, 5], strict=True))
+    over = [cell for cell in cells if cell["left"] < cell["x"] < cell["right"]]
+    assert over
+    assert all(cell["low"] < values[cell["x"]] < cell["high"] for cell in over)
+
+
+def test_where_a_curve_has_a_gap_the_mouse_is_not_on_it() -> None:
+    """Next to a NaN there is no stroke, and no cell."""
+    chart = drawn_line({"gap": a_line([1, 2, np.nan, 2, 1]), "whole": a_line([5, 5, 5, 5, 5])})
+    cells = rows(chart, "hover-curves")
+    assert {row["x"] for row in cells if row["line"] == "gap"} == {-1.0, -0.5, 0.5, 1.0}
+    assert not any(-0.4 < (c["left"] + c["right"]) / 2 < 0.4 for c in cells if c["line"] == "gap")
+
+
+def test_one_curve_has_no_legend_and_dims_nothing() -> None:
+    """There is nothing to tell it from."""
+    spec = whole_spec(drawn_line(a_line([1, 2, 3])))
+    assert [one["name"] for one in spec["params"]] == [CURSOR]
+    assert rows(drawn_line(a_line([1, 2, 3])), "hover-curves") == []
