@@ -10,7 +10,7 @@ import pytest
 import vl_convert
 
 from explorer.kinds.line import Line
-from explorer.kinds.look import CurvesLook, SubjectName
+from explorer.kinds.look import COLOUR_MAPS, CurvesLook, SubjectName
 from explorer.kinds.surface import Surface
 from explorer.kinds.trajectory import Trajectory
 from explorer.render import (
@@ -21,10 +21,12 @@ from explorer.render import (
     stability,
     training,
 )
+from explorer.render.export import paper_style
 from explorer.render.export.views import whole_spec
 from explorer.render.marks import curves
 from explorer.render.marks.arrow import column_name, tooltip_title
 from explorer.render.marks.colours import (
+    BLUE,
     SERIES_COLOURS,
     colour_table,
     contrast_ratio,
@@ -34,8 +36,10 @@ from explorer.render.marks.curve import GREY, Curve, Row
 from explorer.render.marks.scale import ink_colour
 from explorer.render.marks.ticks import tick_label_expression, tick_labels, ticks
 from explorer.render.trajectories import chart_until, make_tracks
+from tests.colour_vision import EYES, least_gap, seen_lab
 from tests.drawing import drawn_line, drawn_surface
 
+DIVERGING_MAPS = ("coolwarm", "vik")
 PAGES = ("#ffffff", "#0e1117")  # Streamlit's light and dark page
 HOSTILE = (
     "bob's net",
@@ -72,45 +76,45 @@ def test_labels_on_colours_have_enough_contrast() -> None:
             assert contrast_ratio(ink_colour(colour), "#" + bytes(colour).hex()) >= 4.5
 
 
-def test_series_are_told_apart_by_all_eyes() -> None:
-    """Any two colours are apart in CIELAB, also without one of the three cones.
+@pytest.mark.parametrize("eyes", EYES)
+@pytest.mark.parametrize(
+    ("palette", "least"),
+    [
+        (SERIES_COLOURS, 17),
+        (tuple(critical.COLOURS.values()), 17),
+        (stability.COLOURS, 17),
+        ((BLUE, spectrum_spikes.SPIKE_COLOUR), 17),  # also positive and negative eigenvalues
+        (paper_style.COLOURS, 16),
+    ],
+    ids=["series", "ends of searches", "edge of stability", "spikes", "paper"],
+)
+def test_colours_side_by_side_are_told_apart_by_all_eyes(
+    eyes: str, palette: tuple[str, ...], least: float
+) -> None:
+    """Any two colours of a palette are apart in CIELAB, also without one of the three cones."""
+    assert least_gap(palette, eyes) > least
 
-    Source: Machado, Oliveira & Fernandes 2009, IEEE TVCG 15(6), severity 1.
+
+@pytest.mark.parametrize("eyes", EYES)
+@pytest.mark.parametrize("name", sorted({*COLOUR_MAPS} - {*DIVERGING_MAPS}))
+def test_higher_values_are_lighter_to_all_eyes(name: str, eyes: str) -> None:
+    """Lightness rises along a map of losses, by 65 at least; it falls nowhere by 0.2.
+
+    The tables are of whole numbers: their rounding is about as much.
     """
-    eyes = {
-        "all": np.eye(3),
-        "protan": [
-            [0.152286, 1.052583, -0.204868],
-            [0.114503, 0.786281, 0.099216],
-            [-0.003882, -0.048116, 1.051998],
-        ],
-        "deutan": [
-            [0.367322, 0.860646, -0.227968],
-            [0.280085, 0.672501, 0.047413],
-            [-0.011820, 0.042940, 0.968881],
-        ],
-        "tritan": [
-            [1.255528, -0.076749, -0.178779],
-            [-0.078411, 0.930809, 0.147602],
-            [0.004733, 0.691367, 0.303900],
-        ],
-    }
-    for matrix in eyes.values():
-        seen = [cielab(np.array(matrix) @ linear(colour)) for colour in SERIES_COLOURS]
-        gaps = [np.linalg.norm(a - b) for a, b in itertools.combinations(seen, 2)]
-        assert min(gaps) > 17
+    lightness = seen_lab(colour_table(name), eyes)[:, 0]
+    assert lightness[-1] - lightness[0] > 65
+    assert (np.maximum.accumulate(lightness) - lightness).max() < 0.2
 
 
-def linear(colour: str) -> np.ndarray:
-    share = np.array(list(bytes.fromhex(colour[1:]))) / 255
-    return np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
-
-
-def cielab(light: np.ndarray) -> np.ndarray:
-    to_xyz = [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]
-    xyz = np.array(to_xyz) @ np.clip(light, 0, 1) / [0.9505, 1.0, 1.089]
-    f = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
-    return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
+@pytest.mark.parametrize("eyes", EYES)
+@pytest.mark.parametrize("name", DIVERGING_MAPS)
+def test_the_two_sides_of_a_difference_are_told_apart_by_all_eyes(name: str, eyes: str) -> None:
+    """A map that diverges is lightest in its middle, and its ends are not one colour."""
+    lab = seen_lab(colour_table(name), eyes)
+    assert 120 <= int(lab[:, 0].argmax()) <= 135
+    sides = np.linalg.norm(lab[:64] - lab[:-65:-1], axis=1)
+    assert sides.min() > 17
 
 
 def test_colours_hang_on_meaning_not_on_order() -> None:

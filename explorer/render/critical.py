@@ -15,18 +15,18 @@ from explorer.kinds.critical_result import END_WORDS, Critical, EndReason
 from explorer.kinds.look import SubjectName
 from explorer.render.critical_rows import SearchRow, search_rows
 from explorer.render.marks.arrow import Encodings, arrow_table
-from explorer.render.marks.colours import BLUE, GREEN, ORANGE
+from explorer.render.marks.colours import BLUE, GREEN, ORANGE, SERIES_COLOURS
 from explorer.render.marks.curve import GREY
 from explorer.render.marks.layers import layered_chart
 from explorer.render.marks.ticks import tick_label_expression, ticks
 
 HOLLOW = "rgba(0,0,0,0)"
-COLOURS = {  # of the reasons for which a search ended, readable on any page
+COLOURS = {  # of the reasons for which a search ended; all of `SERIES_COLOURS`
     EndReason.CRITICAL: BLUE,
     EndReason.GRADIENT_FLAT: ORANGE,
-    EndReason.STALLED: "#b04fb0",
-    EndReason.STEPS: "#8a8f98",
-    EndReason.NOT_FINITE: "#c0392b",
+    EndReason.STALLED: SERIES_COLOURS[3],
+    EndReason.STEPS: SERIES_COLOURS[5],
+    EndReason.NOT_FINITE: SERIES_COLOURS[4],
     EndReason.VANISHING: GREEN,
 }
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")  # of the runs
