@@ -1,6 +1,5 @@
 """Charts as a page shows them: as wide as their column, told in words too, in readable colours."""
 
-import math
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
     from explorer.render.drawing import Drawing
 
 AXIS_WIDTH = 105  # px beside a plot for its axis of values
-SMALLEST_WIDTH = 150  # px of a plot's width
+SMALLEST_WIDTH, LARGEST_WIDTH = 150, 1340  # px of a plot: wider ones are stretched
 HEIGHT_AROUND_PLANE, SMALLEST_PLANE = (
     320,
     480,
@@ -83,7 +82,7 @@ def window_height() -> int:
     return int(kept().get("window height", app_state().height))
 
 
-def plot_width(beside: int = AXIS_WIDTH, most: float = math.inf) -> int:
+def plot_width(beside: int = AXIS_WIDTH, most: float = LARGEST_WIDTH) -> int:
     """Width in px of a plot that has so many px of axes and legends beside it."""
     return int(max(SMALLEST_WIDTH, min(column_width() - beside, most)))
 

@@ -18,6 +18,7 @@ FIRST_MODEL_SECONDS = 1.0  # between two looks for a first model
 LIST_SECONDS = 1.0  # between two looks at a list of jobs or analyses while one is under way
 FOLLOWED_SECONDS = 3.0  # between two looks at a run that still grows
 LEFT_WIDTH = 250  # px
+ANSWER_WIDTH = 1440  # px at most: curves that are wider are stretched
 # Streamlit has no container that stays in view within a column, and tells of a menu that it must
 # have a choice, which it always has here.
 SIDES_CSS = """
@@ -25,10 +26,15 @@ div:has(> .st-key-ask), div:has(> .st-key-progress) {
   position: sticky; top: 0; z-index: 20; background: PAPER;
 }
 [data-testid="stWidgetLabelRequired"] { display: none; }
+.st-key-answer { max-width: ANSWERpx; }
 """
 # Segmented controls are lower than the fields that stand beside them, and so would be their labels.
 ONE_HEIGHT_CSS = """
 [data-testid="stButtonGroup"] button[data-variant^="segmented_control"] { min-height: 2.5rem; }
+"""
+# A line of about a hundred letters is as long as can be read with ease.
+LINES_CSS = """
+[data-testid="stMarkdown"] p, [data-testid="stCaptionContainer"] p { max-width: 45rem; }
 """
 PAGE_COLOURS = {"light": "#ffffff", "dark": "#171614"}
 
@@ -69,7 +75,7 @@ def sentence(error: Exception) -> str:
 def start_page() -> AppState:
     """The process-wide objects, with a warning on the page while the catalog cannot be written."""
     app = app_state()
-    st.html(f"<style>{ONE_HEIGHT_CSS}</style>")
+    st.html(f"<style>{ONE_HEIGHT_CSS}{LINES_CSS}</style>")
     with st.container():  # with or without a warning, what comes after keeps its place
         if app.supervisor.trouble:
             st.warning(as_message(app.supervisor.trouble), icon=":material/warning:")
@@ -88,9 +94,10 @@ class Sides:
 def sides() -> Sides:
     """Where a page asks and where it shows: side by side, or one below the other."""
     paper = PAGE_COLOURS["dark" if st.context.theme.type == "dark" else "light"]
-    st.html(f"<style>{SIDES_CSS.replace('PAPER', paper)}</style>")
+    css = SIDES_CSS.replace("PAPER", paper).replace("ANSWER", str(ANSWER_WIDTH))
+    st.html(f"<style>{css}</style>")
     with st.container(horizontal=True, gap="medium"):
-        left, right = st.container(width=LEFT_WIDTH), st.container(width="stretch")
+        left, right = st.container(width=LEFT_WIDTH), st.container(key="answer")
     with left:
         top = st.container(key="ask", gap="xsmall")
     with right:

@@ -105,7 +105,7 @@ def show_alone(catalog: Catalog, question: records.Question) -> None:
     drawn_paths = choose_drawn_paths(catalog, question)
     if drawn_paths is None:
         return
-    look = ProjectionLook(until=drawn_paths.until, width=charts.plot_width())
+    look = ProjectionLook(until=drawn_paths.until, width=charts.plane_width(""))
     drawing = draw(drawn_paths.projection, look, drawn_paths.names)
     description = "Training runs projected on a plane whose surface is not computed"
     charts.show_chart(drawing, description)
