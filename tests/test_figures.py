@@ -9,7 +9,9 @@ import zipfile
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from explorer.__main__ import main
 from explorer.figures.bibliography import SOURCES
@@ -23,7 +25,10 @@ from explorer.kinds.line import LINE, LineSettings
 from explorer.kinds.setting import setting_fields
 from explorer.kinds.surface import SURFACE, SurfaceSettings
 from explorer.render.export.composition import FigureCell, Note, rows_of
-from explorer.render.export.svg import drawing_size
+from explorer.render.export.fonts import FONTS
+from explorer.render.export.latex_overlay import split_words
+from explorer.render.export.svg import convert_svg, drawing_size
+from explorer.render.export.text_paths import with_text_as_paths
 from store import Catalog
 from tests.filling import add_answer, add_tiny, new_catalog
 from tests.screen import fine, opened, texts
@@ -147,6 +152,30 @@ def test_a_file_that_is_no_recipe_is_one_sentence(
     assert f"{file} is no recipe" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("font", FONTS)
+def test_words_as_outlines_look_as_words(catalog: Catalog, font: str) -> None:
+    """No text is left, and the picture is the same but for the edges of the letters.
+
+    The letters are filled as outlines instead of set as text, which moves an edge by less than a
+    pixel; a letter at another place would leave pixels that are black in one picture alone.
+    """
+    recipe = two_panels(catalog, font=font)
+    words = figure_page(catalog, recipe)
+    outlines = with_text_as_paths(words)
+    assert "<text" in words and "<text" not in outlines and "font" not in outlines
+    pictures = [convert_svg(page, "png", recipe.style.width, 200) for page in (words, outlines)]
+    first, second = (
+        np.asarray(Image.open(io.BytesIO(png)).convert("L"), dtype=int) for png in pictures
+    )
+    assert np.abs(first - second).max() < 128
+    without, _ = split_words(words)
+    bare = convert_svg(without, "png", recipe.style.width, 200)
+    blank = np.asarray(Image.open(io.BytesIO(bare)).convert("L"), dtype=int)
+    assert np.abs(first - blank).max() > 200  # the words do show
+    svg = MAKERS[".paths.svg"](catalog, recipe, "f")
+    assert b"<text" not in svg and b'width="6.75in"' in svg
+
+
 @pytest.mark.skipif(shutil.which("pdffonts") is None, reason="needs poppler-utils")
 def test_words_are_text_in_embedded_fonts(catalog: Catalog, tmp_path: Path) -> None:
     """Every font of the PDF is embedded, and its words are found."""
@@ -231,7 +260,17 @@ def test_a_bundle_has_everything(catalog: Catalog) -> None:
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         names = archive.namelist()
         assert Recipe.of(json.loads(archive.read("f.json"))) == two_panels(catalog)
-    for ending in (".pdf", ".svg", ".png", ".tex", ".bib", ".json", "-bare.pdf", "-caption.txt"):
+    for ending in (
+        ".pdf",
+        ".svg",
+        ".paths.svg",
+        ".png",
+        ".tex",
+        ".bib",
+        ".json",
+        "-bare.pdf",
+        "-caption.txt",
+    ):
         assert f"f{ending}" in names
     assert sum(name.endswith(".parquet") for name in names) == 2
 

@@ -27,9 +27,9 @@ def figure(
 
     Args:
         name: of the figure.
-        file: ends in .pdf, .svg, .png, .txt (caption), .bib (sources), .json (recipe) or .zip
-            (all of these, a LaTeX overlay, the numbers); NAME.pdf here if not given; never
-            overwritten.
+        file: ends in .pdf, .svg, .paths.svg (words as outlines, which need no font), .png, .txt
+            (caption), .bib (sources), .json (recipe) or .zip (all of these, a LaTeX overlay, the
+            numbers); NAME.pdf here if not given; never overwritten.
         recipe: a JSON file as .json gives it.
         catalog: where the figure and its answers are.
 
@@ -37,7 +37,7 @@ def figure(
         ValueError: no such ending, figure or recipe, or a panel cannot be drawn.
         FileExistsError: a file of that name is there.
     """
-    from explorer.figures.files import MAKERS
+    from explorer.figures.files import MAKERS, maker_of
     from explorer.figures.recipe import FIGURE, Recipe
     from explorer.render.relief3d.client import RenderError
 
@@ -47,7 +47,7 @@ def figure(
     check_output_file(target, tuple(MAKERS))
     content = _recipe_content(recipe) if recipe else catalog.document_named(FIGURE, name).content
     try:
-        file_content = MAKERS[target.suffix](catalog, Recipe.of(content), file_word(name))
+        file_content = maker_of(target.name)(catalog, Recipe.of(content), file_word(name))
     except RenderError as error:
         raise ValueError(str(error)) from error
     write_new(target, file_content)

@@ -16,7 +16,8 @@ from explorer.render.export.svg import convert_svg
 from store import Catalog
 
 LONG_AGO = (1980, 1, 1, 0, 0, 0)  # of all files in a bundle: the same figure is the same file
-PICTURES = (".pdf", ".svg", ".png")
+OUTLINES = ".paths.svg"  # its words need no font
+PICTURES = (".pdf", ".svg", OUTLINES, ".png")
 
 
 def caption_file(catalog: Catalog, recipe: Recipe, name: str) -> bytes:
@@ -54,7 +55,7 @@ def bundle(catalog: Catalog, recipe: Recipe, name: str) -> bytes:
     """Everything as one file: pictures, overlay, caption, sources, recipe, the panels' numbers."""
     from explorer.render.export import table
 
-    files = {f"{name}{end}": figure_file(catalog, recipe, end[1:]) for end in PICTURES}
+    files = {f"{name}{end}": _picture(end)(catalog, recipe, name) for end in PICTURES}
     files |= overlay_files(catalog, recipe, name)
     files[f"{name}-caption.txt"] = caption_file(catalog, recipe, name)
     files[f"{name}.bib"] = sources_file(catalog, recipe, name)
@@ -72,21 +73,34 @@ def bundle(catalog: Catalog, recipe: Recipe, name: str) -> bytes:
     return _zip_content(files)
 
 
-def _picture(format: str) -> Callable[[Catalog, Recipe, str], bytes]:
+def _picture(ending: str) -> Callable[[Catalog, Recipe, str], bytes]:
     def picture(catalog: Catalog, recipe: Recipe, name: str) -> bytes:
-        return figure_file(catalog, recipe, format)
+        format = ending.rpartition(".")[2]
+        return figure_file(catalog, recipe, format, outlines=ending == OUTLINES)
 
     return picture
 
 
 # By the ending of a file's name: what makes it of a catalog, a recipe and the figure's name.
 MAKERS: dict[str, Callable[[Catalog, Recipe, str], bytes]] = {
-    **{ending: _picture(ending[1:]) for ending in PICTURES},
+    **{ending: _picture(ending) for ending in PICTURES},
     ".txt": caption_file,
     ".bib": sources_file,
     ".json": recipe_file,
     ".zip": bundle,
 }
+
+
+def maker_of(file_name: str) -> Callable[[Catalog, Recipe, str], bytes]:
+    """What makes a file of that name, whose longest ending counts.
+
+    Raises:
+        ValueError: there is no such ending.
+    """
+    fitting = [ending for ending in MAKERS if file_name.endswith(ending)]
+    if not fitting:
+        raise ValueError(f"the file must end in {', '.join(MAKERS)}, got {file_name}")
+    return MAKERS[max(fitting, key=len)]
 
 
 def _zip_content(files: dict[str, bytes]) -> bytes:

@@ -23,13 +23,21 @@ from explorer.render.export.svg import (
     renumber_ids,
     with_raised_digits,
 )
+from explorer.render.export.text_paths import with_text_as_paths
 from explorer.render.relief3d.relief import Relief
 from store import Catalog
 
 LEVEL_WITHIN, MOST_TRIES = 1.5, 4  # points, and drawings, until panels of a row are equally high
 
 
-def figure_file(catalog: Catalog, recipe: Recipe, format: str, dpi: int | None = None) -> bytes:
+def figure_file(
+    catalog: Catalog,
+    recipe: Recipe,
+    format: str,
+    dpi: int | None = None,
+    *,
+    outlines: bool = False,
+) -> bytes:
     """The figure as a file; the same recipe of the same answers gives the same bytes.
 
     Args:
@@ -37,6 +45,7 @@ def figure_file(catalog: Catalog, recipe: Recipe, format: str, dpi: int | None =
         recipe: what is shown, and how.
         format: "pdf", "svg" or "png".
         dpi: of a PNG, where not the recipe's.
+        outlines: whether words are the outlines of their letters, which need no font.
 
     Raises:
         NoOpenGL: this machine cannot draw a panel in three dimensions.
@@ -46,6 +55,7 @@ def figure_file(catalog: Catalog, recipe: Recipe, format: str, dpi: int | None =
     style = recipe.style
     require_figure(format, style.width, dpi or style.dpi)
     page = figure_page(catalog, recipe)
+    page = with_text_as_paths(page) if outlines else page
     content = convert_svg(page, format, style.width, dpi or style.dpi)
     return with_provenance(content, format, provenances(catalog, recipe))
 

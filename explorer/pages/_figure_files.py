@@ -20,6 +20,7 @@ MOST_PREVIEWS = 4
 MEDIA = {
     ".pdf": ("PDF", "application/pdf"),
     ".svg": ("SVG", "image/svg+xml"),
+    ".paths.svg": ("SVG, text as paths", "image/svg+xml"),
     ".png": ("PNG", "image/png"),
     ".txt": ("Caption", "text/plain"),
     ".bib": ("BibTeX", "text/plain"),

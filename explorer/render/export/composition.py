@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from xml.etree import ElementTree
 
-from explorer.render.export.page_text import SVG_NAMESPACE, Pen, place_text, replace_words
-from explorer.render.export.svg import drawing_size
+from explorer.render.export.page_text import Pen, place_text, replace_words
+from explorer.render.export.svg import SVG_NAMESPACE, XLINK_NAMESPACE, drawing_size
 
 HEADING_LINE = 1.45  # height of a heading's line, in its size
 LETTER_WIDTH = 0.48  # of a bold letter or bracket, in its size
@@ -80,7 +80,7 @@ def compose(cells: Sequence[FigureCell], style: PageStyle, words: dict[str, str]
         ValueError: TeX that cannot be read.
     """
     ElementTree.register_namespace("", SVG_NAMESPACE)
-    ElementTree.register_namespace("xlink", "http://www.w3.org/1999/xlink")
+    ElementTree.register_namespace("xlink", XLINK_NAMESPACE)
     page = ElementTree.Element(f"{{{SVG_NAMESPACE}}}g")
     top = 0.0
     for row in rows_of(cells, style.columns):

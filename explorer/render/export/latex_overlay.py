@@ -6,8 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from xml.etree import ElementTree
 
-from explorer.render.export.page_text import SVG_NAMESPACE, TEX
-from explorer.render.export.svg import drawing_size
+from explorer.render.export.page_text import TEX
+from explorer.render.export.svg import (
+    SVG_NAMESPACE,
+    drawing_size,
+    parse_drawing,
+    written_drawing,
+)
 
 TEXT = f"{{{SVG_NAMESPACE}}}text"
 ANCHORS = {"start": "l", "middle": "c", "end": "r"}
@@ -45,18 +50,10 @@ class PlacedWords:
 
 def split_words(svg: str) -> tuple[str, list[PlacedWords]]:
     """The drawing without its words, and the words."""
-    ElementTree.register_namespace("", SVG_NAMESPACE)
-    ElementTree.register_namespace("xlink", "http://www.w3.org/1999/xlink")
     _, height = drawing_size(svg)
-    declared = svg.replace(
-        "<svg ",
-        f'<svg xmlns="{SVG_NAMESPACE}" xmlns:xlink="http://www.w3.org/1999/xlink" ',
-        1,
-    )
-    root = ElementTree.fromstring(declared)
+    root = parse_drawing(svg)
     placed = list(_take_words(root, (1.0, 0.0, 0.0, 1.0, 0.0, 0.0), height))
-    bare = ElementTree.tostring(root, encoding="unicode")
-    return re.sub(r' xmlns(:\w+)?="[^"]*"', "", bare, count=2), placed
+    return written_drawing(root), placed
 
 
 Affine = tuple[float, float, float, float, float, float]

@@ -8,8 +8,8 @@ from typing import Protocol, cast
 from xml.etree import ElementTree
 
 from explorer.render.export.fonts import BUNDLED_FONTS, SANS, font_families
+from explorer.render.export.svg import SVG_NAMESPACE
 
-SVG_NAMESPACE = "http://www.w3.org/2000/svg"
 TEX = re.compile(r"(?<!\\)\$[^$]+(?<!\\)\$")
 MOST_LETTERS = 1000  # of words with TeX
 MOST_NESTED = 6  # groups within each other: ziamath takes twice as long with each

@@ -3,9 +3,12 @@
 import io
 import re
 from collections.abc import Sequence
+from xml.etree import ElementTree
 
 from explorer.render.export.fonts import BUNDLED_FONTS, font_families, register_fonts
 
+SVG_NAMESPACE = "http://www.w3.org/2000/svg"
+XLINK_NAMESPACE = "http://www.w3.org/1999/xlink"
 POINTS = 72  # per inch; one pixel of the chart is one point of the figure
 
 
@@ -51,6 +54,20 @@ def drawing_size(svg: str) -> tuple[float, float]:
     return float(head[1]), float(head[2])
 
 
+def parse_drawing(svg: str) -> ElementTree.Element:
+    """The drawing, which declares no namespaces, as elements."""
+    ElementTree.register_namespace("", SVG_NAMESPACE)
+    ElementTree.register_namespace("xlink", XLINK_NAMESPACE)
+    declared = f'<svg xmlns="{SVG_NAMESPACE}" xmlns:xlink="{XLINK_NAMESPACE}" '
+    return ElementTree.fromstring(svg.replace("<svg ", declared, 1))
+
+
+def written_drawing(root: ElementTree.Element) -> str:
+    """The drawing of these elements, without namespaces; see `parse_drawing`."""
+    written = ElementTree.tostring(root, encoding="unicode")
+    return re.sub(r' xmlns(:\w+)?="[^"]*"', "", written, count=2)
+
+
 def convert_svg(svg: str, format: str, width_inches: float, dpi: int) -> bytes:
     """The drawing in its format; the page is widened by the fraction of a point that is missing."""
     import vl_convert
@@ -62,7 +79,7 @@ def convert_svg(svg: str, format: str, width_inches: float, dpi: int) -> bytes:
         "svg": (f"{width_inches:g}in", f"{height / POINTS:g}in"),
     }.get(format, (f"{width:g}", f"{height:g}"))
     page = (
-        '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
+        f'<svg xmlns="{SVG_NAMESPACE}" xmlns:xlink="{XLINK_NAMESPACE}" '
         f'version="1.1" width="{sizes[0]}" height="{sizes[1]}" '
         f'viewBox="0 0 {width:g} {height:g}">{body}'
     )
