@@ -10,14 +10,18 @@ import vl_convert
 from explorer.kinds.grid import axis_values
 from explorer.kinds.line import Line
 from explorer.kinds.numbers import NumberPair, ResultNumber
+from explorer.kinds.surface import Surface
 from explorer.render.drawing import Chart, as_chart
 from explorer.render.export.views import static_spec, whole_spec
+from explorer.render.linked import LinkedChart, LinkedCharts, can_be_linked
 from explorer.render.marks.series import CURSOR, SHOWN
 from explorer.render.scatter import ScatterLook, draw_parallel, draw_scatter
-from tests.drawing import drawn_line, rows
+from tests.drawing import drawn_line, drawn_surface, rows
+
+AXIS = np.array([-1.0, 0.0, 1.0])
 
 
-def a_line(losses: list[float], log: bool = False) -> Line:
+def a_line(losses: list[float]) -> Line:
     loss = np.array([losses])
     values = {"loss": loss, "accuracy": loss / 10}
     return Line(axis_values(-1, 1, len(losses)), values, np.ones(loss.shape, dtype=bool))
@@ -107,3 +111,56 @@ def test_one_curve_has_no_legend_and_dims_nothing() -> None:
     spec = whole_spec(drawn_line(a_line([1, 2, 3])))
     assert [one["name"] for one in spec["params"]] == [CURSOR]
     assert rows(drawn_line(a_line([1, 2, 3])), "hover-curves") == []
+
+
+def linked(*charts: Chart, **titles: str) -> dict[str, Any]:
+    """The charts under one rule, as Vega-Lite with its rows."""
+    pictures = [
+        LinkedChart(chart, title) for chart, title in zip(charts, titles.values(), strict=True)
+    ]
+    return LinkedCharts(pictures, across=2, title_width=300).to_dict()
+
+
+def test_charts_side_by_side_have_one_rule_and_their_own_legends() -> None:
+    """One parameter follows the mouse in all plots; each legend hides its own; titles are text."""
+    title = "<b>it's</b> \\ $x$"
+    spec = linked(
+        two_lines(second="accuracy"), two_lines(), drawn_line(a_line([1, 2])), a=title, b="", c="c"
+    )
+    params = {param["name"]: param["views"] for param in spec["params"]}
+    assert params == {
+        CURSOR: ["feels_0_0", "feels_1_0", "feels_0_1", "feels_0_2"],
+        f"{SHOWN}_0": ["legend_0_0_0"],
+        f"{SHOWN}_1": ["legend_0_0_1"],
+    }
+    svg = vl_convert.vegalite_to_svg(spec)
+    assert curves_drawn(spec) == 7
+    assert "&lt;b&gt;it's&lt;/b&gt;" in svg
+    (shown,) = [one for one in spec["params"] if one["name"] == f"{SHOWN}_1"]
+    shown["value"] = shown["value"][:1]
+    assert curves_drawn(spec) == 6
+
+
+def test_equal_charts_can_stand_beside_each_other() -> None:
+    """Two answers with the same values: no two views share a name."""
+    spec = linked(two_lines(), two_lines(), a="a", b="b")
+    views = [view for param in spec["params"] for view in param["views"]]
+    assert len(set(views)) == len(views)
+    assert curves_drawn(spec) == 4
+
+
+def test_only_curves_have_a_rule() -> None:
+    """A plane has none to go through."""
+    surface = Surface(
+        AXIS, AXIS, {"loss": AXIS[:, None] ** 2 + AXIS**2}, np.ones((3, 3), dtype=bool)
+    )
+    assert can_be_linked(two_lines())
+    assert not can_be_linked(drawn_surface(surface))
+
+
+@pytest.mark.parametrize("rows_count", [1, 2])
+def test_nothing_moves_when_values_are_told(rows_count: int) -> None:
+    """The room for them is there before: one place for words above each plot of several."""
+    chart = two_lines(second="accuracy") if rows_count == 2 else two_lines()
+    text = json.dumps(linked(chart, a="a"))
+    assert text.count('"hover-room"') == text.count('"hover-words"') == rows_count

@@ -10,9 +10,12 @@ from explorer.render.theme import theme_config
 from explorer.wording import printable
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import ArrayLike
 
     from explorer.render.drawing import Drawing
+    from explorer.render.linked import LinkedChart
 
 AXIS_WIDTH = 105  # px beside a plot for its axis of values
 SMALLEST_WIDTH, LARGEST_WIDTH = 150, 1340  # px of a plot: wider ones are stretched
@@ -121,6 +124,23 @@ def show_chart(
     chart.autosize = {"type": "pad", "contains": "padding"}
     words = printable(description + _range_text(values), 400)
     st.altair_chart(unchecked(chart), width="content", key=key, alt=words)
+
+
+def show_linked(charts: "Sequence[LinkedChart]", across: int, description: str, key: str) -> None:
+    """Show charts of curves in rows, under one rule.
+
+    Args:
+        charts: in reading order.
+        across: how many stand in a row.
+        description: what they show, for those who do not see it.
+        key: of the element.
+    """
+    from explorer.render.drawing import unchecked
+    from explorer.render.linked import LinkedCharts
+
+    config = theme_config(st.context.theme.type == "dark")
+    linked = LinkedCharts(charts, across, plot_width() // across, config)
+    st.altair_chart(unchecked(linked), width="content", key=key, alt=printable(description, 400))
 
 
 def _range_text(values: "ArrayLike | None") -> str:

@@ -7,17 +7,16 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from explorer.ask.comparability import comparable_groups
-from explorer.ask.subject_names import subject_names
 from explorer.kinds.look import (
     Look,
     PlaneLook,
     drawn_limits,
     joined_values,
-    overlaid_look,
     spans_decades,
 )
 from explorer.pages import _charts as charts
 from explorer.pages._facts import distinguishing_text
+from explorer.pages._linked import show_overlaid, show_side_by_side
 from explorer.pages._panel import LABEL_LETTERS, Panel
 from explorer.pages._text import as_text
 from explorer.render.relief3d.client import RenderError, renderer
@@ -51,11 +50,13 @@ def show_kind(panels: Sequence[Panel], choices: Choices) -> None:
     if not begun:
         return
     if panels[0].kind.overlaid and choices.shared:
-        for group in comparable_groups(begun[0].catalog, [panel.question for panel in begun]):
-            _show_overlaid([begun[place] for place in group])
+        groups = comparable_groups(begun[0].catalog, [panel.question for panel in begun])
+        show_overlaid([[begun[place] for place in group] for group in groups])
         return
-    width = _panel_width(panels_across(len(begun)))
-    _show_rows(begun, _looks(begun, choices, width), choices)
+    across = panels_across(len(begun))
+    looks = _looks(begun, choices, _panel_width(across))
+    if not show_side_by_side(begun, looks, across):
+        _show_rows(begun, looks, choices)
 
 
 def show_singles(panels: Sequence[Panel], choices: Choices) -> None:
@@ -87,28 +88,6 @@ def _show_rows(panels: Sequence[Panel], looks: Sequence[Look], choices: Choices)
         for column, place in zip(columns, range(first, len(panels)), strict=False):
             with column:
                 _show_panel(panels[place], looks[place], width, choices)
-
-
-def _show_overlaid(panels: Sequence[Panel]) -> None:
-    """All in one picture, with one legend and one cursor."""
-    from explorer.render.drawing import drawing_of
-
-    kind = panels[0].kind
-    width = charts.plot_width()
-    results = {panel.label: panel.result for panel in panels}
-    looks = [kind.look.usual(result) for result in results.values()]
-    look = overlaid_look(looks, width=width, height=charts.plot_height(width))
-    names = subject_names(panels[0].catalog, panels[0].question) if len(panels) == 1 else ()
-    if len(panels) == 1:
-        st.markdown(f"**{as_text(panels[0].label, LABEL_LETTERS)}**")
-    try:
-        shown_results = results if len(panels) > 1 else panels[0].result
-        drawing = drawing_of(kind, shown_results, look, names)
-    except ValueError as error:
-        st.error(as_text(f"These cannot be drawn in one picture: {error}.", 300))
-        return
-    key = f"over-{panels[0].question.key}"
-    charts.show_chart(drawing, f"{kind.title} of {', '.join(results)}", key=key)
 
 
 def _panel_width(across: int) -> int:

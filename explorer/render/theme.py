@@ -13,7 +13,7 @@ def theme_config(dark: bool) -> dict[str, dict[str, object]]:
     return {
         "axis": words,
         "legend": words,
-        "title": {"color": text},
+        "title": {"color": text, "subtitleColor": text},
         "text": {"color": text},
         "range": {"category": list(SERIES_COLOURS)},
         "line": {"color": SERIES_COLOURS[0]},

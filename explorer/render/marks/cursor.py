@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import altair as alt
 import pyarrow as pa
 
-from explorer.render.marks.arrow import column_name, tooltip_title
+from explorer.render.marks.arrow import arrow_table, column_name, tooltip_title
 from explorer.render.marks.cells import PlotFrame, curve_cells, x_cells
 from explorer.render.marks.curve import GREY, Row
 from explorer.render.marks.series import (
@@ -43,14 +43,13 @@ def cursor_layers(row: Row, frame: PlotFrame, hides: bool = False) -> list[alt.C
     everywhere = _with_words(cells, {**same, "line": ""})
     base = alt.Chart(everywhere).transform_filter(IS_HERE)
     rule = base.mark_rule(style="hover-rule", color=GREY, strokeWidth=1, opacity=0.8, clip=True)
-    words = base.transform_filter(f"{CURSOR}.plot[0] !== datum.plot").mark_text(
-        style="hover-words", align="left", baseline="bottom", limit=frame.width, fontSize=11
-    )
+    elsewhere = base.transform_filter(f"{CURSOR}.plot[0] !== datum.plot")
+    words = _above(elsewhere, "hover-words", frame.width)
     places = {"x": _of_column(frame.x, "left"), "x2": alt.X2("right:Q"), "tooltip": _tooltip(row)}
     layers = [
         alt.Chart(everywhere).mark_rect(style=FEELS, opacity=0, clip=True).encode(**places),
         rule.encode(x=frame.x),
-        words.encode(x=alt.XValue(0), y=alt.YValue(-3), text=alt.Text("words:N")),
+        words,
     ]
     if len(row.curves) > 1:
         along = alt.Chart(_with_words(curve_cells(row, cells, frame), same))
@@ -59,6 +58,19 @@ def cursor_layers(row: Row, frame: PlotFrame, hides: bool = False) -> list[alt.C
         )
         layers.append(shown_alone(layer) if hides else layer)
     return layers
+
+
+def room_for_words(width: int) -> alt.Chart:
+    """What keeps the room above a plot where its values will stand, so that nothing moves then."""
+    unseen = _above(alt.Chart(arrow_table([{"words": "x"}])), "hover-room", width)
+    return unseen.encode(opacity=alt.OpacityValue(0))
+
+
+def _above(base: alt.Chart, style: str, width: int) -> alt.Chart:
+    """Words above a plot, at its left end."""
+    return base.mark_text(
+        style=style, align="left", baseline="bottom", fontSize=11, limit=width
+    ).encode(x=alt.XValue(0), y=alt.YValue(-3), text=alt.Text("words:N"))
 
 
 def _of_column(encoding: alt.X | alt.Y, column: str) -> alt.X | alt.Y:

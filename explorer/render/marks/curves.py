@@ -10,7 +10,12 @@ from altair.typing import Optional
 
 from explorer.render.marks.cells import PlotFrame
 from explorer.render.marks.colours import series_colours
-from explorer.render.marks.cursor import POINTED, cursor_layers, dimming_test
+from explorer.render.marks.cursor import (
+    POINTED,
+    cursor_layers,
+    dimming_test,
+    room_for_words,
+)
 from explorer.render.marks.curve import GREY, Curve, Row, axis_limits
 from explorer.render.marks.gaps import rug_layer, undrawable_rows
 from explorer.render.marks.layers import layered_chart
@@ -41,6 +46,8 @@ def chart(
         frame = _frame(row, ends, x_title if row is rows[-1] else None, width)
         strokes = _stroke_layers(row, frame, colours)
         cursor = cursor_layers(row, frame, hides=_is_named(row, colours))
+        if len(rows) > 1:
+            cursor.append(room_for_words(width))
         plots.append(layered_chart([*strokes, *cursor], width, row.height))
     stacked = plots[0] if len(plots) == 1 else alt.VConcatChart(vconcat=plots, spacing=16)
     if title:
