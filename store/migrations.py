@@ -137,6 +137,11 @@ CREATE OR REPLACE VIEW grids AS
     FROM analyses WHERE settings ->> 'x_count' IS NOT NULL;
 """
 
+# A point that is a direction from others, no place of its own; rows from before have NULL.
+_DIRECTIONS = """
+ALTER TABLE answer_points ADD COLUMN is_direction BOOLEAN;
+"""
+
 MIGRATIONS: tuple[tuple[str, str], ...] = (
     ("first schema", _FIRST),
     ("families of questions, remembered choices", _FAMILIES),
@@ -146,6 +151,7 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
     ("numbers of results, annotations", _NUMBERS),
     ("documents that users name", _DOCUMENTS),
     ("views that no odd setting breaks", _LENIENT_VIEWS),
+    ("directions that answers bring", _DIRECTIONS),
 )
 VIEWS = frozenset(
     re.findall(r"CREATE (?:OR REPLACE )?VIEW (\w+)", "".join(s for _, s in MIGRATIONS))

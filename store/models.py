@@ -12,6 +12,7 @@ from store.rows import Record, is_among, now, put_row, put_rows, records, scalar
 from store.seals import seal_after
 from store.titles import replace_names
 
+_IS_DIRECTION = "coalesce(facts ->> 'direction' = 'true', false)"
 # How often a model is named: planned in half the time that joins of the same counts take.
 _COUNTS = """
 SELECT 'points', model_id, count(*) FROM points GROUP BY model_id
@@ -81,9 +82,18 @@ class Models(Door):
         return _only_row(self._read(lambda c: _models(c, "WHERE id = ?", [id])), "model", id)
 
     @remembered
-    def models(self, search: str = "", include_deleted: bool = False) -> list[Model]:
-        """The models whose name or facts contain every word of `search`, newest first."""
+    def models(
+        self, search: str = "", include_deleted: bool = False, directions: bool = False
+    ) -> list[Model]:
+        """The models whose name or facts contain every word of `search`, newest first.
+
+        Args:
+            search: words.
+            include_deleted: whether those in the trash are among them.
+            directions: whether it is the imported directions instead, which are kept like models.
+        """
         conditions = ["TRUE" if include_deleted else "deleted IS NULL"]
+        conditions.append(_IS_DIRECTION if directions else f"NOT {_IS_DIRECTION}")
         words = search.lower().split()
         conditions += ["contains(lower(concat_ws(' ', name, facts)), ?)" for _ in words]
         where = f"WHERE {' AND '.join(conditions)} ORDER BY created DESC, name"

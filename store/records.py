@@ -79,6 +79,7 @@ class AnswerPoint:
     file_hash: str
     label: str
     created: datetime | None = NEVER
+    is_direction: bool | None = None  # no place of its own but a way from others; None: a place
 
     @property
     def point(self) -> Point:
@@ -111,6 +112,7 @@ class PointFile:
     model_id: str
     label: str
     file: Path
+    is_direction: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -190,7 +190,10 @@ def test_a_gradient_without_direction_is_refused(factor: float, norm: str) -> No
     [
         ({"directions": 0}, "directions must be from 1 to 64, got 0"),
         ({"directions": 65}, "directions must be from 1 to 64, got 65"),
-        ({"direction": "up"}, "direction must be one of random, gradient, eigenvector, got 'up'"),
+        (
+            {"direction": "up"},
+            "direction must be one of random, gradient, eigenvector, given, got 'up'",
+        ),
         ({"direction": "gradient", "directions": 2}, "must be 1 along the gradient, got 2"),
     ],
 )

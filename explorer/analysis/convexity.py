@@ -13,6 +13,7 @@ from explorer.analysis.curvature.eigenpairs import eigenpairs
 from explorer.analysis.curvature.products import Curvature, hessian
 from explorer.analysis.curvature.random_vectors import random_normal
 from explorer.analysis.directions.eigenvectors import plane_axes
+from explorer.analysis.directions.given import marked_points
 from explorer.analysis.objective.evaluator import Evaluator
 from explorer.analysis.objective.named_tensors import Tensors
 from explorer.analysis.objective.pieces import answer_pieces
@@ -45,12 +46,14 @@ def answer(
             finite.
     """
     objective = objective_at(problem, subjects[0], settings, device)
-    vectors, facts = plane_axes(objective, settings)
+    vectors, facts = plane_axes(objective, settings, subjects[1:])
     evaluator = Evaluator(objective, vectors)
     coordinates, place = settings.columns(settings.axes)
     search = Search(evaluator, settings, coordinates)
     matrix = Curvature(objective, hessian)  # says at once what cannot be differentiated
     matrix(random_normal(matrix, settings.seed, STREAM))
+    if settings.given_axes and isinstance(vectors, Tensor):
+        facts["marks"] = marked_points(objective, subjects, settings, vectors)
     facts |= {
         "stand_alone": evaluator.base_values(),
         "tolerance": settings.tolerance,

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterator, Sequence, Set
-from dataclasses import replace
 
 import numpy as np
 import torch
@@ -13,6 +12,7 @@ from explorer.analysis.objective.evaluator import Evaluator
 from explorer.analysis.objective.moved_parameters import require_same_beside
 from explorer.analysis.objective.named_tensors import Tensors
 from explorer.analysis.objective.objective import Objective
+from explorer.analysis.objective.own_losses import own_losses
 from explorer.analysis.objective.parameters import STRETCH
 from explorer.analysis.objective.pieces import answer_pieces
 from explorer.analysis.objective.plane import (
@@ -24,7 +24,6 @@ from explorer.analysis.objective.plane import (
 )
 from explorer.codec import JsonValue
 from explorer.kinds.interpolation import InterpolationSettings
-from explorer.kinds.objective_settings import ObjectiveSettings
 from explorer.kinds.piece import Piece
 from explorer.kinds.progress import SILENT, Progress
 from explorer.problem import Problem
@@ -78,18 +77,6 @@ def answer(
         return {"i": i, "x": x[i]} | evaluator.values(x[i][:, None])
 
     return answer_pieces(settings.units, done, columns, facts, evaluator)
-
-
-def own_losses(
-    problem: Problem, subjects: Sequence[Tensors], settings: ObjectiveSettings, device: torch.device
-) -> list[dict[str, float]]:
-    """The values of each point by itself, with its own running statistics."""
-    objective = Objective(problem, replace(settings, batchnorm="frozen"), device)
-    point_means = []
-    for subject in subjects:
-        objective.load(subject)
-        point_means.append(objective.means())
-    return point_means
 
 
 def chord_facts(first: Tensor, second: Tensor) -> dict[str, JsonValue]:

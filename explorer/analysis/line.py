@@ -6,8 +6,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from explorer.analysis.directions.brought import brought_directions
 from explorer.analysis.directions.directions import directions_with_facts, gradient_direction
 from explorer.analysis.directions.eigenvectors import eigenvectors
+from explorer.analysis.directions.given import given_axes, marked_points
 from explorer.analysis.objective.named_tensors import Tensors
 from explorer.analysis.objective.objective import Objective
 from explorer.analysis.objective.pieces import answer_pieces
@@ -20,8 +22,10 @@ from explorer.analysis.objective.plane import (
 )
 from explorer.analysis.objective.random_directions import RedrawnDirections
 from explorer.codec import JsonValue
+from explorer.kinds.eigenvalues import rank_words
+from explorer.kinds.given_axes import GIVEN
 from explorer.kinds.line import LineSettings, places
-from explorer.kinds.piece import Piece
+from explorer.kinds.piece import Piece, PiecePoint
 from explorer.kinds.progress import SILENT, Progress
 from explorer.problem import Problem
 
@@ -42,7 +46,10 @@ def answer(
             objective refuses its settings.
     """
     objective = objective_at(problem, subjects[0], settings, device)
-    vectors, facts = _directions(objective, settings)
+    vectors, facts = _directions(objective, settings, subjects[1:])
+    brought = _brought(objective, settings, vectors, subjects[0])
+    if settings.given_axes and isinstance(vectors, Tensor):
+        facts["marks"] = marked_points(objective, subjects, settings, vectors)
     evaluator, evaluator_facts = tuned_evaluator(
         objective, vectors, settings.units - len(done), choices
     )
@@ -55,17 +62,32 @@ def answer(
         place = {"k": line[units], "i": index[units], "x": x[index[units]]}
         return place | evaluator.values(coordinates[units])
 
-    return answer_pieces(settings.units, done, columns, facts, evaluator)
+    return answer_pieces(settings.units, done, columns, facts, evaluator, brought)
 
 
 def _directions(
-    objective: Objective, settings: LineSettings
+    objective: Objective, settings: LineSettings, further: Sequence[Tensors]
 ) -> tuple[Tensor | RedrawnDirections, dict[str, JsonValue]]:
     """The directions (K, D), and what a reader checks them by."""
     if settings.direction == "gradient":
         return gradient_direction(objective)
+    if settings.direction == GIVEN:
+        return given_axes(objective, settings, further)
     if settings.direction == "eigenvector":
         vectors, facts = eigenvectors(objective, (settings.rank,))
         alone = {"eigenvalue": "eigenvalues", "residual": "residuals", "slope": "slopes"}
         return vectors, facts | {name: facts[names][0] for name, names in alone.items()}
     return directions_with_facts(objective.flat, settings, settings.directions)
+
+
+def _brought(
+    objective: Objective,
+    settings: LineSettings,
+    vectors: Tensor | RedrawnDirections,
+    point: Tensors,
+) -> list[PiecePoint]:
+    """The direction, where it took long to find, for other questions."""
+    labels = {"gradient": "downhill", "eigenvector": f"eigenvector {rank_words(settings.rank)}"}
+    if settings.direction not in labels or not isinstance(vectors, Tensor):
+        return []
+    return brought_directions(objective.flat, vectors, point, [labels[settings.direction]])

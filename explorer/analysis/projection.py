@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from explorer.analysis.directions.directions import TINY, direction_recipes, direction_rows
-from explorer.analysis.directions.eigenvectors import eigenvectors
+from explorer.analysis.directions.eigenvectors import plane_axes
+from explorer.analysis.directions.plane import Plane, parameter_vector
 from explorer.analysis.objective.named_tensors import Tensors
 from explorer.analysis.objective.objective import Objective
 from explorer.analysis.objective.parameters import Block
@@ -37,9 +38,10 @@ def answer(
     which random ones show next to nothing.
     """
     objective = objective_at(problem, subjects[0], settings, device)
-    vectors, facts = _axes(objective, settings)
+    single = 1 + len(settings.further_subjects)
+    vectors, facts = _axes(objective, settings, subjects[1:single])
     plane = Plane(parameter_vector(subjects[0], objective.flat.blocks), vectors)
-    snapshots, blocks = subjects[1:], objective.flat.blocks
+    snapshots, blocks = subjects[single:], objective.flat.blocks
     facts |= objective.facts | {"axes_cosine": plane.cosine}
     facts["held"] = [
         _variance_share(snapshots[span], blocks, plane) for span in spans(settings.lengths)
@@ -62,48 +64,20 @@ def answer(
 
 
 def _axes(
-    objective: Objective, settings: ProjectionSettings
+    objective: Objective, settings: ProjectionSettings, further: Sequence[Tensors]
 ) -> tuple[Tensor, dict[str, JsonValue]]:
     """The axes (2, D) in float64, and what a reader checks them by."""
     if settings.direction == "random":
         vectors = direction_rows(objective.flat, settings, 2)
         return vectors, direction_recipes(vectors.norm(dim=1).tolist(), settings)
-    vectors, facts = eigenvectors(objective, (settings.x_rank, settings.y_rank))
-    return vectors.to("cpu", torch.float64), facts
+    axes, facts = plane_axes(objective, settings, further)
+    assert isinstance(axes, Tensor)  # none of them is drawn again at every point
+    return axes.to("cpu", torch.float64), facts
 
 
 def _piece(rows: list[dict[str, float]], facts: dict[str, JsonValue], seconds: float) -> Piece:
     columns = {name: np.array([row[name] for row in rows]) for name in rows[0]}
     return Piece({**columns, "unit": columns["unit"].astype(np.int64)}, facts, seconds)
-
-
-class Plane:
-    """The plane centre + x * first direction + y * second, in float64."""
-
-    def __init__(self, centre: Tensor, vectors: Tensor) -> None:
-        """From its centre (D,) and its directions (2, D), which need not be orthogonal."""
-        self.centre, self.vectors = centre, vectors
-        self.gram = (vectors @ vectors.t()).numpy()
-
-    @property
-    def cosine(self) -> float:
-        """Cosine of the angle between the directions; 0 where one of them is zero."""
-        return float(self.gram[0, 1] / max(np.sqrt(self.gram[0, 0] * self.gram[1, 1]), TINY))
-
-    def coordinates(self, moved: Tensor) -> np.ndarray:
-        """Both coordinates (2,) of the point of the plane that is nearest to centre + moved (D,).
-
-        They solve the normal equations; a direction of zero norm gets 0.
-        """
-        coefficients, *_ = np.linalg.lstsq(self.gram, (self.vectors @ moved).numpy(), rcond=None)
-        return coefficients
-
-    def place(self, theta: Tensor) -> dict[str, float]:
-        """Coordinates of a point (D,), and its distance from the plane."""
-        moved = theta - self.centre
-        x, y = self.coordinates(moved)
-        rest = moved - torch.tensor([x, y], dtype=torch.float64) @ self.vectors
-        return {"x": float(x), "y": float(y), "out": float(rest.norm())}
 
 
 def _variance_share(
@@ -120,8 +94,3 @@ def _variance_share(
         total += float(moved @ moved)
         inside += float(along @ plane.gram @ along)
     return inside / total if total > TINY and np.isfinite(total) else None
-
-
-def parameter_vector(point: Tensors, blocks: Sequence[Block]) -> Tensor:
-    """All parameters of a point as one vector (D,), float64, CPU."""
-    return torch.cat([point[b.name].detach().reshape(-1).to("cpu", torch.float64) for b in blocks])

@@ -6,10 +6,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from explorer.analysis.directions.brought import brought_directions
 from explorer.analysis.directions.directions import TINY
-from explorer.analysis.interpolation import own_losses
 from explorer.analysis.objective.moved_parameters import require_same_beside
 from explorer.analysis.objective.named_tensors import Tensors
+from explorer.analysis.objective.own_losses import own_losses
 from explorer.analysis.objective.parameters import Block
 from explorer.analysis.objective.pieces import answer_pieces
 from explorer.analysis.objective.plane import (
@@ -81,7 +82,10 @@ def answer(
     def columns(units: np.ndarray) -> dict[str, np.ndarray]:
         return place(units) | evaluator.values(coordinates[units])
 
-    return answer_pieces(settings.units, done, columns, measured, evaluator)
+    labels = [f"principal component {rank}" for rank in (1, 2)]
+    run_of_end = 0  # the plane goes through the end of the first run
+    brought = brought_directions(objective.flat, vectors, subjects[end], labels, run_of_end)
+    return answer_pieces(settings.units, done, columns, measured, evaluator, brought)
 
 
 def _ranges(x: np.ndarray, y: np.ndarray, margin: float) -> dict[str, list[float]]:

@@ -25,9 +25,13 @@ def compute_command(catalog: Catalog, question: records.Question) -> str:
     settings = settings_from_json(kind.settings, question.settings)
     points = named_points(kind, settings, question.point_ids)
     words = [*program_words(catalog), "compute", kind.name]
-    for model_id, point_id in zip(question.model_ids, points, strict=True):
-        words.append(f"--model={_subject_text(catalog, model_id, point_id)}")
-    if len(question.model_ids) > len(kind.subjects) == 1:
+    own = len(kind.subjects[: kind.runs_from])
+    further = settings.further_subjects
+    runs = len(question.model_ids) - own - len(further)
+    options = [*["--model"] * own, *map(option_name, further), *["--model"] * runs]
+    for option, model_id, point_id in zip(options, question.model_ids, points, strict=True):
+        words.append(f"{option}={_subject_text(catalog, model_id, point_id)}")
+    if own + runs > len(kind.subjects) == 1:
         words.append("--together")
     for described in setting_fields(kind.settings):
         value = getattr(settings, described.name)

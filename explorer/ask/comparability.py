@@ -98,9 +98,20 @@ def hindrances(catalog: Catalog, first: records.Question, other: records.Questio
             places.append(words)
         else:
             numbers.append(words)
+    further = [_further_points(question) for question in (first, other)]
+    if first.kind == other.kind and further[0] != further[1]:
+        places.append("axes made of other points or directions")
     if kind.whole_run and first.kind == other.kind and first.point_ids != other.point_ids:
         places.append("planes through other points")
     return Hindrances(tuple(numbers), tuple(places), tuple(remarks))
+
+
+def _further_points(question: records.Question) -> tuple[str, ...]:
+    """The points and directions that given axes are made of."""
+    kind = kind_named(question.kind)
+    own = len(kind.subjects[: kind.runs_from])
+    further = _settings(question).further_subjects
+    return question.point_ids[own : own + len(further)]
 
 
 def comparable_groups(catalog: Catalog, questions: Sequence[records.Question]) -> list[list[int]]:

@@ -16,6 +16,7 @@ from explorer.ask.reuse import take_over
 from explorer.ask.subjects import (
     Reads,
     Subject,
+    check_ends,
     models_of,
     named_points,
     ordered_subjects,
@@ -23,7 +24,7 @@ from explorer.ask.subjects import (
     run_snapshots,
     snapshot_text,
 )
-from explorer.contracts.facts import ProblemFacts
+from explorer.contracts.facts import ModelFacts, ProblemFacts
 from explorer.jobs.spool import Spool
 from explorer.kinds import Kind, Piece, kind_named, settings_from_json, unreadable
 from explorer.kinds.objective_settings import ObjectiveSettings
@@ -100,7 +101,7 @@ def question_about(
         ValueError: more or fewer subjects than the kind has, or models of several problems.
         UnknownEntry: the model's problem is not in the catalog.
     """
-    subjects = ordered_subjects(kind, [(model, point), *others])
+    subjects = ordered_subjects(kind, settings, [(model, point), *others])
     for other, _ in others:
         if other.problem_id != model.problem_id:
             raise ValueError(
@@ -111,8 +112,9 @@ def question_about(
     identity = ProblemIdentity.of(
         problem.source_hash, problem.arguments, ProblemFacts.of(problem.facts)
     )
-    single = len(subjects) if kind.runs_from is None else kind.runs_from
+    single = len(kind.single_subjects(settings))
     points = tuple(p or m.point_id for m, p in subjects[:single])
+    check_ends(dict(zip(kind.single_subjects(settings), points, strict=False)))
     if isinstance(settings, OfRuns):
         runs = [run_snapshots(catalog, m, kind.fewest) for m, _ in subjects[single:]]
         settings = settings.about(runs)
@@ -141,7 +143,8 @@ def ask(
     """
     question = question_about(catalog, kind, model, settings, point=point, others=others)
     settings = question.settings
-    models = models_of(kind, [(model, point), *others])
+    models = models_of(kind, settings, [(model, point), *others])
+    _check_sorts(catalog, question, models)
     name = title(catalog, question, models)
     stored = catalog.ask(
         records.Question(
@@ -170,6 +173,25 @@ def ask(
     return question.key
 
 
+def _check_sorts(
+    catalog: Catalog, question: QuestionIdentity, models: Sequence[records.Model]
+) -> None:
+    """Refuse a direction in the place of a point, and a point in that of a direction.
+
+    Raises:
+        ValueError: there is one.
+    """
+    names = question.kind.single_subjects(question.settings)
+    for name, model, point in zip(names, models, question.points, strict=False):
+        brought = catalog.answer_point(point)
+        is_direction = ModelFacts.of(model.facts).direction or bool(
+            brought and brought.is_direction
+        )
+        if is_direction != name.endswith("_stored"):
+            sort = "a point, got a direction" if is_direction else "a stored direction, got a point"
+            raise ValueError(f"{name} must be {sort} of {model.name}; choose another")
+
+
 def _new_job(key: str, name: str, priority: int, units: int) -> records.Job:
     """A job that answers the question of that key."""
     return records.Job(
@@ -191,7 +213,8 @@ def title(catalog: Catalog, question: QuestionIdentity, models: Sequence[records
         final = point == model.point_id
         where = "" if final else f" at {snapshot_text(point_of(catalog, model.id, point))}"
         names.append(model.name + where)
-    return f"{question.kind.title} of {question.kind.joined_names(names)}"
+    joined = question.kind.joined_names(names, question.settings)
+    return f"{question.kind.title} of {joined}"
 
 
 def resume(

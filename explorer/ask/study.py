@@ -175,9 +175,14 @@ def row_and_column(
     models = [catalog.model(id) for id in question.model_ids]
     points = named_points(kind, settings, question.point_ids)
     subjects = list(zip(models, points, strict=True))
-    finals = [subject for subject in subjects if subject[1] == subject[0].point_id]
+    own = subjects[: len(kind.subjects)]  # further ones are what its settings ask for
+    finals = [subject for subject in own if subject[1] == subject[0].point_id]
     main = subjects[0] if kind.whole_run or not finals else finals[0]
-    roles = tuple(_role(catalog, kind, main, place, one) for place, one in enumerate(subjects))
+    first_run = len(kind.single_subjects(settings)) if kind.whole_run else len(subjects)
+    roles = tuple(
+        _run_role(main, one) if place >= first_run else _role(catalog, kind, main, place, one)
+        for place, one in enumerate(subjects)
+    )
     stored_settings = settings_to_keep(kind, settings)
     return study_model(*main), StudyQuestion(
         kind=kind.name, settings=stored_settings, subjects=roles
@@ -189,14 +194,17 @@ def study_model(model: records.Model, point: str = "") -> StudyModel:
     return StudyModel(id=model.id, name=model.name, point="" if point == model.point_id else point)
 
 
+def _run_role(main: Subject, subject: Subject) -> StudySubject:
+    """What a whole run is where the question is asked of another model than the main one."""
+    return EACH if subject[0].id == main[0].id else study_model(subject[0])
+
+
 def _role(
     catalog: Catalog, kind: Kind, main: Subject, place: int, subject: Subject
 ) -> StudySubject:
-    """What a subject is where the question is asked of another model than the main one."""
+    """What a point is where the question is asked of another model than the main one."""
     model, point = subject
     own = model.id == main[0].id
-    if kind.runs_from is not None and place >= kind.runs_from:
-        return EACH if own else study_model(model)
     snapshots = catalog.points(model.id)
     if own and place and kind.own_second and len(snapshots) < 2:  # there is no start before it
         return START

@@ -60,7 +60,7 @@ def _wish(
         return Wish(row, column, refusal=readable)
     kind, settings = readable
     try:
-        subjects = _subjects(reads, kind, study.models[row], study.questions[column])
+        subjects = _subjects(reads, readable, study.models[row], study.questions[column])
         (model, point), *others = subjects
         question = question_about(reads, kind, model, settings, point=point, others=others)
         question.key  # noqa: B018 - it refuses a split that the problem has not
@@ -70,17 +70,22 @@ def _wish(
 
 
 def _subjects(
-    reads: StudyReads, kind: Kind, row: StudyModel, question: StudyQuestion
+    reads: StudyReads,
+    readable: tuple[Kind, ObjectiveSettings],
+    row: StudyModel,
+    question: StudyQuestion,
 ) -> list[Subject]:
     """What a question is about where it is asked of that model.
 
     Raises:
         ValueError: a model is gone, or there are no two points.
     """
+    kind, settings = readable
+    single = len(kind.single_subjects(settings))
     own = reads.subject(row)
     subjects: list[Subject] = []
     for place, subject in enumerate(question.subjects):
-        is_run = kind.runs_from is not None and place >= kind.runs_from
+        is_run = kind.whole_run and place >= single
         if isinstance(subject, StudyModel):
             subjects.append(reads.subject(subject))
         elif subject == START and not is_run:
@@ -89,5 +94,7 @@ def _subjects(
             subjects.append(own)
     alone = len({point for _, point in subjects}) == 1
     if alone and len(subjects) > 1 and not (kind.whole_run or kind.own_second):
-        raise ValueError(f"the {' and the '.join(kind.subjects)} are the same point here")
+        raise ValueError(
+            f"the {' and the '.join(kind.all_subjects(settings))} are the same point here"
+        )
     return subjects

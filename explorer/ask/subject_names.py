@@ -19,14 +19,20 @@ def label_models(models: Sequence[records.Model]) -> dict[str, records.Model]:
     }
 
 
+def all_labels(catalog: Catalog) -> dict[str, str]:
+    """What models, and directions that were imported, are called, by id."""
+    lists = catalog.models(directions=True), catalog.models()
+    return {model.id: label for one in lists for label, model in label_models(one).items()}
+
+
 def subject_names(catalog: Catalog, question: records.Question) -> tuple[SubjectName, ...]:
     """The names of a question's subjects in their order; of whole runs with their steps."""
     kind = kind_named(question.kind)
     settings = settings_from_json(kind.settings, question.settings)
-    labels = {model.id: label for label, model in label_models(catalog.models()).items()}
+    labels = all_labels(catalog)
     ends = named_points(kind, settings, question.point_ids)
     lengths = settings.lengths if isinstance(settings, OfRuns) else ()
-    first_run = len(ends) if kind.runs_from is None else kind.runs_from
+    first_run = len(kind.single_subjects(settings))
     runs = _run_points(question.point_ids[first_run:], lengths)
     names = []
     for place, (model_id, name) in enumerate(

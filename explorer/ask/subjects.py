@@ -1,6 +1,6 @@
 """What a question is about: models, points, whole runs, and the names by which people know them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from explorer.kinds import Kind
@@ -23,31 +23,53 @@ class Reads(Protocol):
 Subject = tuple[records.Model, str]  # a model and the id of its point; "" for the final one
 
 
-def models_of(kind: Kind, subjects: Sequence[Subject]) -> tuple[records.Model, ...]:
+def models_of(
+    kind: Kind, settings: ObjectiveSettings, subjects: Sequence[Subject]
+) -> tuple[records.Model, ...]:
     """The models of a question's subjects in its order."""
-    return tuple(model for model, _ in ordered_subjects(kind, subjects))
+    return tuple(model for model, _ in ordered_subjects(kind, settings, subjects))
 
 
-def ordered_subjects(kind: Kind, subjects: Sequence[Subject]) -> list[Subject]:
-    """The subjects as a question has them: runs after the first subject by their models' points.
+def ordered_subjects(
+    kind: Kind, settings: ObjectiveSettings, subjects: Sequence[Subject]
+) -> list[Subject]:
+    """The subjects as a question has them: further runs by their models' points.
 
     In which order further runs are named changes nothing, and asks nothing new.
 
     Raises:
         ValueError: more or fewer than the kind has, or one run twice.
     """
-    fits = len(subjects) == len(kind.subjects)
-    if kind.runs_from is not None:
-        runs = [model.id for model, _ in subjects[kind.runs_from :]]
-        fits = len(subjects) >= len(kind.subjects) and len(set(runs)) == len(runs)
+    names = kind.all_subjects(settings)
+    fits = len(subjects) == len(names)
+    single = len(kind.single_subjects(settings))
+    if kind.whole_run:
+        runs = [model.id for model, _ in subjects[single:]]
+        fits = len(subjects) >= len(names) and len(set(runs)) == len(runs)
     if not fits:
-        needed = f"{len(kind.subjects)} ({', '.join(kind.subjects)})"
+        needed = f"{len(names)} ({', '.join(names)})"
         needed += " or more, each run once" if kind.whole_run else ""
         raise ValueError(f"the subjects of {kind.name} must be {needed}, got {len(subjects)}")
-    further = list(subjects[1:])
+    first = max(1, single)  # a run that gives the plane stays the first
+    further = list(subjects[first:])
     if kind.whole_run:
         further.sort(key=lambda subject: (subject[0].point_id, subject[0].id))
-    return [subjects[0], *further]
+    return [*subjects[:first], *further]
+
+
+def check_ends(points: Mapping[str, str]) -> None:
+    """Refuse an axis that leads nowhere, from a point to itself.
+
+    Args:
+        points: ids by the names of the subjects, as x_from and x_to.
+
+    Raises:
+        ValueError: there is such an axis.
+    """
+    for name, point in points.items():
+        axis, _, part = name.partition("_")
+        if part == "from" and points.get(f"{axis}_to") == point:
+            raise ValueError(f"{axis}_from and {axis}_to must be two points, got the same twice")
 
 
 def run_snapshots(catalog: Reads, model: records.Model, fewest: int) -> RunSnapshots:
@@ -75,12 +97,13 @@ def training_start(catalog: Reads, subject: Subject) -> Subject:
 
 def named_points(kind: Kind, settings: ObjectiveSettings, points: Sequence[str]) -> list[str]:
     """The point that each subject of a question is named by; a whole run's is its final one."""
-    if kind.runs_from is None or not isinstance(settings, OfRuns):
+    if not isinstance(settings, OfRuns):
         return list(points)
-    lengths = settings.lengths or [len(points) - kind.runs_from]
+    single = len(kind.single_subjects(settings))
+    lengths = settings.lengths or [len(points) - single]
     ends = (span.stop - 1 for span in spans(lengths))
-    runs = points[kind.runs_from :]
-    return [*points[: kind.runs_from], *(runs[end] for end in ends)]
+    runs = points[single:]
+    return [*points[:single], *(runs[end] for end in ends)]
 
 
 def point_of(catalog: Catalog, model_id: str, point_id: str) -> records.Point:

@@ -12,7 +12,7 @@ from explorer.ask.subjects import Subject, training_start
 from explorer.commands.estimates import print_estimates
 from explorer.commands.parameters import OpenCatalog
 from explorer.commands.progress import wait_for_jobs
-from explorer.commands.subjects import subject_named
+from explorer.commands.subjects import further_subjects, subject_named
 from explorer.commands.values import named_values, value_of
 from explorer.kinds import KINDS, Kind, settings_from_json
 from explorer.kinds.objective_settings import ObjectiveSettings
@@ -28,6 +28,7 @@ def answer(
     settings: ObjectiveSettings,
     *,
     model: list[str],
+    given: Mapping[str, str] | None = None,
     together: bool = False,
     device: str = "auto",
     dry_run: bool = False,
@@ -35,13 +36,28 @@ def answer(
 ) -> int:
     """Ask, and wait with the progress on the terminal; prints the key of each question.
 
+    Args:
+        kind: of the question.
+        settings: of the kind.
+        model: its subjects.
+        given: further subjects that the settings ask for, by their names.
+        together: whether all models are runs of one question.
+        device: that answers.
+        dry_run: whether nothing is asked, but told what is stored and how long the rest takes.
+        catalog: where the answers go.
+
     Raises:
         ValueError: a setting or subject is refused, or a job failed.
     """
     subjects = [subject_named(catalog, text) for text in model]
     if together and not kind.whole_run:
         raise ValueError(f"--together is for kinds about whole runs, got {kind.name}")
-    asks = _subjects_of_each(catalog, kind, subjects, together)
+    further = further_subjects(catalog, settings, given or {})
+    own = len(kind.subjects[: kind.runs_from])
+    asks = [
+        [*each[:own], *(subject or each[0] for subject in further), *each[own:]]
+        for each in _subjects_of_each(catalog, kind, subjects, together)
+    ]
     if dry_run:
         print_estimates(catalog, kind, settings, asks)
         return 0
@@ -129,10 +145,14 @@ def command_of(kind: Kind) -> Callable[..., int]:
         catalog: Catalog,
         **options: object,
     ) -> int:
+        given = {
+            name: str(options.pop(name, None) or "") for name in kind.settings.possible_subjects()
+        }
         return answer(
             kind,
             chosen_settings(kind, options, set_values),
             model=model,
+            given={name: text for name, text in given.items() if text},
             together=together,
             device=device,
             dry_run=dry_run,
@@ -141,6 +161,7 @@ def command_of(kind: Kind) -> Callable[..., int]:
 
     parameters = [
         *_shared_parameters(kind),
+        *map(_subject_parameter, kind.settings.possible_subjects()),
         *(_option(f, described_fields) for f in described_fields),
     ]
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
@@ -178,6 +199,19 @@ def _shared_parameters(kind: Kind) -> list[inspect.Parameter]:
         ),
         inspect.Parameter("catalog", inspect.Parameter.KEYWORD_ONLY, annotation=OpenCatalog),
     ]
+
+
+def _subject_parameter(name: str) -> inspect.Parameter:
+    """The option that names a point or a direction which the settings ask for."""
+    axis, _, part = name.partition("_")
+    default = " (the model itself unless given)" if part == "from" else ""
+    words = {
+        "from": f"where the difference begins that is {axis}{default}; named as --model",
+        "to": f"where the difference ends that is {axis}; named as --model",
+        "stored": f"the direction that is {axis}: an imported one, or NAME@KEY:AXIS of an analysis",
+    }
+    shown = Parameter(help=words[part], metavar="NAME", group=SETTINGS)
+    return _parameter(name, str | None, shown, None)
 
 
 def _option(described: SettingField, others: Sequence[SettingField]) -> inspect.Parameter:

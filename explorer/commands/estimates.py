@@ -42,5 +42,7 @@ def print_estimates(
             seconds = expected.start + expected.setup + (units - done) * expected.per_unit
             rest = f"about {seconds:.1f} s" if math.isfinite(seconds) else "never timed here"
             warm = True  # one worker answers all
-        title = questions.title(catalog, question, models_of(kind, [(model, point), *others]))
+        title = questions.title(
+            catalog, question, models_of(kind, settings, [(model, point), *others])
+        )
         print(f"{question.key[:12]} {message(title)}: {kind.count_text(done, units)}, {rest}")

@@ -32,6 +32,7 @@ def import_checkpoints(
     argument: Annotated[tuple[str, ...], Parameter(("--argument", "-a"))] = (),
     yes: bool = False,
     follow: bool = False,
+    direction: bool = False,
     catalog: OpenCatalog,
 ) -> int:
     """Inspect and store checkpoints, after the user agreed to run the problem file.
@@ -45,6 +46,7 @@ def import_checkpoints(
         argument: NAME=JSON, of the function problem().
         yes: agree to run the problem file's code.
         follow: stay, and import what a recorded run brings until it has ended or Ctrl-C.
+        direction: the file holds no weights but a direction, for axes of lines and planes.
         catalog: where it is stored.
 
     Raises:
@@ -59,12 +61,22 @@ def import_checkpoints(
         print("nothing was imported", file=sys.stderr)
         return FAILED
     arguments = named_values(argument)
+    if follow and direction:
+        raise ValueError("--direction is for one file, which nothing follows; leave out --follow")
     if follow:
         run = following.FollowedRun(
             problem=code.problem, digest=code.hash, arguments=arguments, name=name, part=part
         )
         return _follow(catalog, import_sources, run)
-    job = sources.order(catalog, import_sources, problem_path, arguments, name=name, part=part)
+    job = sources.order(
+        catalog,
+        import_sources,
+        problem_path,
+        arguments,
+        name=name,
+        part=part,
+        direction=direction,
+    )
     wait_for_jobs(catalog, [job], "auto")
     stored_job = catalog.job(job)
     model = storing.imported_model(catalog, stored_job)

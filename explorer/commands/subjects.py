@@ -1,8 +1,10 @@
 """Models and their snapshots as the command line names them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from explorer.ask.command_text import option_name
 from explorer.ask.subjects import Subject
+from explorer.kinds.objective_settings import ObjectiveSettings
 from explorer.wording import one_line
 from store import Catalog, records
 
@@ -27,17 +29,53 @@ def model_named(models: Sequence[records.Model], name: str) -> records.Model:
     raise ValueError(f"{name!r} names {len(named)} models; give the id's beginning: {ids}")
 
 
-def subject_named(catalog: Catalog, text: str) -> Subject:
+def further_subjects(
+    catalog: Catalog, settings: ObjectiveSettings, given: Mapping[str, str]
+) -> list[Subject | None]:
+    """The subjects that the settings ask for beside those of the kind; None for the model itself.
+
+    Args:
+        catalog: where they are.
+        settings: of the question.
+        given: what was named, by the names of the subjects.
+
+    Raises:
+        ValueError: one is missing, is of no use, or is not there.
+    """
+    names = settings.further_subjects
+    for name in given.keys() - set(names):
+        wanted = ", ".join(map(option_name, names)) or "none of its like"
+        raise ValueError(
+            f"{option_name(name)} is of no use with these settings; they want {wanted}"
+        )
+    for name in names:
+        if name not in given and not name.endswith("_from"):
+            raise ValueError(f"{option_name(name)} must say what the axis is made of; name it")
+    return [
+        subject_named(catalog, given[name], direction=name.endswith("_stored"))
+        if name in given
+        else None
+        for name in names
+    ]
+
+
+def subject_named(catalog: Catalog, text: str, direction: bool = False) -> Subject:
     """The model NAME and its final point, or another of its points.
 
     That is its snapshot NAME@STEP, or NAME@FILE without `.pt`, or a point that an answer brought,
     NAME@KEY:POINT, where the beginning of the key is enough.
+
+    Args:
+        catalog: where it is.
+        text: its name.
+        direction: whether it may be an imported direction.
     """
+    models = [*catalog.models(), *(catalog.models(directions=True) if direction else ())]
     name, at, step = text.rpartition("@")
-    if not at or any(model.name == text for model in catalog.models()):
-        model = model_named(catalog.models(), text)
+    if not at or any(model.name == text for model in models):
+        model = model_named(models, text)
         return model, model.point_id
-    model = model_named(catalog.models(), name)
+    model = model_named(models, name)
     stored_points = catalog.points(model.id)
     steps = {str(point.step): point.point_id for point in stored_points if point.step is not None}
     points = {point.label: point.point_id for point in stored_points} | steps

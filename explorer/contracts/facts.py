@@ -109,6 +109,7 @@ class ModelFacts(StoredFacts):
     run: RunFacts | None = None
     part: str = ""  # keys before its weights in its files; "" for the usual ones
     import_job: str | None = field(default=None, metadata=named("import"))
+    direction: bool = False  # whether it is no model but a direction from any
     sample: bool | None = None  # whether it is shipped with the program
     title: str | None = None
     about: str | None = None

@@ -14,6 +14,7 @@ class PointNote:
     subject: int  # whose parameters it has
     file: str  # beside the piece's own
     digest: str  # sha256 of that file
+    is_direction: bool = False  # no place of its own but a way from others
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -51,6 +51,7 @@ class ImportRequest:
     then: tuple[NextQuestion, ...] = ()
     run: RunFolder | None = None
     inspected: tuple[InspectedSnapshots, ...] = ()  # of the run, by earlier imports
+    direction: bool = False  # whether the last one is no point but a direction
     task: Literal["import"] = "import"
 
     @property

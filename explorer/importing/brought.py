@@ -64,6 +64,7 @@ def _point_files(catalog: Catalog, key: str, arrival: Arrival) -> list[records.P
             model_id=model.id,
             label=note.label,
             file=arrival.beside(note),
+            is_direction=note.is_direction,
         )
         files.append(point)
     return files

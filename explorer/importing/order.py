@@ -25,6 +25,7 @@ def order_import(
     then: Sequence[NextQuestion] = (),
     priority: int = requests.FOREGROUND_PRIORITY,
     run: RunFolder | None = None,
+    direction: bool = False,
 ) -> str:
     """The job that inspects and stores checkpoints of one model; the last is its final point.
 
@@ -39,6 +40,7 @@ def order_import(
         priority: lower is more urgent.
         run: the recorded run that the checkpoints are of; the model stays the same while the run
             grows, and known snapshots are not inspected again.
+        direction: whether the file holds no weights but a direction.
 
     Raises:
         ValueError: the arguments are no JSON values, as NaN and infinity; or a name or path is no
@@ -54,6 +56,7 @@ def order_import(
         facts=dict(facts or {}),
         then=tuple(then),
         run=run,
+        direction=direction,
     )
     job = catalog.add_job(
         uuid.uuid4().hex[:12],

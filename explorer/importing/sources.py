@@ -190,6 +190,7 @@ def order(
     *,
     name: str = "",
     part: str = "",
+    direction: bool = False,
 ) -> str:
     """The job that imports the checkpoints as one model; of a run known already what is new.
 
@@ -200,15 +201,21 @@ def order(
         arguments: of its function `problem`.
         name: of the model; the one that the run has already, or the source's, unless given.
         part: the key of the weights within each file; the usual one unless given.
+        direction: whether the file holds no weights but a direction.
 
     Raises:
-        ValueError: there is no checkpoint, or the arguments are no JSON values.
+        ValueError: there is no checkpoint, or several that are to be one direction; or the
+            arguments are no JSON values.
     """
     if sources.errors or not sources.checkpoints:
         missing = "name at least one checkpoint"
         if sources.recording:
             missing = f"the run in {sources.recording.folder} has no snapshot yet; follow it"
         raise ValueError("; ".join(sources.errors) or missing)
+    if direction and (sources.recording or len(sources.checkpoints) > 1):
+        raise ValueError(
+            f"a direction must be one file, got {len(sources.checkpoints)}; import each by itself"
+        )
     run = recorded_runs.run_folder_of(sources.recording) if sources.recording else None
     if run and not name:
         models = recorded_runs.models_of_run(catalog, run.identity, part)
@@ -221,4 +228,5 @@ def order(
         name or sources.name,
         facts={"part": part} if part else {},
         run=run,
+        direction=direction,
     )

@@ -63,6 +63,8 @@ def _model_id(
 
     Earlier versions gave a run's model one id whatever its part, which it keeps.
     """
+    if request.direction:
+        return sha256({"problem": problem_id, "direction": result.final_point})
     if request.run is None:
         return sha256({"problem": problem_id, "point": result.final_point})
     partless_id = run_model_id(problem_id, request.run.identity)
@@ -86,7 +88,8 @@ def run_model_id(problem_id: str, identity: RunIdentity, part: str | None = None
 
 def _model_name(catalog: Catalog, model_id: str, request: ImportRequest) -> str:
     """The name of an import's model; one that is there keeps its own, by which it is known."""
-    return next((m.name for m in catalog.models() if m.id == model_id), request.name)
+    models = catalog.models(directions=request.direction)
+    return next((m.name for m in models if m.id == model_id), request.name)
 
 
 def kept_name(job: records.Job, model: records.Model) -> str:
@@ -103,7 +106,8 @@ def kept_name(job: records.Job, model: records.Model) -> str:
 def imported_model(catalog: Catalog, job: records.Job) -> records.Model | None:
     """The model that an import stored: that of its run, or one that no later import has renewed."""
     request = stored_import(job.request)
-    own = (m for m in catalog.models() if ModelFacts.of(m.facts).import_job == job.id)
+    models = catalog.models(directions=request.direction)
+    own = (m for m in models if ModelFacts.of(m.facts).import_job == job.id)
     if (model := next(own, None)) is not None or request.run is None:
         return model
     for model in recorded_runs.models_of_run(catalog, request.run.identity, request.part):
@@ -166,7 +170,8 @@ def _model_facts(
             advice=result.advice,
             remarks=result.remarks,
         )
-    return ModelFacts.of({**to_json(facts), **request.facts})
+    direction = {"direction": True} if request.direction else {}
+    return ModelFacts.of({**to_json(facts), **request.facts, **direction})
 
 
 def _stored_point(

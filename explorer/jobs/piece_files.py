@@ -63,7 +63,14 @@ def _write_beside(folder: Path, stem: str, piece: Piece) -> PieceNote:
         digest = _write_tensors(folder / file, point.tensors)
         words = {"name": point.name, "label": point.label, "point_id": point.point_id}
         points.append(
-            PointNote(**words, unit=point.unit, subject=point.subject, file=file, digest=digest)
+            PointNote(
+                **words,
+                unit=point.unit,
+                subject=point.subject,
+                file=file,
+                digest=digest,
+                is_direction=point.is_direction,
+            )
         )
     state = None
     if piece.state:

@@ -164,5 +164,5 @@ CONVEXITY = Kind(
     page="explorer/pages/convexity.py",
     icon=":material/south_america:",
     sources=("li2018",),
-    later=("direction", "x_rank", "y_rank"),
+    later=("direction", "x_rank", "y_rank", "x_axis", "y_axis", "scaling"),
 )

@@ -1,15 +1,12 @@
-"""How random directions are drawn, and which plane two directions span."""
+"""How random directions are drawn, and which eigenvector a direction is."""
 
 from dataclasses import dataclass
 from typing import Annotated
 
-from explorer.kinds.eigenvalues import rank_words
 from explorer.kinds.objective_settings import ObjectiveSettings
-from explorer.kinds.require import require
 from explorer.kinds.seed import MOST_SEED
 from explorer.kinds.setting import Setting
 
-PLANES = ("random", "eigenvector")  # what a plane's axes are
 NORMALISATIONS = ("filter", "layer", "raw")
 MOST_RANK = 200  # of an eigenvector: as many are sought, and held
 NO_SEED_WITH = {"direction": ("gradient", "eigenvector")}  # directions that nothing is drawn for
@@ -70,48 +67,3 @@ class DirectionSettings(ObjectiveSettings):
     def distinguishing_words(self) -> tuple[str, ...]:
         """The split, and how directions are drawn."""
         return (*super().distinguishing_words, self.normalisation, f"seed {self.seed}")
-
-
-@dataclass(frozen=True, kw_only=True)
-class PlaneSettings(DirectionSettings):
-    """The plane of two random directions through a point, or of two eigenvectors of the Hessian."""
-
-    orthogonal: Annotated[
-        bool,
-        Setting(
-            "Make the axes orthogonal",
-            "The second direction is made orthogonal to the first before it is normalised. Random "
-            "directions are nearly orthogonal already; the badge shows their cosine.",
-            unused_with=NO_SEED_WITH,
-        ),
-    ] = False
-    direction: Annotated[
-        str,
-        Setting(
-            "Axes",
-            "random: two directions drawn from a seed and normalised (Li et al. 2018); "
-            "eigenvector: two eigenvectors of the Hessian, of length 1.",
-            choices=PLANES,
-        ),
-    ] = "random"
-    x_rank: Annotated[int, rank_of_eigenvector("Rank of x", {"direction": ("random",)})] = 1
-    y_rank: Annotated[int, rank_of_eigenvector("Rank of y", {"direction": ("random",)})] = 2
-
-    def __post_init__(self) -> None:
-        """Refuse what makes no two axes."""
-        super().__post_init__()
-        if self.direction == "random":
-            return
-        must = "x_rank and y_rank must be two different ranks"
-        require(self.x_rank != self.y_rank, must, f"{self.x_rank} and {self.y_rank}")
-        self.require_curvature()
-
-    @property
-    def distinguishing_words(self) -> tuple[str, ...]:
-        """The split, and what the axes are."""
-        if self.direction == "random":
-            return super().distinguishing_words
-        return (
-            self.split,
-            f"{self.direction} {rank_words(self.x_rank)} and {rank_words(self.y_rank)}",
-        )

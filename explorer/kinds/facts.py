@@ -87,6 +87,26 @@ class AnswerFacts(StoredFacts):
 
 
 @dataclass(frozen=True, kw_only=True)
+class GivenAxis:
+    """What an axis that the user gave is made of."""
+
+    sort: str  # of explorer.kinds.given_axes
+    scaling: str
+    subjects: tuple[int, ...] = ()  # of the question, by their places
+
+
+@dataclass(frozen=True, kw_only=True)
+class MarkedPoint:
+    """Where a point that an axis leads through lies."""
+
+    subject: int  # of the question
+    x: float
+    y: float = 0.0  # of a plane
+    out: float = 0.0  # distance from the plane or line
+    loss: float | None = None  # of the point itself, with its own statistics
+
+
+@dataclass(frozen=True, kw_only=True)
 class AxesFacts(AnswerFacts):
     """Of an answer along directions: what they are, and how well they fit what was asked."""
 
@@ -98,6 +118,8 @@ class AxesFacts(AnswerFacts):
     eigenvalues: tuple[float, ...] = ()
     residuals: tuple[float, ...] = ()
     slopes: tuple[float, ...] = ()  # of the loss along them
+    given: tuple[GivenAxis, ...] = ()  # where the user gave the axes
+    marks: tuple[MarkedPoint, ...] = ()  # the points that such axes lead through
 
 
 @dataclass(frozen=True, kw_only=True)

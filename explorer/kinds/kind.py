@@ -57,9 +57,28 @@ class Kind:
         """Name and label of the point that a unit of work brings."""
         return str(unit + 1), self.point_words.format(unit + 1)
 
-    def joined_names(self, names: Sequence[str]) -> str:
-        """The subjects' names in one; names tell different subjects apart."""
-        return f" {self.joined} ".join(dict.fromkeys(names) if self.own_second else names)
+    def joined_names(self, names: Sequence[str], settings: ObjectiveSettings) -> str:
+        """The subjects' names in one; names tell different subjects apart.
+
+        Args:
+            names: of all subjects in order.
+            settings: of the question: some ask for further subjects, which stand in brackets.
+        """
+        own = len(self.subjects[: self.runs_from])
+        further = settings.further_subjects
+        given = dict(zip(further, names[own : own + len(further)], strict=True))
+        main = [*names[:own], *names[own + len(further) :]]
+        text = f" {self.joined} ".join(dict.fromkeys(main) if self.own_second else main)
+        return f"{text} ({_axes_text(given, names[0])})" if given else text
+
+    def single_subjects(self, settings: ObjectiveSettings) -> tuple[str, ...]:
+        """The names of the subjects that are one point each: the kind's, then the settings'."""
+        return (*self.subjects[: self.runs_from], *settings.further_subjects)
+
+    def all_subjects(self, settings: ObjectiveSettings) -> tuple[str, ...]:
+        """The names of all subjects in order; the last may stand for several runs."""
+        runs = () if self.runs_from is None else self.subjects[self.runs_from :]
+        return (*self.single_subjects(settings), *runs)
 
     @property
     def whole_run(self) -> bool:
@@ -75,6 +94,19 @@ class Kind:
     def table(self) -> str:
         """The catalog's table that holds this kind's rows."""
         return f"{self.name}_values"
+
+
+def _axes_text(given: Mapping[str, str], origin: str) -> str:
+    """What given axes are made of, as "x to B, y from A to C"; from the origin is not said."""
+    words: dict[str, list[str]] = {}
+    for role, name in given.items():
+        axis, _, part = role.partition("_")
+        parts = words.setdefault(axis, [])
+        if part == "stored":
+            parts.append(name)
+        elif part != "from" or name != origin:
+            parts.append(f"{part} {name}")
+    return ", ".join(" ".join([axis, *parts]) for axis, parts in words.items())
 
 
 def named_code(entry: str) -> object:

@@ -8,9 +8,10 @@ from typing import Annotated
 import numpy as np
 
 from explorer.kinds.axes import PointsAlongX, XFrom, XTo, check_axis
-from explorer.kinds.direction_settings import DirectionSettings, rank_of_eigenvector
+from explorer.kinds.direction_settings import rank_of_eigenvector
 from explorer.kinds.eigenvalues import rank_words
 from explorer.kinds.facts import AxesFacts
+from explorer.kinds.given_axes import GIVEN, GivenAxisSettings
 from explorer.kinds.grid import axis_values, coarse_to_fine
 from explorer.kinds.kind import Kind
 from explorer.kinds.look import ProfileLook
@@ -21,12 +22,13 @@ from explorer.kinds.reuse import on_grid
 from explorer.kinds.setting import Setting
 from explorer.kinds.statistics import Interval, loss_interval
 
-DIRECTIONS = ("random", "gradient", "eigenvector")
+DIRECTIONS = ("random", "gradient", "eigenvector", GIVEN)
+NO_RANK_WITH = {"direction": ("random", "gradient", GIVEN)}
 MAX_DIRECTIONS = 64  # directions at once: each takes the memory of a model
 
 
 @dataclass(frozen=True, kw_only=True)
-class LineSettings(DirectionSettings):
+class LineSettings(GivenAxisSettings):
     """Lines point + x * direction. Random direction k is axis k of the seed: the first a surface's.
 
     The gradient's direction is -g / norm(g), scaled to the norm of the parameters; the eigenvector
@@ -39,7 +41,7 @@ class LineSettings(DirectionSettings):
             "Direction",
             "random: drawn from a seed and normalised (Li et al. 2018); gradient: straight "
             "downhill, x = 1 being a step as long as the parameters; eigenvector: of the Hessian, "
-            "of length 1.",
+            "of length 1; given: the difference of two points, or a stored direction.",
             choices=DIRECTIONS,
         ),
     ] = "random"
@@ -55,17 +57,23 @@ class LineSettings(DirectionSettings):
     x_min: XFrom = -1.0
     x_max: XTo = 1.0
     x_count: PointsAlongX = 101
-    rank: Annotated[int, rank_of_eigenvector("Rank", {"direction": ("random", "gradient")})] = 1
+    rank: Annotated[int, rank_of_eigenvector("Rank", NO_RANK_WITH)] = 1
 
     def __post_init__(self) -> None:
         """Refuse what makes no axis or no direction."""
         super().__post_init__()
         check_axis("x", self.x_min, self.x_max)
         if self.direction != "random":
-            must = f"the number of directions must be 1 along the {self.direction}"
+            along = "a given direction" if self.direction == GIVEN else f"the {self.direction}"
+            must = f"the number of directions must be 1 along {along}"
             require(self.directions == 1, must, self.directions)
         if self.direction == "eigenvector":
             self.require_curvature()
+
+    @property
+    def given_axes(self) -> Mapping[str, str]:
+        """What the direction is, where it is given; else none."""
+        return {"x": self.x_axis} if self.direction == GIVEN else {}
 
     @property
     def distinguishing_words(self) -> tuple[str, ...]:
@@ -73,6 +81,8 @@ class LineSettings(DirectionSettings):
         size = f"{self.x_count} points"
         if self.direction == "gradient":
             return (size, self.split, self.direction)
+        if self.direction == GIVEN:
+            return (size, self.split, self.given_words)
         if self.direction == "eigenvector":
             return (size, self.split, f"{self.direction} {rank_words(self.rank)}")
         split, *direction_words = super().distinguishing_words
@@ -96,6 +106,8 @@ class LineSettings(DirectionSettings):
             return "Loss along the negative gradient"
         if self.direction == "eigenvector":
             return f"Loss along {self._eigenvector_words}"
+        if self.direction == GIVEN:
+            return f"Loss along {self._given_words}"
         if self.directions == 1:
             return "Loss along a random direction"
         return f"Loss along {self.directions} random directions"
@@ -107,7 +119,18 @@ class LineSettings(DirectionSettings):
             return "Step down the gradient, in norms of the parameters"
         if self.direction == "eigenvector":
             return f"Distance along {self._eigenvector_words}"
+        if self.direction == GIVEN:
+            return f"Distance along {self._given_words}{self._unit_words}"
         return f"Distance along {'each' if self.directions > 1 else 'the'} direction"
+
+    @property
+    def _given_words(self) -> str:
+        return "the difference of two points" if self.x_axis == "points" else "a stored direction"
+
+    @property
+    def _unit_words(self) -> str:
+        units = {"own": ", in units of its length", "filter": ", in norms of each filter"}
+        return units.get(self.scaling, "")
 
     @property
     def _eigenvector_words(self) -> str:
@@ -226,5 +249,5 @@ LINE = Kind(
     sources=("li2018",),
     axes=("directions", "x_min", "x_max", "x_count"),
     taken_over="explorer.kinds.line:taken_over",
-    later=("rank",),
+    later=("rank", "x_axis", "scaling"),
 )

@@ -127,6 +127,16 @@ class ObjectiveSettings(Settings):
         """What the answer reads of its points beside parameters and buffers."""
         return Needs()
 
+    @classmethod
+    def possible_subjects(cls) -> tuple[str, ...]:
+        """All names that `further_subjects` may have."""
+        return ()
+
+    @property
+    def further_subjects(self) -> tuple[str, ...]:
+        """Names of the subjects, beside those of the kind, that these settings ask for."""
+        return ()
+
     @property
     def distinguishing_words(self) -> tuple[str, ...]:
         """What tells one question of a kind from another, in reading order."""

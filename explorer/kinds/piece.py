@@ -24,6 +24,7 @@ class PiecePoint:
     unit: int  # of work, with which it comes
     tensors: Mapping[str, np.ndarray]  # parameters and buffers
     subject: int = 0  # of the question: whose parameters they are
+    is_direction: bool = False  # no place of its own but a way from others
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from explorer.kinds.direction_settings import PlaneSettings
 from explorer.kinds.facts import AxesFacts
 from explorer.kinds.kind import Kind
 from explorer.kinds.look import LAST, Look, Moment, PlotWidth
 from explorer.kinds.numbers import ResultNumber, ResultNumbers, largest, loss_numbers
 from explorer.kinds.piece import Piece, partial_answer
+from explorer.kinds.plane_settings import PlaneSettings
 from explorer.kinds.trajectory import OfRuns, Trajectory, snapshot_places, split_runs
 
 PLACE_COLUMNS = ("x", "y", "out", "moved")  # columns of a snapshot beside its values
@@ -95,7 +95,7 @@ PROJECTION = Kind(
     title="Paths on the plane",
     subjects=("point", "runs"),
     runs_from=1,
-    later=("direction", "x_rank", "y_rank"),
+    later=("direction", "x_rank", "y_rank", "x_axis", "y_axis", "scaling"),
     settings=ProjectionSettings,
     result=Projection,
     facts=ProjectionFacts,

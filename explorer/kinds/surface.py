@@ -7,13 +7,13 @@ from typing import Annotated
 import numpy as np
 
 from explorer.kinds.axes import PointsAlongX, PointsAlongY, XFrom, XTo, YFrom, YTo, check_axis
-from explorer.kinds.direction_settings import PlaneSettings
 from explorer.kinds.facts import AxesFacts
 from explorer.kinds.grid import OnGrid, axis_values
 from explorer.kinds.kind import Kind
 from explorer.kinds.look import LossPlaneLook
 from explorer.kinds.numbers import ResultNumbers, loss_numbers
 from explorer.kinds.piece import Piece, partial_answer
+from explorer.kinds.plane_settings import PlaneSettings
 from explorer.kinds.reuse import on_grid
 from explorer.kinds.setting import Setting
 
@@ -126,5 +126,5 @@ SURFACE = Kind(
     of_samples={"x_count": 31, "y_count": 31},
     axes=("x_min", "x_max", "x_count", "y_min", "y_max", "y_count"),
     taken_over="explorer.kinds.surface:taken_over",
-    later=("direction", "x_rank", "y_rank"),
+    later=("direction", "x_rank", "y_rank", "x_axis", "y_axis", "scaling"),
 )

@@ -162,7 +162,9 @@ def choose_snapshot(catalog: Catalog, model: records.Model, key: str, first: boo
     own: dict[int | str, records.Point] = {
         printable(p.label) if p.step is None else p.step: p for p in catalog.points(model.id)
     }
-    brought = {point_text(p): p for p in catalog.answer_points(model_id=model.id)}
+    brought = {
+        point_text(p): p for p in catalog.answer_points(model_id=model.id) if not p.is_direction
+    }
     points = own | {name: point.point for name, point in brought.items()}
     if len(points) < 2:
         return point_of(catalog, model.id, model.point_id)

@@ -33,9 +33,11 @@ def facts_line(model: records.Model) -> str:
 def distinguishing_words(question: records.Question) -> str:
     """The settings that tell one analysis from another."""
     kind = kind_named(question.kind)
-    words = list(settings_from_json(kind.settings, question.settings).distinguishing_words)
-    if kind.runs_from is not None:
-        words.append(counted(len(question.point_ids) - kind.runs_from, "snapshot"))
+    settings = settings_from_json(kind.settings, question.settings)
+    words = list(settings.distinguishing_words)
+    if kind.whole_run:
+        single = len(kind.single_subjects(settings))
+        words.append(counted(len(question.point_ids) - single, "snapshot"))
     return " · ".join(words)
 
 

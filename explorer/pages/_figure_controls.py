@@ -7,9 +7,9 @@ from typing import Any
 import streamlit as st
 
 from explorer.ask import questions
-from explorer.figures.panels import readable_question
+from explorer.figures.panels import lies_over, readable_question
 from explorer.figures.recipe import MOST_PANELS, FigurePanel, Recipe
-from explorer.kinds import kind_named
+from explorer.kinds import kind_named, unreadable
 from explorer.kinds.look import CAMERA_NUMBERS
 from explorer.kinds.setting import SettingField, setting_fields
 from explorer.pages import _parts as parts
@@ -182,10 +182,9 @@ def _choose_over(
     offered = [
         other
         for other in catalog.questions(limit=MOST_OFFERED)[0]
-        if kind_named(other.kind).over
-        and other.status == "complete"
-        and other.point_ids[:1] == question.point_ids[:1]
-        and other.key != question.key
+        if other.status == "complete"
+        and not unreadable(other.kind, other.settings)
+        and lies_over(other, question)
     ]
     titles = {other.key: other.title for other in offered}
     titles |= {kept: kept[:12] for kept in panel.over if kept not in titles}

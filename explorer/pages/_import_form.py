@@ -26,6 +26,7 @@ class WantedImport:
     checkpoint_sources: sources.Sources  # without errors
     name: str  # of the model; "" for that of its source
     part: str  # keys before the network's own names in each file
+    direction: bool  # whether the file holds no weights but a direction
 
 
 def complain(error: str) -> None:
@@ -117,9 +118,10 @@ def choose_import(catalog: Catalog) -> None:
     agreed = code is not None and agree_to_run(code)
     begun = checkpoint_sources is None or bool(checkpoint_sources.checkpoints)
     follow = checkpoint_sources is not None and choose_to_follow(checkpoint_sources)
+    direction = checkpoint_sources is not None and is_direction(checkpoint_sources)
     wanted = None
     if agreed and code and arguments is not None and checkpoint_sources and (begun or follow):
-        wanted = WantedImport(code, arguments, checkpoint_sources, name, part)
+        wanted = WantedImport(code, arguments, checkpoint_sources, name, part, direction)
     pressed = st.button(
         "Import",
         type="primary",
@@ -138,6 +140,18 @@ def agree_to_run(code: Code) -> bool:
         "Run this file in the worker" if count == 1 else f"Run these {count} files in the worker",
         key=f"agreed-{code.problem}-{code.hash}",  # a changed file asks again
         help="It is code, and can do whatever you can. It never runs in the app itself.",
+    )
+
+
+def is_direction(checkpoint_sources: sources.Sources) -> bool:
+    """Whether the user says that the one file is no checkpoint."""
+    if checkpoint_sources.recording or len(checkpoint_sources.checkpoints) != 1:
+        return False
+    return st.checkbox(
+        "The file holds a direction",
+        key="direction",
+        help="No weights, but a step for each parameter under the model's names, for the axes of "
+        "lines and planes; parameters that it lacks do not move.",
     )
 
 
@@ -169,6 +183,7 @@ def start_import(catalog: Catalog, wanted: WantedImport, follow: bool) -> None:
                 wanted.arguments,
                 name=wanted.name,
                 part=wanted.part,
+                direction=wanted.direction,
             )
     except ValueError as error:
         complain(str(error))

@@ -2,12 +2,13 @@
 
 import streamlit as st
 
-from explorer.ask.subject_names import label_models
+from explorer.ask.subject_names import all_labels
 from explorer.ask.subjects import point_of
 from explorer.contracts.facts import ModelFacts, PointFacts, ProblemFacts
 from explorer.contracts.progress import WorkerProgress
 from explorer.importing import following, storing
 from explorer.jobs.spool import Spool
+from explorer.kinds import KINDS
 from explorer.pages import _parts as parts
 from explorer.pages._facts import facts_line, part_of_data
 from explorer.pages._import_form import complain
@@ -71,8 +72,11 @@ def show_import(catalog: Catalog, job: records.Job) -> None:
     if model is None:
         st.info(f"{as_text(job.title, 120)} is done; a later import has taken its place.")
         return
-    label = next(name for name, m in label_models(catalog.models()).items() if m.id == model.id)
+    label = all_labels(catalog)[model.id]
     st.subheader(as_text(label), anchor=False)
+    if ModelFacts.of(model.facts).direction:
+        show_direction(catalog, job, model)
+        return
     count = counted(model.points, "snapshot")
     st.caption(f"{facts_line(model)} · {count}")
     if kept := storing.kept_name(job, model):
@@ -85,6 +89,19 @@ def show_import(catalog: Catalog, job: records.Job) -> None:
     st.caption(f"Fingerprint of the point: {model.point_id}")
     st.markdown("**Tensors**")
     st.dataframe(tensor_columns(model), hide_index=True, key="tensors")
+
+
+def show_direction(catalog: Catalog, job: records.Job, direction: records.Model) -> None:
+    """What a file with a direction held, and where it can be used."""
+    st.caption("A direction: choose it as a given axis of a line or a plane of this problem.")
+    if kept := storing.kept_name(job, direction):
+        st.info(parts.sentence(ValueError(kept)))
+    for warning in storing.warnings(catalog, direction):
+        st.warning(parts.sentence(ValueError(warning)), icon=":material/warning:")
+    with st.container(horizontal=True):
+        for kind in KINDS:
+            if kind.own_page and kind.settings.possible_subjects():
+                st.page_link(kind.page, label=kind.title, icon=kind.icon)
 
 
 def measurement_columns(catalog: Catalog, model: records.Model) -> dict[str, list[object]]:

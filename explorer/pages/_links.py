@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
-from explorer.ask.subject_names import label_models
+from explorer.ask.subject_names import all_labels
 from explorer.ask.subjects import named_points, point_text
 from explorer.kinds import KINDS, Kind, kind_named, settings_from_json, unreadable
 from explorer.kinds.objective_settings import ObjectiveSettings
@@ -34,9 +34,8 @@ class Subjects:
 
     def __init__(self, catalog: Catalog) -> None:
         """The models of today."""
-        labels = label_models(catalog.models())
-        self.labels = {model.id: label for label, model in labels.items()}  # as pages list them
-        self._models = {model.id: model for model in labels.values()}
+        self.labels = all_labels(catalog)  # as pages list them
+        self._models = {model.id: model for model in catalog.models()}
         self._steps: dict[tuple[str, str], int | str] = {}
         self._catalog = catalog
 
@@ -84,8 +83,8 @@ def link_to(question: records.Question, subjects: Subjects) -> Link:
         step = subjects.step(model_id, id)
         subject_words.append(name if final else f"{name}@{step}")
         # Pages about two points do not start at final ones.
-        steps.append(None if final and (len(models) == 1 or kind.whole_run) else step)
-    words = kind.joined_names(subject_words)
+        steps.append(None if final and (len(kind.subjects) == 1 or kind.whole_run) else step)
+    words = kind.joined_names(subject_words, settings)
     return Link(kind, words, link_parameters(question, models, steps))
 
 
@@ -135,9 +134,9 @@ def address_of(question: records.Question, subjects: Subjects) -> str | None:
     return f"/{Path(link.kind.page).stem}?{urlencode(link.parameters, doseq=True)}"
 
 
-def parameter_names(kind: Kind) -> list[tuple[str, str]]:
-    """The names of model and step in an address, for each subject of a kind."""
-    others = [(name, f"{name}_step") for name in kind.subjects[1:]]
+def parameter_names(kind: Kind, settings: ObjectiveSettings) -> list[tuple[str, str]]:
+    """The names of model and step in an address, for each subject that is one point."""
+    others = [(name, f"{name}_step") for name in kind.single_subjects(settings)[1:]]
     return [("model", "step"), *others]
 
 
@@ -152,12 +151,13 @@ def link_parameters(
         steps: of its points, or their files' names; None for a final one.
     """
     kind = kind_named(question.kind)
+    settings = settings_from_json(kind.settings, question.settings)
     changed = _changed_settings(kind, question.settings)
     if len(kind.subjects) > 1 and not kind.whole_run:  # there a page may have another default
         changed["batchnorm"] = question.settings["batchnorm"]
     about: dict[str, object] = {}
-    single = max(1, len(names) if kind.runs_from is None else kind.runs_from)
-    places = zip(parameter_names(kind), names[:single], steps[:single], strict=False)
+    single = max(1, len(kind.single_subjects(settings)))
+    places = zip(parameter_names(kind, settings), names[:single], steps[:single], strict=False)
     for (name, step_name), model, step in places:
         about |= {name: model} | ({} if step is None else {step_name: step})
     runs = {"runs": list(names[single:])} if names[single:] else {}

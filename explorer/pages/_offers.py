@@ -34,7 +34,7 @@ def offer_stored(app: AppState, missing: Mapping[str, WantedQuestion]) -> None:
 
 def _similar_answers(catalog: Catalog, wish: WantedQuestion) -> list[records.Question]:
     """Answers, also begun ones, of the same kind about the same models; the latest first."""
-    models = [model.id for model in models_of(wish.kind, wish.subjects)]
+    models = [model.id for model in models_of(wish.kind, wish.settings, wish.subjects)]
     stored, _ = catalog.questions(kind=wish.kind.name, model_id=models[0], limit=100)
     return [
         old

@@ -50,7 +50,7 @@ def choose_pair(catalog: Catalog, kind: Kind, from_start: bool) -> tuple[ChosenP
         from_start: the first is a model's first snapshot unless another is chosen, the second its
             last one; else the second is another model.
     """
-    names = parameter_names(kind)
+    names = parameter_names(kind, kind.settings())
     models_by_label = known_models(catalog)
     last, *_ = [*remembered_models(list(models_by_label.values())), 0]
     usual = list(models_by_label)[last]

@@ -6,11 +6,15 @@ import streamlit as st
 
 from explorer.kinds.eigenvalues import MINUS, eigenvalue_words
 from explorer.kinds.facts import AxesFacts
+from explorer.kinds.given_axes import GIVEN
 from explorer.kinds.look import COLOUR_MAPS, PlaneLook
+from explorer.kinds.plane_settings import PlaneSettings
 from explorer.kinds.setting import Setting, setting_field
 from explorer.pages import _forms as forms
 from explorer.pages._address import check_address, check_number
+from explorer.pages._given_axes import ChosenAxes, choose_given_axes
 from explorer.pages._terms import setting_help
+from store import Catalog
 
 CONTOUR_LINES = replace(setting_field(PlaneLook, "levels"), name="contours")
 CLIP = Setting(
@@ -48,20 +52,26 @@ def choose_style(lines: int) -> PlaneStyle:
     return PlaneStyle(colours, most_lines, clip or 0.0)
 
 
-def choose_axes(settings: type, orthogonal: bool = False) -> forms.Values:
-    """What a plane's axes are, as settings.
+def choose_axes(catalog: Catalog, settings: type[PlaneSettings], problem_id: str) -> ChosenAxes:
+    """What a plane's axes are.
 
     Args:
+        catalog: where points and directions are.
         settings: the class of the kind's settings.
-        orthogonal: whether random ones can be made orthogonal.
+        problem_id: of the problem whose models they are of.
     """
     direction = forms.choose(settings, "direction")
-    if direction != "random":
-        return {"direction": direction, **forms.choose_row(settings, ("x_rank", "y_rank"))}
-    values = choose_directions(settings)
-    if orthogonal:
-        values["orthogonal"] = forms.choose(settings, "orthogonal")
-    return values
+    if direction == "eigenvector":
+        ranks = forms.choose_row(settings, ("x_rank", "y_rank"))
+        return ChosenAxes({"direction": direction, **ranks})
+    given = ChosenAxes({"direction": direction})
+    if direction == GIVEN:
+        given = choose_given_axes(catalog, settings, problem_id, "xy")
+    values = dict(given.values)
+    if "random" in (direction, values.get("y_axis")):
+        values |= choose_directions(settings)
+    values["orthogonal"] = forms.choose(settings, "orthogonal")
+    return ChosenAxes(values, given.further)
 
 
 def choose_directions(settings: type) -> forms.Values:

@@ -8,6 +8,7 @@ import streamlit as st
 
 from explorer.ask import questions
 from explorer.ask.subject_names import subject_names
+from explorer.ask.subjects import Subject
 from explorer.kinds.look import SubjectName
 from explorer.kinds.projection import PROJECTION, Projection, ProjectionLook, ProjectionSettings
 from explorer.kinds.surface import Surface, SurfaceSettings
@@ -33,14 +34,15 @@ class DrawnPaths:
 
     question: records.Question
     projection: Projection
-    names: Sequence[SubjectName]  # of the plane's point and of the runs
+    run_names: Sequence[SubjectName]
     until: int  # the moment chosen
 
     def over(self, plane: "Drawing") -> "Drawing":
         """The drawing of their plane with them on it."""
         from explorer.render.projection import draw_over
 
-        return draw_over(plane, self.projection, ProjectionLook(until=self.until), self.names)
+        look = ProjectionLook(until=self.until)
+        return draw_over(plane, self.projection, look, self.run_names)
 
     def growing(self, plane: "Drawing") -> "Callable[[int], Drawing]":
         """A function that makes the drawing with the paths up to a moment."""
@@ -53,26 +55,33 @@ class DrawnPaths:
         """The paths, ready to draw."""
         from explorer.render.projection import tracks_of
 
-        return tracks_of(self.projection, self.names[1:])
+        return tracks_of(self.projection, self.run_names)
 
 
 def paths_wish(
-    catalog: Catalog, model: records.Model, point: str, settings: SurfaceSettings
+    catalog: Catalog, subjects: Sequence[Subject], settings: SurfaceSettings
 ) -> WantedQuestion | None:
-    """The question about the paths that are chosen in the left column; None without."""
+    """The question about the paths that are chosen in the left column; None without.
+
+    Args:
+        catalog: where the models are.
+        subjects: of the plane.
+        settings: of the plane.
+    """
     chosen_runs = controls.choose_runs(
         catalog,
-        model,
-        "Paths",
-        fewest=2,
+        subjects[0][0],
+        "Models and their paths",
+        fewest=1,
         own=True,
-        help="Training runs of the same problem, projected orthogonally on this plane.",
+        help="Of the same problem, projected orthogonally on this plane: a dot for a model alone, "
+        "a path where snapshots of its training are stored.",
     )
     if not chosen_runs:
         return None
     values = {name: value for name, value in vars(settings).items() if name in SHARED_SETTINGS}
     runs = tuple((run, "") for run in chosen_runs.values())
-    return WantedQuestion(PROJECTION, ProjectionSettings(**values), ((model, point), *runs))
+    return WantedQuestion(PROJECTION, ProjectionSettings(**values), (*subjects, *runs))
 
 
 def choose_moment(tracks: "list[Track]") -> int:
@@ -88,13 +97,13 @@ def choose_moment(tracks: "list[Track]") -> int:
 
 def choose_drawn_paths(catalog: Catalog, question: records.Question | None) -> DrawnPaths | None:
     """The paths as far as the slider says; None before all of them are known."""
-    from explorer.render.projection import tracks_of
+    from explorer.render.projection import run_names, tracks_of
 
     if question is None or question.status != "complete":
         return None
     projection = questions.result_as(catalog, question, Projection)
-    names = subject_names(catalog, question)
-    until = choose_moment(tracks_of(projection, names[1:]))
+    names = run_names(projection, subject_names(catalog, question))
+    until = choose_moment(tracks_of(projection, names))
     return DrawnPaths(question, projection, names, until)
 
 
@@ -106,7 +115,7 @@ def show_alone(catalog: Catalog, question: records.Question) -> None:
     if drawn_paths is None:
         return
     look = ProjectionLook(until=drawn_paths.until, width=charts.plane_width(""))
-    drawing = draw(drawn_paths.projection, look, drawn_paths.names)
+    drawing = draw(drawn_paths.projection, look, drawn_paths.run_names)
     description = "Training runs projected on a plane whose surface is not computed"
     charts.show_chart(drawing, description)
 

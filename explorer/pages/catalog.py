@@ -5,6 +5,7 @@ from functools import partial
 
 import streamlit as st
 
+from explorer.ask.subject_names import all_labels
 from explorer.pages import _analyses_table as table
 from explorer.pages import _browse as browse
 from explorer.pages import _cards as cards
@@ -12,6 +13,7 @@ from explorer.pages import _links as links
 from explorer.pages import _models as model_table
 from explorer.pages import _parts as parts
 from explorer.pages import _undo as undo
+from explorer.pages._directions import show_directions
 from explorer.pages._facts import local_time
 from explorer.pages._recent import offer_recent
 from explorer.pages._running import AppState
@@ -35,7 +37,7 @@ def show_analyses(app: AppState) -> None:
     except CannotFilter as error:
         st.error(parts.sentence(error), icon=":material/error:")
         return
-    before = {model.id for model in catalog.models()}
+    before = all_labels(catalog).keys()
     unsettled = bool(catalog.active_jobs(1)) or app.is_settling
 
     @parts.live_fragment(parts.LIST_SECONDS if unsettled else None)
@@ -48,7 +50,7 @@ def show_analyses(app: AppState) -> None:
         if jobs:
             st.caption(f"{counted(len(jobs), 'job')} under way or waiting; see **Jobs**.")
         settled = not jobs and not app.is_settling
-        if (unsettled and settled) or set(subjects.labels) != before:
+        if (unsettled and settled) or subjects.labels.keys() != before:
             st.rerun()  # the table of models changes too, or there is nothing left to wait for
 
     live_list()
@@ -134,4 +136,5 @@ with st.container(horizontal=True, vertical_alignment="center"):
     st.subheader("Models", anchor=False, width="content")
     st.page_link("explorer/pages/import.py", label="Import", icon=":material/upload_file:")
 show_models(app)
+show_directions(app.catalog)
 show_trash(app.catalog)

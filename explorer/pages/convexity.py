@@ -7,6 +7,8 @@ from functools import partial
 import streamlit as st
 
 from explorer.ask import questions
+from explorer.ask.subject_names import subject_names
+from explorer.ask.subjects import Subject
 from explorer.kinds.convexity import (
     CONVEXITY,
     VALUE_WORDS,
@@ -31,19 +33,21 @@ from explorer.pages._terms import cited, term_help
 from store import Catalog, records
 
 
-def choose(catalog: Catalog) -> tuple[records.Model, str, ConvexitySettings]:
-    """The question, from the left column."""
+def choose(catalog: Catalog) -> tuple[tuple[Subject, ...], ConvexitySettings]:
+    """The question's subjects, the model first, and its settings, from the left column."""
     model = controls.choose_model(catalog)
     point = controls.choose_point(catalog, model)
     with st.expander("Objective", expanded=True):
         values = choose_objective(ConvexitySettings, catalog.problem(model.problem_id))
     with st.expander("Plane", expanded=True):
-        values |= planes.choose_axes(ConvexitySettings)
+        axes = planes.choose_axes(catalog, ConvexitySettings, model.problem_id)
+        values |= axes.values
         for axis in "xy":
             values |= forms.choose_axis(ConvexitySettings, axis)
     with st.expander("Eigenvalues"):
         values |= forms.choose_all(ConvexitySettings, ("room", "tolerance"))
-    return model, point, forms.checked_settings(ConvexitySettings, values)
+    settings = forms.checked_settings(ConvexitySettings, values)
+    return axes.subjects((model, point)), settings
 
 
 def choose_look(plane: Convexity) -> ConvexityLook:
@@ -118,9 +122,10 @@ def show(
         st.skeleton(height=480)
         return
     look = choose_look(convexity_map)
+    names = subject_names(catalog, question)
     words = VALUE_WORDS.get(look.value, look.value)
     charts.show_chart(
-        draw(convexity_map, look),
+        draw(convexity_map, look, names),
         f"Map of the {words} over a plane around {model_name}",
         convexity_map.values[look.value],
     )
@@ -128,7 +133,7 @@ def show(
     explain(convexity_map)
     checks.show_badges(question, convexity_map, partial(residual_badge, convexity_map))
     export_plane(
-        question, convexity_map, lambda view: draw(convexity_map, replace(look, view=view))
+        question, convexity_map, lambda view: draw(convexity_map, replace(look, view=view), names)
     )
     show_provenance(catalog, question, convexity_map.facts)
 
@@ -136,8 +141,9 @@ def show(
 app = parts.start_page()
 sides = parts.sides()
 with sides.left:
-    model, point, settings = choose(app.catalog)
-    wish = asking.WantedQuestion(CONVEXITY, settings, ((model, point),))
+    subjects, settings = choose(app.catalog)
+    model, _ = subjects[0]
+    wish = asking.WantedQuestion(CONVEXITY, settings, subjects)
     stored_question = asking.find_questions(app.catalog, {"": wish})[""]
 with sides.top:
     missing = asking.ask_button(app, {"": stored_question}, {"": wish})

@@ -6,9 +6,11 @@ from functools import partial
 import streamlit as st
 
 from explorer.ask import questions
+from explorer.ask.subject_names import subject_names
 from explorer.ask.subjects import Subject
 from explorer.kinds import statistics
 from explorer.kinds.eigenvalues import eigenvalue_words
+from explorer.kinds.given_axes import GIVEN
 from explorer.kinds.line import LINE, Line, LineLook, LineSettings
 from explorer.pages import _asking as asking
 from explorer.pages import _charts as charts
@@ -18,34 +20,39 @@ from explorer.pages import _forms as forms
 from explorer.pages import _parts as parts
 from explorer.pages import _planes as planes
 from explorer.pages._ending import show_ending
+from explorer.pages._given_axes import ChosenAxes, choose_given_axes
 from explorer.pages._objective import choose_objective
 from explorer.pages._offers import offer_stored
 from explorer.pages._text import as_text, joined_names
 from store import Catalog, records
 
 
-def choose(catalog: Catalog) -> tuple[dict[str, Subject], LineSettings]:
-    """The models' points by label, and the lines, from the left column."""
+def choose(catalog: Catalog) -> tuple[dict[str, tuple[Subject, ...]], LineSettings]:
+    """The subjects of each question by the model's label, and the lines, from the left column."""
     subjects = controls.choose_models(catalog)
     problem = next(iter(subjects.values()))[0].problem_id
     with st.expander("Objective", expanded=True):
         values = choose_objective(LineSettings, catalog.problem(problem))
     with st.expander("Lines", expanded=True):
-        values |= choose_direction()
+        axes = choose_direction(catalog, problem)
+        values |= axes.values
         values |= forms.choose_axis(LineSettings, "x")
-    return subjects, forms.checked_settings(LineSettings, values)
+    settings = forms.checked_settings(LineSettings, values)
+    return {name: axes.subjects(own) for name, own in subjects.items()}, settings
 
 
-def choose_direction() -> forms.Values:
-    """Random directions or the gradient's, as settings."""
+def choose_direction(catalog: Catalog, problem_id: str) -> ChosenAxes:
+    """What the direction is, or the directions are."""
     direction = forms.choose(LineSettings, "direction")
+    if direction == GIVEN:
+        return choose_given_axes(catalog, LineSettings, problem_id, "x")
     if direction == "eigenvector":
-        return {"direction": direction, "rank": forms.choose(LineSettings, "rank")}
+        return ChosenAxes({"direction": direction, "rank": forms.choose(LineSettings, "rank")})
     if direction != "random":
-        return {"direction": direction}
+        return ChosenAxes({"direction": direction})
     count = forms.choose(LineSettings, "directions")
     random_settings = planes.choose_directions(LineSettings)
-    return {"direction": direction, "directions": count, **random_settings}
+    return ChosenAxes({"direction": direction, "directions": count, **random_settings})
 
 
 def show(
@@ -62,7 +69,8 @@ def show(
     look = LineLook(log=log, second=below, width=width, height=charts.plot_height(width))
     values = [value for line in lines.values() for value in line.loss.ravel()]
     description = f"{settings.title} of {', '.join(lines)}: curves"
-    chart = partial(draw, lines, look)
+    names = subject_names(catalog, next(iter(stored_questions.values())))
+    chart = partial(draw, lines, look, names)
     charts.show_chart(chart(), description, values)
     explain(lines, settings.directions)
     for name, question in stored_questions.items():
@@ -105,8 +113,8 @@ sides = parts.sides()
 with sides.left:
     subjects, settings = choose(app.catalog)
     wishes = {
-        name: asking.WantedQuestion(LINE, settings, (subject,))
-        for name, subject in subjects.items()
+        name: asking.WantedQuestion(LINE, settings, of_question)
+        for name, of_question in subjects.items()
     }
     questions_by_name = asking.find_questions(app.catalog, wishes)
 with sides.top:

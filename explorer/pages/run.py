@@ -60,7 +60,7 @@ def choose_plane(several: bool) -> forms.Values:
 
 def earlier_answer(catalog: Catalog, wish: asking.WantedQuestion) -> records.Question | None:
     """The latest answer to the same question about the same runs as they were before they grew."""
-    ids = tuple(model.id for model in models_of(RUN, wish.subjects))
+    ids = tuple(model.id for model in models_of(RUN, wish.settings, wish.subjects))
     wanted_settings = settings_without_lengths(asdict(wish.settings))
     recent_questions, _ = catalog.questions(kind=RUN.name, model_id=ids[0], limit=100)
     for old in recent_questions:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from explorer.ask import questions
+from explorer.ask.subject_names import subject_names
+from explorer.ask.subjects import Subject
 from explorer.contracts.facts import ModelFacts
 from explorer.kinds.penalty import with_penalty
 from explorer.kinds.projection import PROJECTION
@@ -42,11 +44,12 @@ class ChosenPlane:
     model: records.Model
     point: str
     settings: SurfaceSettings
+    subjects: tuple[Subject, ...]  # the model's point, and what given axes are made of
 
     @property
     def wish(self) -> asking.WantedQuestion:
         """The question."""
-        return asking.WantedQuestion(SURFACE, self.settings, ((self.model, self.point),))
+        return asking.WantedQuestion(SURFACE, self.settings, self.subjects)
 
     @property
     def usual_decay(self) -> float:
@@ -61,10 +64,12 @@ def choose(catalog: Catalog) -> ChosenPlane:
     with st.expander("Objective", expanded=True):
         values = choose_objective(SurfaceSettings, catalog.problem(model.problem_id))
     with st.expander("Plane", expanded=True):
-        values |= planes.choose_axes(SurfaceSettings, orthogonal=True)
+        axes = planes.choose_axes(catalog, SurfaceSettings, model.problem_id)
+        values |= axes.values
         for axis in "xy":
             values |= forms.choose_axis(SurfaceSettings, axis)
-    return ChosenPlane(model, point, forms.checked_settings(SurfaceSettings, values))
+    settings = forms.checked_settings(SurfaceSettings, values)
+    return ChosenPlane(model, point, settings, axes.subjects((model, point)))
 
 
 def refine_button(app: AppState, plane: ChosenPlane) -> None:
@@ -111,8 +116,10 @@ def show_answer(
     with st.container():
         drawn_paths = paths.choose_drawn_paths(app.catalog, projected)
 
+    names = subject_names(app.catalog, question)
+
     def draw_view(view: str) -> "Drawing":
-        return draw(surface, replace(look, view=view))
+        return draw(surface, replace(look, view=view), names)
 
     drawing = draw_view(look.view)
     if drawn_paths:
@@ -157,7 +164,7 @@ sides = parts.sides()
 with sides.left:
     plane = choose(app.catalog)
     wishes = {SURFACE.name: plane.wish}
-    if paths_wish := paths.paths_wish(app.catalog, plane.model, plane.point, plane.settings):
+    if paths_wish := paths.paths_wish(app.catalog, plane.subjects, plane.settings):
         wishes[PROJECTION.name] = paths_wish
     questions_by_name = asking.find_questions(app.catalog, wishes)
 with sides.top:

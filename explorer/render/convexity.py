@@ -19,4 +19,4 @@ def draw(plane: Convexity, look: ConvexityLook, names: Sequence[SubjectName] = (
         raise ValueError(f"value must be one of {', '.join(plane.values)}, got {look.value!r}")
     values = {VALUE_WORDS.get(name, name): value for name, value in plane.values.items()}
     words = VALUE_WORDS.get(look.value, look.value)
-    return draw_plane(replace(plane, values=values), replace(look, value=words))
+    return draw_plane(replace(plane, values=values), replace(look, value=words), names=names)

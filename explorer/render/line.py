@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from explorer.kinds.line import Line, LineLook
 from explorer.kinds.look import SubjectName
 from explorer.render.marks import curves
-from explorer.render.marks.curve import Band, Curve, Row, visible_band
+from explorer.render.marks.curve import Band, Curve, Row, Spot, visible_band
+from explorer.render.marks.given import given_titles, named_marks
 
 SECOND_HEIGHT = 0.4  # of the first row's
 # Short: the legend has to fit a column of a paper.
@@ -29,10 +30,11 @@ def draw(
     _refuse_missing_values(named, values)
     heights = (look.height, round(look.height * SECOND_HEIGHT))
     rows = [
-        _value_row(named, value, look, height)
+        _value_row(named, value, look, height, names)
         for value, height in zip(values, heights, strict=False)
     ]
-    x_title = next(iter(named.values())).settings.x_title
+    first = next(iter(named.values()))
+    x_title = next(iter(given_titles(first.facts, names)), first.settings.x_title)
     return curves.chart(rows, x_title, look.width, look.title)
 
 
@@ -48,8 +50,14 @@ def _refuse_missing_values(named: Mapping[str, Line], values: list[str]) -> None
                 )
 
 
-def _value_row(named: Mapping[str, Line], value: str, look: LineLook, height: int) -> Row:
-    """The plot of one value."""
+def _value_row(
+    named: Mapping[str, Line],
+    value: str,
+    look: LineLook,
+    height: int,
+    names: Sequence[SubjectName],
+) -> Row:
+    """The plot of one value; a ring is the loss of a point that a given direction leads to."""
     curves_by_name = {name: mean_curve(line, value, look.band) for name, line in named.items()}
     counts = {len(line.computed) for line in named.values()}
     parts: dict[str, str] = {}
@@ -60,7 +68,14 @@ def _value_row(named: Mapping[str, Line], value: str, look: LineLook, height: in
         curves_by_name = {n: Curve(c.x, c.y, c.computed, c.band) for n, c in curves_by_name.items()}
         parts.pop("faint", None)
     first = value == look.value
-    return Row(value, curves_by_name, height, look.log and first, parts if first else {})
+    spots = [
+        Spot(mark.x, mark.loss, mark.name, line=name)
+        for name, line in named.items()
+        for mark in named_marks(line.facts, names)
+        if value == "loss" and mark.loss is not None and line.x[0] <= mark.x <= line.x[-1]
+    ]
+    log = look.log and first
+    return Row(value, curves_by_name, height, log, parts if first else {}, spots=spots)
 
 
 def mean_curve(line: Line, value: str = "loss", band: bool = True) -> Curve:

@@ -5,13 +5,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from explorer.kinds.look import PlaneLook
+from explorer.kinds.look import PlaneLook, SubjectName
 from explorer.kinds.surface import Surface
 from explorer.render.drawing import Drawing
+from explorer.render.marks.given import given_titles, named_marks
 from explorer.render.marks.plane import plane_chart
-from explorer.render.relief3d.height import Marker
 from explorer.render.relief3d.relief import CENTRE, draw_relief
 
+MARK_COLOUR = "#2c6fbb"  # of the points that given axes lead through
 DIFFERENCE_NAME = "difference"  # of the one value of such a plane
 
 
@@ -19,16 +20,25 @@ def draw_plane(
     surface: Surface,
     look: PlaneLook,
     axis_titles: Sequence[str] = (),
-    markers: Sequence[Marker] = (CENTRE,),
+    names: Sequence[SubjectName] = (),
 ) -> Drawing:
-    """The surface from above, as an Altair chart, or in relief with these markers.
+    """The surface from above, as an Altair chart, or in relief.
+
+    Args:
+        surface: what is drawn.
+        look: how.
+        axis_titles: what the axes are called, where the facts do not say it.
+        names: of the subjects: points that given axes lead through are marked.
 
     Raises:
         ValueError: the surface has no such value.
     """
+    marks = named_marks(surface.facts, names)
+    titles = axis_titles or given_titles(surface.facts, names)
     if look.view == "relief":
-        return draw_relief(surface, look, axis_titles, markers)
-    return plane_chart(surface, look, axis_titles)
+        pins = [(mark.x, mark.y, mark.words, MARK_COLOUR) for mark in marks]
+        return draw_relief(surface, look, titles, (CENTRE, *pins))
+    return plane_chart(surface, look, titles, marks)
 
 
 def is_plane_of_losses(result: object) -> bool:

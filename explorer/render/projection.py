@@ -35,6 +35,11 @@ def tracks_of(
     return make_tracks(projection.paths, names, on_plane)
 
 
+def run_names(projection: Projection, names: Sequence[SubjectName]) -> list[SubjectName]:
+    """The names of the runs: the last ones of those of all subjects."""
+    return list(names[len(names) - len(projection.lengths) :]) if names else []
+
+
 def draw(
     projection: Projection, look: ProjectionLook, names: Sequence[SubjectName] = ()
 ) -> Drawing:
@@ -43,7 +48,7 @@ def draw(
     Args:
         projection: the paths.
         look: how far they are drawn.
-        names: of the plane's point, and of the runs with their snapshots' steps.
+        names: of all subjects; those of the runs with their snapshots' steps.
 
     Raises:
         ValueError: there is no such moment.
@@ -63,7 +68,7 @@ def draw(
     empty = alt.Chart(alt.Data(values=rows)).mark_point(opacity=0, style="nothing")
     height = round(look.width * HEIGHT_SHARE)
     plane = layered_chart([empty.encode(x=x, y=y)], look.width, height, look.title)
-    tracks = tracks_of(projection, names[1:], on_plane=False)
+    tracks = tracks_of(projection, run_names(projection, names), on_plane=False)
     return drawing_until(plane, tracks)(last_moment(tracks, look.until))
 
 
@@ -75,7 +80,7 @@ def draw_over(
     Raises:
         ValueError: there is no such moment.
     """
-    tracks = tracks_of(projection, names[1:])
+    tracks = tracks_of(projection, run_names(projection, names))
     return drawing_until(plane, tracks)(last_moment(tracks, look.until))
 
 

@@ -17,4 +17,4 @@ def draw(surface: Surface, look: SurfaceLook, names: Sequence[SubjectName] = ())
         ValueError: the surface has no such value.
     """
     values = with_penalty(surface.values, look.decay)
-    return draw_plane(replace(surface, values=values), look)
+    return draw_plane(replace(surface, values=values), look, names=names)

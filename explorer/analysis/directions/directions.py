@@ -30,6 +30,7 @@ __all__ = [
     "direction_recipes",
     "direction_rows",
     "directions_with_facts",
+    "drawn_recipe",
     "gradient_direction",
 ]
 
@@ -147,17 +148,23 @@ def _theta_norm(flat: FlatModel) -> float:
 
 def direction_recipes(norms: list[float], settings: DirectionSettings) -> dict[str, JsonValue]:
     """How each direction is made again, beside its norm."""
-    recipe = {
+    return {
+        "directions": [
+            {"recipe": drawn_recipe(settings, axis), "norm": norm}
+            for axis, norm in enumerate(norms)
+        ]
+    }
+
+
+def drawn_recipe(settings: DirectionSettings, axis: int) -> dict[str, JsonValue]:
+    """How a random direction is made again."""
+    return {
         "seed": settings.seed,
         "normalisation": settings.normalisation,
         "ignore_1d": settings.ignore_1d,
         "draw": "numpy.random.RandomState([seed, axis, tensor])",
         "orthogonal": getattr(settings, "orthogonal", False),
-    }
-    return {
-        "directions": [
-            {"recipe": {**recipe, "axis": axis}, "norm": norm} for axis, norm in enumerate(norms)
-        ]
+        "axis": axis,
     }
 
 

@@ -12,25 +12,35 @@ from explorer.analysis.curvature.gradient import gradient
 from explorer.analysis.curvature.products import Curvature, CurvatureError, hessian
 from explorer.analysis.curvature.random_vectors import random_normal
 from explorer.analysis.directions.directions import direction_facts, directions_with_facts
+from explorer.analysis.directions.given import given_axes
+from explorer.analysis.objective.named_tensors import Tensors
 from explorer.analysis.objective.objective import Objective
 from explorer.analysis.objective.random_directions import RedrawnDirections
 from explorer.codec import JsonValue
-from explorer.kinds.direction_settings import PlaneSettings
+from explorer.kinds.given_axes import GIVEN
+from explorer.kinds.plane_settings import PlaneSettings
 
 START = 0  # seed of the vector that every search begins with, so that it ends with the same pairs
 
 
 def plane_axes(
-    objective: Objective, settings: PlaneSettings
+    objective: Objective, settings: PlaneSettings, further: Sequence[Tensors]
 ) -> tuple[Tensor | RedrawnDirections, dict[str, JsonValue]]:
     """The two axes of a plane through the objective's point, (2, D), and their facts.
 
+    Args:
+        objective: stands on the point.
+        settings: what the axes are.
+        further: the points and directions that given axes are made of.
+
     Raises:
-        ValueError: the model has no eigenvector of such a rank.
+        ValueError: the model has no eigenvector of such a rank, or given axes make no plane.
         CurvatureError: the model cannot be differentiated twice, or the loss is not finite.
     """
     if settings.direction == "random":
         return directions_with_facts(objective.flat, settings, 2)
+    if settings.direction == GIVEN:
+        return given_axes(objective, settings, further)
     vectors, facts = eigenvectors(objective, (settings.x_rank, settings.y_rank))
     one, other = vectors.to("cpu", torch.float64)
     return vectors, facts | {"axes_cosine": float(one @ other)}

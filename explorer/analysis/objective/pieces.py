@@ -1,7 +1,7 @@
 """Work cut into pieces that are long enough to be cheap to store and short enough to lose."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from explorer.analysis.objective.evaluator import Evaluator
 from explorer.analysis.objective.streaming import POINTS
 from explorer.codec import JsonValue, to_json
 from explorer.kinds.execution import Choice
-from explorer.kinds.piece import Piece
+from explorer.kinds.piece import Piece, PiecePoint
 
 TARGET_SECONDS = 0.4
 LARGEST = 4096
@@ -22,11 +22,12 @@ def answer_pieces(
     columns: Callable[[np.ndarray], Mapping[str, np.ndarray]],
     facts: Mapping[str, JsonValue],
     evaluator: Evaluator,
+    points: Sequence[PiecePoint] = (),
 ) -> Iterator[Piece]:
     """The units of work that are not done, in order, each piece taking about `TARGET_SECONDS`.
 
     `columns` answers an array of units with one row each. The first piece carries the facts, and a
-    piece that found too little memory the evaluator's new choice.
+    piece that found too little memory the evaluator's new choice. The points come with unit 0.
     """
     todo = np.array([unit for unit in range(units) if unit not in done], dtype=np.int64)
     choice = evaluator.objective.choice
@@ -40,7 +41,8 @@ def answer_pieces(
         if evaluator.objective.choice != choice:
             choice = evaluator.objective.choice
             said |= {"choice": to_json(choice), "evaluated": choice_words(choice)}
-        yield Piece({"unit": part, **answered}, said, seconds=seconds)
+        brought = points if 0 in part else ()
+        yield Piece({"unit": part, **answered}, said, seconds=seconds, points=brought)
         start += len(part)
         wanted = int(len(part) * TARGET_SECONDS / max(seconds, 1e-6))
         size = _round_up_to_launches(min(max(1, wanted), 4 * size, LARGEST), choice)

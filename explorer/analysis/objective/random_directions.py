@@ -51,10 +51,10 @@ def direction_parts(
                 vector -= along[axis] * first
             elif first is not None and axis:
                 for group in groups:
-                    _orthogonalise(group(vector), group(first))
+                    orthogonalise(group(vector), group(first))
             if settings.normalisation != "raw":
                 for group in groups:
-                    _rescale(group(vector), group(point))
+                    rescale(group(vector), group(point))
             yield stretch, axis, vector
 
 
@@ -129,7 +129,7 @@ def row_norms(rows: Tensor) -> Tensor:
     return rows.flatten(1).norm(dim=1)
 
 
-def _orthogonalise(rows: Tensor, first: Tensor) -> None:
+def orthogonalise(rows: Tensor, first: Tensor) -> None:
     """Take from each row its part along the same row of the first direction."""
     squared = row_norms(first).square()
     along = (rows * first).flatten(1).sum(dim=1) / squared.where(squared > 0, 1)
@@ -151,7 +151,7 @@ def _along_the_whole(
     return {axis: product / squared if squared else 0.0 for axis, product in products.items()}
 
 
-def _rescale(rows: Tensor, theta: Tensor) -> None:
+def rescale(rows: Tensor, theta: Tensor) -> None:
     """Give each row the norm of the same row of theta; a zero filter gives a zero direction."""
     norms = row_norms(rows)
     rows.mul_(_per_row(row_norms(theta) / norms.where(norms > 0, 1), rows))

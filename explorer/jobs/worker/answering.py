@@ -15,6 +15,7 @@ from torch import Tensor
 
 from explorer.admission import check_admitted
 from explorer.analysis.model import preconditioner
+from explorer.analysis.model.direction_file import inspect_direction
 from explorer.analysis.model.import_losses import check_as_measured
 from explorer.analysis.model.inspection import inspect
 from explorer.analysis.model.problem_trial import ready_problem
@@ -188,6 +189,8 @@ class Worker:
         """Inspect a problem and its checkpoints, and leave their tensors in the job's folder."""
         path, arguments = request.problem, request.arguments
         loaded = load_problem(path, arguments, twice=True, code=self._code)
+        if request.direction:
+            return inspect_direction(loaded, request.checkpoints[-1], job.path)
         with devices.precision_flags("float32"):
             return inspect(
                 loaded,

@@ -3,6 +3,7 @@
 import pandas  # noqa: F401 - whole before altair looks at it: another thread may be at it
 
 # isort: split
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -15,6 +16,7 @@ from explorer.kinds.preview import Preview, preview
 from explorer.kinds.surface import Surface
 from explorer.render.marks.arrow import arrow_table
 from explorer.render.marks.contours import contour_layers
+from explorer.render.marks.given import NamedMark
 from explorer.render.marks.hover import hover_layer
 from explorer.render.marks.image import cell_extent, image_layer
 from explorer.render.marks.layers import layered_chart
@@ -33,6 +35,7 @@ from explorer.render.marks.ticks import (
     tick_label_expression,
 )
 
+NAMED_SHAPES = ("circle", "square", "triangle-up", "triangle-down", "triangle-right")
 SQUARE_WITHIN = 3.0  # ranges that differ by less share one scale per unit
 
 # The legend's symbols, as Vega's SVG paths in a box from -1 to 1.
@@ -49,7 +52,10 @@ CENTRE, LOWEST, NAN, INFINITE, NOT_POSITIVE, PREVIEW = (
 
 
 def plane_chart(
-    surface: Surface, look: PlaneLook, axis_titles: Sequence[str] = ()
+    surface: Surface,
+    look: PlaneLook,
+    axis_titles: Sequence[str] = (),
+    marks: Sequence[NamedMark] = (),
 ) -> alt.LayerChart:
     """The surface from above.
 
@@ -82,7 +88,7 @@ def plane_chart(
     if scale is not None:
         layers += contour_layers(surface, surface_preview, scale, look, ratio)
     layers += [
-        *_marker_layers(surface, surface_preview, look),
+        *_marker_layers(surface, surface_preview, look, marks),
         *hover_layer(surface, surface_preview, look.value),
     ]
     return layered_chart(layers, look.width, height, look.title)
@@ -138,9 +144,14 @@ def colour_bar(scale: ColourScale, title: list[str], height: int) -> alt.Chart:
     )
 
 
-def _marker_layers(surface: Surface, surface_preview: Preview, look: PlaneLook) -> list[alt.Chart]:
-    """The centre and the lowest computed value; and what the holes mean, in the same legend."""
-    markers = _markers(surface, surface_preview.values)
+def _marker_layers(
+    surface: Surface, surface_preview: Preview, look: PlaneLook, marks: Sequence[NamedMark]
+) -> list[alt.Chart]:
+    """The centre, the lowest computed value, named points; and what the holes mean, in one legend.
+
+    A named point that lies beyond what is shown is in the legend alone.
+    """
+    markers = [*_markers(surface, surface_preview.values), *_named_places(marks)]
     shapes = {marker.words: marker.shape for marker in markers}
     shapes |= _hole_shapes(surface, surface_preview, look.log)
     if not shapes:
@@ -175,6 +186,12 @@ def _markers(surface: Surface, values: np.ndarray) -> list[MarkedPlace]:
     return [*markers, MarkedPlace(x, y, words.capitalize(), LOWEST)]
 
 
+def _named_places(marks: Sequence[NamedMark]) -> list[MarkedPlace]:
+    """Named points, each with a shape of its own."""
+    shapes = zip(marks, itertools.cycle(NAMED_SHAPES), strict=False)
+    return [MarkedPlace(mark.x, mark.y, mark.words, shape) for mark, shape in shapes]
+
+
 def _hole_shapes(surface: Surface, surface_preview: Preview, log: bool) -> dict[str, str]:
     """The shapes of the sorts of holes that there are, by their words in the legend."""
     values = surface_preview.values
@@ -202,6 +219,7 @@ def _marker_layer(marker: MarkedPlace) -> alt.Chart:
             stroke="#222222",
             strokeWidth=0.9,
             opacity=1,
+            clip=True,
         )
         .encode(x=alt.X("x:Q"), y=alt.Y("y:Q"))
     )

@@ -1,0 +1,115 @@
+"""Axes that the user gives: which points or stored directions they are made of."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import streamlit as st
+
+from explorer.ask.subject_names import label_models
+from explorer.ask.subjects import Subject, point_text
+from explorer.kinds.given_axes import GIVEN, GivenAxisSettings
+from explorer.pages import _controls as controls
+from explorer.pages import _forms as forms
+from explorer.pages._address import check_address, choose_listed, choose_named
+from explorer.pages._text import as_text
+from store import Catalog, records
+
+ITSELF = "the model itself"
+NO_DIRECTION = (
+    "No direction of this problem is stored. Lines and planes along eigenvectors or downhill, and "
+    "training runs, bring theirs; or import a file as a direction."
+)
+
+
+@dataclass(frozen=True)
+class ChosenAxes:
+    """Axes as settings, and what given ones are made of."""
+
+    values: forms.Values
+    further: tuple[Subject | None, ...] = ()  # None: the model that is asked about
+
+    def subjects(self, own: Subject) -> tuple[Subject, ...]:
+        """All subjects of the question about this one."""
+        return (own, *(subject or own for subject in self.further))
+
+
+def choose_given_axes(
+    catalog: Catalog, settings: type[GivenAxisSettings], problem_id: str, axes: str
+) -> ChosenAxes:
+    """What each of the axes is made of.
+
+    Args:
+        catalog: where the models are.
+        settings: the class of the kind's settings.
+        problem_id: of the problem whose models they are.
+        axes: their letters.
+    """
+    labels = label_models(catalog.models())
+    models = {name: m for name, m in labels.items() if m.problem_id == problem_id}
+    values: forms.Values = {"direction": GIVEN}
+    further: list[Subject | None] = []
+    for axis in axes:
+        sort = forms.choose(settings, f"{axis}_axis")
+        values[f"{axis}_axis"] = sort
+        if sort == "points":
+            further += [
+                _choose_end(catalog, models, f"{axis}_from", [ITSELF, *models]),
+                _choose_end(catalog, models, f"{axis}_to", list(models)),
+            ]
+        elif sort == "stored":
+            further.append(_choose_direction(catalog, models, f"{axis}_stored", problem_id))
+    values["scaling"] = forms.choose(settings, "scaling")
+    return ChosenAxes(values, tuple(further))
+
+
+def _choose_end(
+    catalog: Catalog, models: Mapping[str, records.Model], key: str, options: Sequence[str]
+) -> Subject | None:
+    """A point of one of the models; None for the one that is asked about."""
+    _check_name(key, options)
+    axis, _, part = key.partition("_")
+    # Not the newest model at both ends: a plane wants two more.
+    others = [name for name in options if name != ITSELF]
+    usual = ITSELF if part == "from" else others[min("xy".index(axis) + 1, len(others) - 1)]
+    label = choose_named(f"{axis} {part}", options, key, usual)
+    if label == ITSELF:
+        return None
+    return models[label], controls.choose_snapshot(
+        catalog, models[label], f"{key}_step", False
+    ).point_id
+
+
+def _choose_direction(
+    catalog: Catalog, models: Mapping[str, records.Model], key: str, problem_id: str
+) -> Subject:
+    """A direction from a file, or one of those that analyses of a model brought."""
+    imported = label_models(catalog.models(directions=True))
+    files = {name: d for name, d in imported.items() if d.problem_id == problem_id}
+    brought: dict[str, dict[str, records.AnswerPoint]] = {}
+    for name, model in models.items():
+        points = [p for p in catalog.answer_points(model_id=model.id) if p.is_direction]
+        if points:
+            brought[name] = {point_text(point): point for point in points}
+    options = [*files, *brought]
+    if not options:
+        st.info(NO_DIRECTION)
+        st.stop()
+    _check_name(key, options)
+    label = choose_named(f"{key[0]} along", options, key, options[0])
+    if label in files:
+        return files[label], files[label].point_id
+    own, step_key = brought[label], f"{key}_step"
+    check_address(step_key, f"one of {', '.join(own)}", own.__contains__)
+    chosen = choose_listed(
+        "Direction",
+        list(own),
+        step_key,
+        next(iter(own)),
+        lambda name: as_text(name, 200),
+        "Directions that analyses of this model were made along.",
+    )
+    return models[label], own[chosen].point_id
+
+
+def _check_name(key: str, options: Sequence[str]) -> None:
+    check_address(key, f"one of {', '.join(options)}", options.__contains__)

@@ -1,0 +1,230 @@
+"""Given axes from the command line and on pages: asked, named, linked, imported, refused."""
+
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+import safetensors.torch
+import torch
+
+from explorer.ask import questions
+from explorer.ask.command_text import compute_command
+from explorer.ask.comparability import hindrances
+from explorer.ask.study import study_of
+from explorer.ask.study_reads import StudyReads
+from explorer.ask.study_wishes import wishes_of
+from explorer.commands.app import main
+from explorer.contracts.checkpoint import Checkpoint
+from explorer.importing.order import order_import
+from explorer.kinds.line import LINE, LineSettings
+from explorer.kinds.projection import PROJECTION, ProjectionSettings
+from explorer.kinds.surface import SURFACE, Surface, SurfaceSettings
+from explorer.pages import _links as links
+from store import Catalog, records
+from tests.filling import add_answer, add_tiny, done, new_catalog, work
+from tests.screen import CATALOG_PAGE, fine, one_sentence, opened, texts
+from tests.tiny import problem_file, tensors
+
+GIVEN = SurfaceSettings(direction="given", x_count=5, y_count=5)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a catalog with three models, a plane through them, and an eigenvector."""
+    place = tmp_path_factory.mktemp("given")
+    catalog = new_catalog(place / "catalog")
+    one, two, three = (add_tiny(catalog, place, name, (n,)) for n, name in enumerate(NAMES))
+    add_answer(catalog, SURFACE, GIVEN, (one, ""), (one, ""), (two, ""), (one, ""), (three, ""))
+    add_answer(catalog, LINE, LineSettings(direction="eigenvector", x_count=5), (one, ""))
+    catalog.close()
+    return place / "catalog"
+
+
+NAMES = ("one", "two", "three")
+
+
+@pytest.fixture
+def catalog(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setenv("EXPLORER_CATALOG", str(folder))
+    opened_catalog = Catalog(folder)
+    yield opened_catalog
+    opened_catalog.close()
+
+
+def plane(catalog: Catalog) -> records.Question:
+    """The plane through three models."""
+    title = "Surface of one (x to two, y to three)"
+    return next(q for q in catalog.questions()[0] if q.title == title)
+
+
+def eigenvector(catalog: Catalog) -> records.Question:
+    """The line along an eigenvector."""
+    stored = catalog.questions()[0]
+    return next(q for q in stored if q.settings.get("direction") == "eigenvector")
+
+
+def test_its_title_says_what_the_axes_are(catalog: Catalog) -> None:
+    """The model itself is not said again; the true losses of the others are kept with it."""
+    question = plane(catalog)
+    assert question.title == "Surface of one (x to two, y to three)"
+    surface = questions.result_as(catalog, question, Surface)
+    measured = [catalog.measurements(id)["train"]["loss"] for id in question.point_ids[2::2]]
+    assert [mark.loss for mark in surface.facts.marks] == pytest.approx(measured, rel=1e-5)
+
+
+def test_its_link_shows_it(catalog: Catalog) -> None:
+    """The page of its link asks the same question: nothing is left to compute; models are named."""
+    link = links.link_to(plane(catalog), links.Subjects(catalog))
+    assert link.parameters["x_to"] == "two" and link.parameters["y_to"] == "three"
+    app = fine(opened(link.kind.page, **link.parameters))
+    assert not [b.label for b in app.button if b.label.startswith("Compute")]
+    (chart,) = app.get("vega_lite_chart")
+    assert "one to two" in chart.proto.spec and "two, " in chart.proto.spec
+
+
+def test_its_command_finds_it(catalog: Catalog, capsys: pytest.CaptureFixture[str]) -> None:
+    """What is copied asks the same question, with each point by its option."""
+    words = shlex.split(compute_command(catalog, plane(catalog)))
+    assert {"--model=one", "--x-from=one", "--x-to=two", "--y-to=three"} <= set(words)
+    assert main(words[3:]) == 0
+    assert capsys.readouterr().out == f"{plane(catalog).key}\n"
+    shorter = [word for word in words[3:] if not word.endswith("-from=one")]
+    assert main(shorter) == 0  # the model itself unless given
+    assert capsys.readouterr().out == f"{plane(catalog).key}\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--x-to", "two"], "--y-to must say what the axis is made of"),
+        (["--x-to", "two", "--y-to", "two", "--x-stored", "one"], "--x-stored is of no use"),
+        (["--x-to", "one", "--y-to", "two"], "x_from and x_to must be two points"),
+        (["--x-axis", "stored", "--x-stored", "two", "--y-to", "two"], "got a point of two"),
+        (["--x-to", "nobody", "--y-to", "two"], "'nobody' is no model"),
+    ],
+)
+def test_what_makes_no_axes_is_refused(
+    catalog: Catalog, capsys: pytest.CaptureFixture[str], words: list[str], said: str
+) -> None:
+    """In one sentence; nothing is asked."""
+    before = {q.key for q in catalog.questions()[0]}
+    assert main(["compute", "surface", "--model", "one", "--direction", "given", *words]) == 1
+    error = capsys.readouterr().err.strip()
+    assert said in error and "\n" not in error
+    assert {q.key for q in catalog.questions()[0]} == before
+
+
+def test_what_an_analysis_was_made_along_is_an_axis_of_another_model(
+    catalog: Catalog, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its direction is named by its key; it is no point of its model on any page."""
+    (brought,) = catalog.answer_points(key=eigenvector(catalog).key)
+    assert brought.is_direction and brought.label == "eigenvector 1"
+    words = ["--direction", "given", "--x-axis", "stored", "--x-count", "5"]
+    stored = f"one@{brought.question_key[:12]}:x"
+    two = next(m for m in catalog.models() if m.name == "two")
+    one = next(m for m in catalog.models() if m.name == "one")
+    settings = LineSettings(direction="given", x_axis="stored", x_count=5)
+    question = add_answer(catalog, LINE, settings, (two, ""), (one, brought.point_id))
+    assert main(["compute", "line", "--model", "two", *words, "--x-stored", stored]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == question.key
+    link = links.link_to(question, links.Subjects(catalog))
+    app = fine(opened(LINE.page, **link.parameters))
+    assert not [b.label for b in app.button if b.label.startswith("Compute")]
+    assert "Point" not in [box.label for box in fine(opened(SURFACE.page, model="one")).selectbox]
+    with pytest.raises(ValueError, match="point must be a point, got a direction of one"):
+        questions.ask(catalog, SURFACE, one, SurfaceSettings(), point=brought.point_id)
+
+
+def test_a_file_is_a_direction(
+    catalog: Catalog, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One tensor of the model is enough; it is listed apart from the models, and is an axis."""
+    name, value = next((n, v) for n, v in tensors().items() if v.dim() == 2)
+    file = folder.parent / "step.safetensors"
+    safetensors.torch.save_file({name: torch.ones_like(value)}, file)
+    problem = problem_file(folder.parent / "problem")
+    before = {model.name for model in catalog.models()}
+    job = order_import(catalog, problem, {}, [Checkpoint(file=file)], "step", direction=True)
+    done(catalog, job)
+    assert {model.name for model in catalog.models()} == before
+    (direction,) = catalog.models(directions=True)
+    assert "are not in the file" in direction.facts["remarks"][0]
+    one = next(m for m in catalog.models() if m.name == "one")
+    settings = LineSettings(direction="given", x_axis="stored", x_count=5)
+    question = add_answer(catalog, LINE, settings, (one, ""), (direction, ""))
+    assert question.title == "Line of one (x step)"
+    link = links.link_to(question, links.Subjects(catalog))
+    assert link.parameters["x_stored"] == "step"
+    fine(opened(LINE.page, **link.parameters))
+    home = fine(opened(CATALOG_PAGE))
+    assert "Directions" in texts(home, "subheader")
+    catalog.delete_model(direction.id)
+    assert catalog.models(directions=True) == []
+    assert catalog.question(question.key).deleted is not None
+
+
+@pytest.mark.parametrize(
+    ("held", "words"),
+    [
+        ({"other": torch.ones(3)}, "holds no parameter of this model"),
+        ({"3.weight": torch.ones(2, 2)}, "must have shape"),
+        ({"3.weight": None}, "norm 0.0; it must be finite and above 0"),
+    ],
+)
+def test_a_file_that_is_no_direction_is_refused(
+    catalog: Catalog, folder: Path, held: dict[str, torch.Tensor | None], words: str
+) -> None:
+    """In one sentence; nothing is stored."""
+    own = tensors()
+    held = {n: torch.zeros_like(own[n]) if v is None else v for n, v in held.items()}
+    file = folder.parent / "wrong.safetensors"
+    safetensors.torch.save_file(held, file)
+    problem = problem_file(folder.parent / "problem")
+    job = order_import(catalog, problem, {}, [Checkpoint(file=file)], "wrong", direction=True)
+    work(catalog)
+    assert words in (catalog.job(job).error or "")
+    assert "wrong" not in {model.name for model in catalog.models(directions=True)}
+
+
+def test_paths_lie_over_the_same_plane_alone(catalog: Catalog) -> None:
+    """Single models are dots on it; over a plane of other axes they are not drawn."""
+    from explorer.figures.panels import lies_over
+
+    one, two, three = (next(m for m in catalog.models() if m.name == n) for n in NAMES)
+    settings = ProjectionSettings(direction="given")
+    subjects = [(one, ""), (one, ""), (two, ""), (one, ""), (three, ""), (two, ""), (three, "")]
+    paths = add_answer(catalog, PROJECTION, settings, *subjects)
+    other = add_answer(
+        catalog, SURFACE, GIVEN, (one, ""), (one, ""), (three, ""), (one, ""), (two, "")
+    )
+    random = add_answer(catalog, SURFACE, SurfaceSettings(x_count=5, y_count=5), (one, ""))
+    assert [lies_over(paths, under) for under in (plane(catalog), other, random)] == [
+        True,
+        False,
+        False,
+    ]
+    link = links.link_to(paths, links.Subjects(catalog))
+    fine(opened(link.kind.page, **link.parameters, x_count="5", y_count="5"))
+    first = hindrances(catalog, plane(catalog), other)
+    assert "axes made of other points or directions" in first.of_places
+
+
+def test_a_study_asks_it_of_other_models(catalog: Catalog) -> None:
+    """As a column it has the same key for its own model; of another that one is the origin."""
+    question = plane(catalog)
+    study = study_of(catalog, [question, eigenvector(catalog)])
+    two = next(m for m in catalog.models() if m.name == "two")
+    assert wishes_of(StudyReads.of(catalog, study), study)[0].key == question.key
+    more = study_of(catalog, [question]).with_models([type(study.models[0])(id=two.id, name="two")])
+    wish = wishes_of(StudyReads.of(catalog, more), more)[1]
+    assert "x_from and x_to must be two points" in wish.refusal  # from itself to itself
+
+
+def test_an_address_that_names_nothing_is_refused(catalog: Catalog) -> None:
+    """A model that is not there, a direction that is none."""
+    wrong = opened(SURFACE.page, model="one", direction="given", x_to="nobody")
+    assert "x_to in the address must be one of" in one_sentence(wrong)
+    wrong = opened(LINE.page, model="one", direction="given", x_axis="stored", x_stored="three")
+    assert "x_stored in the address must be one of" in one_sentence(wrong)
