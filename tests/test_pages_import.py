@@ -45,7 +45,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 def agreement(app: AppTest):
-    (box,) = app.checkbox
+    (box,) = [box for box in app.checkbox if box.label.startswith("Run ")]
     return box
 
 

@@ -99,7 +99,10 @@ def choose_listed(
     if text != st.session_state.get(last) or st.session_state.get(menu) not in options:
         named = (option for option in options if text in (str(option), as_step(option)))
         st.session_state[menu] = next(named, usual)
-    chosen = st.selectbox(label, options, key=menu, format_func=words, help=help)
+    # The place as well as the session's value: Streamlit (1.67) sends the latter once, and a run
+    # that is broken off by the next one may be the one that sends it.
+    place = options.index(st.session_state[menu])
+    chosen = st.selectbox(label, options, place, key=menu, format_func=words, help=help)
     now = None if chosen == usual else str(chosen)
     with contextlib.suppress(StreamlitAPIException):  # bound yet to another model's control
         if now is None:

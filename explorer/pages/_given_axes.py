@@ -15,6 +15,7 @@ from explorer.pages._text import as_text
 from store import Catalog, records
 
 ITSELF = "the model itself"
+END_WORDS = {"from": "{} begins at", "to": "{} leads to"}
 NO_DIRECTION = (
     "No direction of this problem is stored. Lines and planes along eigenvectors or downhill, and "
     "training runs, bring theirs; or import a file as a direction."
@@ -49,7 +50,7 @@ def choose_given_axes(
     values: forms.Values = {"direction": GIVEN}
     further: list[Subject | None] = []
     for axis in axes:
-        sort = forms.choose(settings, f"{axis}_axis")
+        sort = forms.choose(settings, f"{axis}_axis", menu=True)
         values[f"{axis}_axis"] = sort
         if sort == "points":
             further += [
@@ -71,7 +72,7 @@ def _choose_end(
     # Not the newest model at both ends: a plane wants two more.
     others = [name for name in options if name != ITSELF]
     usual = ITSELF if part == "from" else others[min("xy".index(axis) + 1, len(others) - 1)]
-    label = choose_named(f"{axis} {part}", options, key, usual)
+    label = choose_named(END_WORDS[part].format(axis), options, key, usual)
     if label == ITSELF:
         return None
     return models[label], controls.choose_snapshot(

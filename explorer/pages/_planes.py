@@ -17,6 +17,10 @@ from explorer.pages._terms import setting_help
 from store import Catalog
 
 CONTOUR_LINES = replace(setting_field(PlaneLook, "levels"), name="contours")
+MARKS_WORDS = (
+    "Points that an axis leads through are marked with the loss that they have by themselves, by "
+    "their own running statistics, and with how far beside they lie."
+)
 CLIP = Setting(
     "Clip above",
     "Values above are drawn at this level; what is stored does not change.",
@@ -60,7 +64,7 @@ def choose_axes(catalog: Catalog, settings: type[PlaneSettings], problem_id: str
         settings: the class of the kind's settings.
         problem_id: of the problem whose models they are of.
     """
-    direction = forms.choose(settings, "direction")
+    direction = forms.choose(settings, "direction", menu=True)
     if direction == "eigenvector":
         ranks = forms.choose_row(settings, ("x_rank", "y_rank"))
         return ChosenAxes({"direction": direction, **ranks})
@@ -80,8 +84,19 @@ def choose_directions(settings: type) -> forms.Values:
     return {name: forms.choose(settings, name) for name in names}
 
 
+def given_axes_text(facts: AxesFacts) -> str:
+    """How long one unit of each given axis is, and what is marked."""
+    lengths = " and one ".join(
+        f"along {axis} is a distance of {norm:.4g}"
+        for axis, norm in zip("xy", facts.direction_norms, strict=False)
+    )
+    return " ".join([f"One unit {lengths}.", *([MARKS_WORDS] if facts.marks else [])])
+
+
 def explain_axes(facts: AxesFacts) -> None:
-    """The eigenvalue of each axis with its residual, where axes are eigenvectors."""
+    """Of eigenvectors the eigenvalues with their residuals; of given axes their lengths."""
+    if facts.given:
+        st.caption(given_axes_text(facts))
     if not facts.ranks:
         return
     axis_eigenpairs = zip("xy", facts.ranks, facts.eigenvalues, facts.residuals, strict=False)

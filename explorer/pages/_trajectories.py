@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from explorer.render.drawing import Drawing
     from explorer.render.trajectories import Track
 
+ON_PLANE = 1e-4  # of the shorter axis: what is nearer lies on the plane
 SMALL_SHARE = 0.25  # of the range shown: smaller paths are hard to see
 SHARED_SETTINGS = tuple(
     ProjectionSettings.__dataclass_fields__
@@ -89,6 +90,8 @@ def choose_moment(tracks: "list[Track]") -> int:
     from explorer.render.trajectories import moments
 
     steps = moments(tracks)
+    if len(steps) == 1:
+        return 0
     at = st.select_slider(
         "Path until step", steps, value=steps[-1], key="until", format_func=as_step
     )
@@ -121,35 +124,64 @@ def show_alone(catalog: Catalog, question: records.Question) -> None:
 
 
 def explain_paths(drawn_paths: DrawnPaths, surface: Surface) -> None:
-    """How much of the runs the plane holds, in words."""
+    """How much of the runs the plane holds, and how far points lie beside it, in words."""
     from explorer.render.projection import outside_count
 
+    tracks = drawn_paths.tracks
+    sentences = [
+        *_held_words(drawn_paths),
+        _beside_words(drawn_paths),
+        *_extent_words(tracks, surface),
+    ]
+    if beyond := outside_count(tracks, surface):
+        sentences.append(f"{beyond:,} of them lie beyond the range shown: widen it to see them.")
+    st.caption(" ".join(sentences))
+
+
+def _held_words(drawn_paths: DrawnPaths) -> list[str]:
+    """The share of each run's movement that the plane holds; nothing where there is no run."""
     facts = drawn_paths.projection.facts
-    held_shares = [
+    shares = [
         f"{share:.2%} of {as_text(track.name)}'s movement"
         if share is not None
         else f"nothing of {as_text(track.name)}"
         for share, track in zip(facts.held, drawn_paths.tracks, strict=True)
+        if len(track.path.x) > 1
     ]
+    if not shares:
+        return []
+    return [
+        f"The plane holds {', '.join(shares)}; two random directions of "
+        f"{facts.parameters:,} parameters hold {2 / facts.parameters:.2%} on average."
+    ]
+
+
+def _beside_words(drawn_paths: DrawnPaths) -> str:
+    """How far the points lie beside the plane."""
+    lengths = [norm for norm in drawn_paths.projection.facts.direction_norms if norm]
     furthest = max(float(track.path.out.max()) for track in drawn_paths.tracks)
-    text = (
-        f"The plane holds {', '.join(held_shares)}; two random directions of "
-        f"{facts.parameters:,} parameters hold {2 / facts.parameters:.2%} on average. "
-        f"The snapshots lie up to {furthest:.3g} from it, so that the height under a dot is not "
+    if furthest <= ON_PLANE * min(lengths, default=1.0):
+        return "All dots lie on the plane."
+    return (
+        f"The dots lie up to {furthest:.3g} from the plane, so that the height under one is not "
         "its own loss: the tooltip has that."
     )
+
+
+def _extent_words(tracks: "list[Track]", surface: Surface) -> list[str]:
+    """Where small paths are to be found."""
     ends = [
         (
-            min(float(getattr(t.path, n).min()) for t in drawn_paths.tracks),
-            max(float(getattr(t.path, n).max()) for t in drawn_paths.tracks),
+            min(float(getattr(track.path, name).min()) for track in tracks),
+            max(float(getattr(track.path, name).max()) for track in tracks),
         )
-        for n in "xy"
+        for name in "xy"
     ]
     sizes = [float(axis[-1] - axis[0]) for axis in (surface.x, surface.y)]
-    if all(high - low < SMALL_SHARE * size for (low, high), size in zip(ends, sizes, strict=True)):
-        (a, b), (c, d) = ends
-        text += f" They stay within x from {a:.2g} to {b:.2g} and y from {c:.2g} to {d:.2g}."
-    beyond = outside_count(drawn_paths.tracks, surface)
-    if beyond:
-        text += f" {beyond:,} of them lie beyond the range shown: widen it to see them."
-    st.caption(text)
+    large = any(
+        high - low >= SMALL_SHARE * size for (low, high), size in zip(ends, sizes, strict=True)
+    )
+    if large or all(low == high for low, high in ends):
+        return []
+    (a, b), (c, d) = ends
+    return [f"They stay within x from {a:.2g} to {b:.2g} and y from {c:.2g} to {d:.2g}."]

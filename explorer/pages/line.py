@@ -43,7 +43,7 @@ def choose(catalog: Catalog) -> tuple[dict[str, tuple[Subject, ...]], LineSettin
 
 def choose_direction(catalog: Catalog, problem_id: str) -> ChosenAxes:
     """What the direction is, or the directions are."""
-    direction = forms.choose(LineSettings, "direction")
+    direction = forms.choose(LineSettings, "direction", menu=True)
     if direction == GIVEN:
         return choose_given_axes(catalog, LineSettings, problem_id, "x")
     if direction == "eigenvector":
@@ -100,6 +100,8 @@ def explain(lines: Mapping[str, Line], directions: int) -> None:
                 f"{eigenvalue_words(facts.eigenvalue, facts.residual)} (its residual); the "
                 f"slope of the loss at 0 is {facts.slope:.4g}."
             )
+        if facts.given:
+            st.caption(f"{planes.given_axes_text(facts)[:-1]}{head}.")
         if facts.gradient_norm is not None:
             st.caption(
                 f"Norm of the gradient{head} {facts.gradient_norm:.4g}, of the parameters "
