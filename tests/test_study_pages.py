@@ -169,6 +169,20 @@ def test_numbers_are_a_view_without_pictures(folder: Path) -> None:
     assert len(app.get("image")) == 0 and "**1 of 4** answered" in said(app)
 
 
+def test_charts_of_numbers_are_as_the_address_says(folder: Path) -> None:
+    """Columns and scales are taken from the address; an unknown column is told."""
+    app = opened(STUDY_PAGE, study="sweep", view="Parallel", scale="Log")
+    names = list(fine(app).multiselect(key="columns").value)
+    assert len(names) > 2 and app.button_group(key="scale").value == "Log"
+    app = shown(view="Parallel", columns=names[1])
+    assert app.multiselect(key="columns").value == [names[1]]
+    app = shown(view="Scatter", scale_x="Log")
+    scales = [app.button_group(key=key).value for key in ("scale_x", "scale_y")]
+    assert scales == ["Log", "Linear"]
+    app = opened(STUDY_PAGE, study="sweep", view="Parallel", columns="nothing")
+    assert any("columns in the address" in error.value for error in app.error)
+
+
 def test_a_study_of_many_models_has_pages(folder: Path) -> None:
     """Eight models a page with pictures; the second page has the others."""
     models = tuple(StudyModel(id=f"{n:064x}", name=f"gone {n:02}") for n in range(10))

@@ -18,6 +18,8 @@ from explorer.ask.study_quantities import (
 )
 from explorer.kinds.numbers import NumberPair
 from explorer.pages import _charts as charts
+from explorer.pages._address import check_address
+from explorer.pages._controls import choose_scale
 from explorer.pages._downloads import figure_download
 from explorer.pages._study_head import Matrix
 from explorer.pages._terms import quantities_help, term_help
@@ -50,8 +52,8 @@ def show_scatter(matrix: Matrix, all_cells: Sequence[Cell]) -> None:
         x = _choose_quantity("x", names, 0)
         y = _choose_quantity("y", names, names.index(GAP) if GAP in names else 1)
         groups, summary = _choose_groups(matrix)
-        log_x = st.toggle("Log x", key="log_x", bind="query-params")
-        log_y = st.toggle("Log y", key="log_y", bind="query-params")
+        log_x = choose_scale("scale_x", label="Scale of x")
+        log_y = choose_scale("scale_y", label="Scale of y")
     width = charts.plot_width(LEGEND_WIDTH)
     look = ScatterLook(width, charts.plot_height(width), log_x, log_y)
     pairs = _pairs(quantities[x], quantities[y], matrix.labels, groups, summary)
@@ -75,11 +77,9 @@ def show_parallel(matrix: Matrix, all_cells: Sequence[Cell]) -> None:
     quantities = {q.name: q for q in quantities_of(matrix.catalog, matrix.study, all_cells)}
     charts.measure_column()
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        chosen = st.multiselect(
-            "Numbers", list(quantities), list(quantities)[:FIRST_COLUMNS], key="columns"
-        )
+        chosen = _choose_columns(list(quantities))
         groups, _ = _choose_groups(matrix, summaries=False)
-        log = st.toggle("Log", key="log_parallel", help="Of the numbers that are above 0")
+        log = choose_scale("scale")
     columns = {
         name: [math.nan if n is None else n.value for n in quantities[name].numbers]
         for name in chosen
@@ -92,8 +92,20 @@ def show_parallel(matrix: Matrix, all_cells: Sequence[Cell]) -> None:
         st.info(as_text(f"{error}.", 200))
         return
     charts.show_chart(chart, f"{', '.join(chosen)} of {counted(len(matrix.labels), 'model')}")
-    st.caption("Each number runs from its least, below, to its largest.")
+    words = "Each number runs from its least, below, to its largest"
+    st.caption(f"{words}; log where all are above 0." if log else f"{words}.")
     _offer_figure("parallel", draw, all_cells)
+
+
+def _choose_columns(names: list[str]) -> list[str]:
+    """The numbers that are drawn, kept in the address; at first the first few."""
+    if any(name not in names for name in st.query_params.get_all("columns")):
+        check_address("columns", "numbers that the study has", lambda _: False)
+    chosen = st.session_state.get("columns", names[:FIRST_COLUMNS])
+    help = quantities_help(chosen)
+    return st.multiselect(
+        "Numbers", names, names[:FIRST_COLUMNS], key="columns", bind="query-params", help=help
+    )
 
 
 def _choose_quantity(axis: str, names: Sequence[str], first: int) -> str:
