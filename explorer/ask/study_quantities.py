@@ -1,12 +1,12 @@
 """The numbers of a study's models, to be set against each other, and what groups its models."""
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from explorer.ask.model_words import NO_FACTS, model_words
 from explorer.ask.study import Study
 from explorer.ask.study_cells import Cell
 from explorer.ask.study_words import question_words
@@ -14,7 +14,6 @@ from explorer.kinds.numbers import ResultNumber
 from explorer.kinds.statistics import student_quantile
 from store import Catalog, records
 
-NO_FACTS = ("sample", "run", "tensors", "import", "remarks", "advice")  # that tell no models apart
 SUMMARIES = {
     "95 % interval": "mean, with Student's 95 % interval of it",
     "standard error": "mean, plus and minus its standard error",
@@ -97,7 +96,7 @@ def _numeric_facts(model: records.Model | None) -> dict[str, float]:
 def groupings_of(catalog: Catalog, study: Study, labels: Sequence[str]) -> dict[str, list[str]]:
     """By name: what may group a study's models, as the word that each model has.
 
-    Only what at least two models share. A name's last number is often a run's seed.
+    Only what at least two models share, and not all.
 
     Args:
         catalog: where the models are.
@@ -105,19 +104,8 @@ def groupings_of(catalog: Catalog, study: Study, labels: Sequence[str]) -> dict[
         labels: of its models.
     """
     by_id = {model.id: model for model in catalog.models()}
-    models = [by_id.get(row.id) for row in study.models]
-    columns = {"name without its last number": [re.sub(r"[-_ ]?\d+$", "", n) for n in labels]}
-    facts = [dict(model.facts) if model else {} for model in models]
-    for name in dict.fromkeys(name for row in facts for name in row):
-        plain = all(isinstance(row.get(name, ""), str | int | float) for row in facts)
-        if plain and name not in (*NO_FACTS, "about", "title"):
-            columns[name.replace("_", " ")] = [str(row.get(name, "")) for row in facts]
-    problems = [catalog.problem(model.problem_id) if model else None for model in models]
-    columns["problem"] = [
-        f"{problem.path.rpartition('/')[2]} {dict(problem.arguments) or ''}" if problem else ""
-        for problem in problems
-    ]
-    return {name: words for name, words in columns.items() if 1 < len(set(words)) < len(words)}
+    words_by_name = model_words(catalog, [by_id.get(row.id) for row in study.models], labels)
+    return {n: words for n, words in words_by_name.items() if 1 < len(set(words)) < len(words)}
 
 
 def summarised(

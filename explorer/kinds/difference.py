@@ -9,6 +9,7 @@ from explorer.kinds.axes import PointsAlongX, XFrom, XTo
 from explorer.kinds.direction_settings import DirectionSettings
 from explorer.kinds.facts import ChordFacts
 from explorer.kinds.grid import OnLine
+from explorer.kinds.groups import Profile, Profiles
 from explorer.kinds.kind import Kind
 from explorer.kinds.look import SMALL_HEIGHT, SMALL_WIDTH, CurvesLook, PlotHeight
 from explorer.kinds.numbers import ResultNumber, ResultNumbers
@@ -116,6 +117,12 @@ class DifferenceLook(CurvesLook):
         return cls(width=SMALL_WIDTH, height=SMALL_HEIGHT // 2)
 
 
+def profiles(differences: Mapping[str, Difference], look: DifferenceLook) -> Profiles:
+    """The difference along each direction."""
+    by_name = {name: Profile(one.x, one.loss, one.computed) for name, one in differences.items()}
+    return Profiles(by_name, "difference", "Distance along the direction", signed=True)
+
+
 DIFFERENCE = Kind(
     name="difference",
     title="Difference",
@@ -130,6 +137,7 @@ DIFFERENCE = Kind(
     look=DifferenceLook,
     draw="explorer.render.difference:draw",
     overlaid=True,
+    profiles="explorer.kinds.difference:profiles",
     page="explorer/pages/difference.py",
     icon=":material/compare_arrows:",
     sources=("li2018",),

@@ -10,6 +10,7 @@ import numpy as np
 from explorer.kinds.axes import axis_end, points_along
 from explorer.kinds.facts import ChordFacts, number
 from explorer.kinds.grid import OnLine
+from explorer.kinds.groups import Profile, Profiles
 from explorer.kinds.kind import Kind
 from explorer.kinds.look import ProfileLook
 from explorer.kinds.numbers import ResultNumber, ResultNumbers
@@ -166,6 +167,15 @@ class Interpolation:
         return math.isfinite(rise) and bool(rise <= ROUNDING * np.ptp(loss))
 
 
+def profiles(lines: Mapping[str, Interpolation], look: InterpolationLook) -> Profiles:
+    """A value along each line."""
+    by_name = {
+        name: Profile(line.x, line.values[look.value], line.computed)
+        for name, line in lines.items()
+    }
+    return Profiles(by_name, look.value, "a: 0 is the first point, 1 is the second")
+
+
 INTERPOLATION = Kind(
     name="interpolation",
     title="Interpolation",
@@ -180,6 +190,7 @@ INTERPOLATION = Kind(
     look=InterpolationLook,
     draw="explorer.render.interpolation:draw",
     overlaid=True,
+    profiles="explorer.kinds.interpolation:profiles",
     page="explorer/pages/interpolation.py",
     icon=":material/linear_scale:",
     sources=("goodfellow2015",),

@@ -32,6 +32,7 @@ class Kind:
     taken_over: str = ""  # "module:function", numpy: settings, old columns -> rows at equal points
     over: str = ""  # "module:function": draws it over the picture of another kind, its plane
     overlaid: bool = False  # whether `draw` takes several results by name, for one picture
+    profiles: str = ""  # "module:function", numpy: results by name, look -> their `Profiles`
     joined: str = "and"  # the word between the names of two subjects
     own_second: bool = False  # the second subject may be the first again, which is then said once
     runs_from: int | None = None  # from this subject on each stands for all snapshots of its model

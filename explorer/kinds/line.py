@@ -13,6 +13,7 @@ from explorer.kinds.eigenvalues import rank_words
 from explorer.kinds.facts import AxesFacts
 from explorer.kinds.given_axes import GIVEN, GivenAxisSettings
 from explorer.kinds.grid import axis_values, coarse_to_fine
+from explorer.kinds.groups import Profile, Profiles
 from explorer.kinds.kind import Kind
 from explorer.kinds.look import ProfileLook
 from explorer.kinds.numbers import ResultNumber, ResultNumbers, loss_numbers
@@ -230,6 +231,14 @@ def taken_over(settings: LineSettings, old: Mapping[str, np.ndarray]) -> dict[st
     return on_grid(old, axes, (i, k), (("i", "x"), ("k", "k")))
 
 
+def profiles(lines: Mapping[str, Line], look: LineLook) -> Profiles:
+    """A value along each line, the mean of several directions of one model."""
+    by_name = {
+        name: Profile(line.x, line.mean(look.value), line.complete) for name, line in lines.items()
+    }
+    return Profiles(by_name, look.value, next(iter(lines.values())).settings.x_title)
+
+
 LINE = Kind(
     name="line",
     title="Line",
@@ -244,6 +253,7 @@ LINE = Kind(
     look=LineLook,
     draw="explorer.render.line:draw",
     overlaid=True,
+    profiles="explorer.kinds.line:profiles",
     page="explorer/pages/line.py",
     icon=":material/show_chart:",
     sources=("li2018",),

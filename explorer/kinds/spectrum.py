@@ -1,19 +1,22 @@
 """The spectrum of a matrix of second derivatives at a point: extreme pairs, density, traces."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
 
+from explorer.kinds.groups import Profile, Profiles
 from explorer.kinds.kind import Kind
 from explorer.kinds.look import CurvesLook, LogScale, PlotHeight, PlotWidth
 from explorer.kinds.matrix import MatrixRole, SpectrumSettings
+from explorer.kinds.quadrature import density_grid
 from explorer.kinds.random_matrices import REFERENCE_NAMES
 from explorer.kinds.setting import Setting
 from explorer.kinds.spectrum_result import PAIR_FACTS, Spectrum, SpectrumFacts
 
 KERNEL_WIDTH = 0.005  # of the range: the usual width of the kernel that smooths a density
+FLOOR_SHARE = 1e-2  # of the height of a single eigenvalue: no density below says anything
 SPECTRUM_PICTURES = ("density", "pairs", "layers", "escape", "batches")
 
 
@@ -67,6 +70,31 @@ def taken_over(settings: SpectrumSettings, old: Mapping[str, np.ndarray]) -> dic
     return {name: values[kept_rows] for name, values in {**old, "unit": unit}.items()}
 
 
+def density_axis(spectra: Iterable[Spectrum], kernel: float) -> tuple[np.ndarray, float]:
+    """Where the densities of spectra are drawn together (G,), and the width of their kernel."""
+    ends = [end for spectrum in spectra for end in spectrum.ends or ()]
+    low, high = (min(ends), max(ends)) if ends else (0.0, 1.0)
+    width = kernel * ((high - low) or abs(high) or 1.0)
+    return density_grid(low, high, width), width
+
+
+def density_floor(spectra: Iterable[Spectrum], width: float) -> float:
+    """Below it a density that kernels of that width have smoothed says nothing."""
+    return min((FLOOR_SHARE / (s.size or 1) for s in spectra), default=FLOOR_SHARE) / width
+
+
+def profiles(spectra: Mapping[str, Spectrum], look: SpectrumLook) -> Profiles:
+    """The density of each, by one kernel."""
+    grid, width = density_axis(spectra.values(), look.kernel)
+    by_name = {}
+    for name, spectrum in spectra.items():
+        density = spectrum.quadrature.density(grid, width)
+        y = np.full(len(grid), np.nan) if density is None else density[0]
+        by_name[name] = Profile(grid, y, np.full(len(grid), density is not None))
+    floor = density_floor(spectra.values(), width) if look.log else 0.0
+    return Profiles(by_name, "density", "Eigenvalue", floor)
+
+
 SPECTRUM = Kind(
     name="spectrum",
     title="Spectrum",
@@ -81,6 +109,7 @@ SPECTRUM = Kind(
     look=SpectrumLook,
     draw="explorer.render.spectrum:draw",
     overlaid=True,
+    profiles="explorer.kinds.spectrum:profiles",
     page="explorer/pages/spectrum.py",
     icon=":material/bar_chart:",
     sources=("ghorbani2019", "ubaru2017"),

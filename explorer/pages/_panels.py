@@ -1,7 +1,7 @@
 """The panels of the page Compare: answers of one kind beside or over each other, on one scale."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -16,6 +16,7 @@ from explorer.kinds.look import (
 )
 from explorer.pages import _charts as charts
 from explorer.pages._facts import distinguishing_text
+from explorer.pages._groups import Grouping, show_groups
 from explorer.pages._linked import show_overlaid, show_side_by_side
 from explorer.pages._panel import LABEL_LETTERS, Panel
 from explorer.pages._text import as_text
@@ -39,6 +40,7 @@ class Choices:
     view: str  # of planes, as in a look
     shared: bool  # one scale of values for all panels of a kind
     linked: bool  # one camera for all views to turn
+    grouping: Grouping = field(default_factory=Grouping)  # of curves
 
 
 def show_kind(panels: Sequence[Panel], choices: Choices) -> None:
@@ -49,14 +51,23 @@ def show_kind(panels: Sequence[Panel], choices: Choices) -> None:
             _say_empty(panel)
     if not begun:
         return
+    if panels[0].kind.profiles and choices.grouping:
+        for place, group in enumerate(_comparable(begun)):
+            show_groups(group, choices.grouping, place)
+        return
     if panels[0].kind.overlaid and choices.shared:
-        groups = comparable_groups(begun[0].catalog, [panel.question for panel in begun])
-        show_overlaid([[begun[place] for place in group] for group in groups])
+        show_overlaid(_comparable(begun))
         return
     across = panels_across(len(begun))
     looks = _looks(begun, choices, _panel_width(across))
     if not show_side_by_side(begun, looks, across):
         _show_rows(begun, looks, choices)
+
+
+def _comparable(panels: Sequence[Panel]) -> list[list[Panel]]:
+    """The panels whose numbers mean the same, together."""
+    groups = comparable_groups(panels[0].catalog, [panel.question for panel in panels])
+    return [[panels[place] for place in group] for group in groups]
 
 
 def show_singles(panels: Sequence[Panel], choices: Choices) -> None:

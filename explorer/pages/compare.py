@@ -11,6 +11,7 @@ from explorer.pages import _panels as panels_
 from explorer.pages import _parts as parts
 from explorer.pages import _pins as pins
 from explorer.pages._compared_numbers import show_numbers
+from explorer.pages._groups import choose_grouping
 from explorer.pages._links import Subjects, link_to, show_link
 from explorer.pages._panel import LABEL_LETTERS, Panel, panels_of
 from explorer.pages._text import as_text
@@ -121,7 +122,8 @@ def choose(panels: Sequence[Panel]) -> tuple[Panel, panels_.Choices]:
                 bind="query-params",
                 help="Turning one 3-D view turns all",
             )
-    choices = panels_.Choices(panels_.VIEWS[view], shared, linked)
+        grouping = choose_grouping(panels)
+    choices = panels_.Choices(panels_.VIEWS[view], shared, linked, grouping)
     return baseline, choices
 
 

@@ -15,6 +15,7 @@ from explorer.render.marks.layers import layered_chart
 from explorer.render.marks.number_words import number_with_interval
 from explorer.render.marks.series import (
     FEELS,
+    FIELD,
     dimmed,
     other_is_pointed,
     shown_alone,
@@ -66,7 +67,7 @@ def draw_scatter(
     groups = list(dict.fromkeys(dot.group for dot in dots))
     colour = alt.Color(value=series_colours([""])[0])
     if groups != [""]:
-        colour = _colours("series", groups)
+        colour = _colours(FIELD, groups)
     base = alt.Chart(arrow_table(rows))
     axes = {"x": _axis("x", x_title, look.log_x), "y": _axis("y", y_title, look.log_y)}
     tooltip = [
@@ -90,7 +91,7 @@ def draw_scatter(
     if groups != [""]:
         layers = [shown_alone(dimmed(layer, other_is_pointed())) for layer in layers]
     chart = layered_chart(layers, look.width, look.height)
-    return with_mouse(chart, ["series"], groups if groups != [""] else [])
+    return with_mouse(chart, [FIELD], groups if groups != [""] else [])
 
 
 def _axis(name: str, title: str, log: bool) -> alt.X | alt.Y:
@@ -100,7 +101,7 @@ def _axis(name: str, title: str, log: bool) -> alt.X | alt.Y:
 
 
 def _row(dot: NumberPair, look: ScatterLook) -> dict[str, object]:
-    row: dict[str, object] = {"name": dot.name, "series": dot.group}
+    row: dict[str, object] = {"name": dot.name, FIELD: dot.group}
     for name, number, log in (("x", dot.x, look.log_x), ("y", dot.y, look.log_y)):
         ends = (number.low, number.high)
         if not all(map(math.isfinite, ends)) or (log and number.low <= 0):
@@ -134,7 +135,7 @@ def draw_parallel(
     grouped = labels != [""]
     series = labels if grouped else list(names)
     has_legend = grouped or len(names) <= MOST_NAMED
-    colour = _colours("series", series, legend=has_legend)
+    colour = _colours(FIELD, series, legend=has_legend)
     axis = alt.Axis(labelAngle=0, grid=True, labelExpr="split(datum.label, ': ')", labelPadding=22)
     x = alt.X("column:N", sort=list(drawn), title=None, axis=axis)
     y = alt.Y("share:Q", title=None, axis=None, scale=alt.Scale(domain=[-0.1, 1.1]))
@@ -182,7 +183,7 @@ def _parallel_rows(
         shares = _shares(values, log and min(finite) > 0)
         for name, group, value, share in zip(names, groups, values, shares, strict=True):
             if math.isfinite(share):
-                row = {"name": name, "series": group or name, "column": title, "place": place}
+                row = {"name": name, FIELD: group or name, "column": title, "place": place}
                 rows.append({**row, "share": share, "words": number_text(value, DIGITS)})
         for share, value in ((1.06, max(finite)), (-0.06, min(finite))):
             ends.append({"column": title, "share": share, "words": number_text(value, DIGITS)})

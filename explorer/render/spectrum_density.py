@@ -9,9 +9,9 @@ import altair as alt
 import numpy as np
 
 from explorer.kinds.look import Look
-from explorer.kinds.quadrature import density_grid, smoothed_density
+from explorer.kinds.quadrature import smoothed_density
 from explorer.kinds.random_matrices import Reference, references
-from explorer.kinds.spectrum import SpectrumLook
+from explorer.kinds.spectrum import SpectrumLook, density_axis, density_floor
 from explorer.kinds.spectrum_result import Spectrum
 from explorer.render.marks.arrow import arrow_table
 from explorer.render.marks.cells import PlotFrame
@@ -24,7 +24,6 @@ from explorer.render.marks.ticks import tick_label_expression, ticks
 from explorer.render.spectrum_spikes import RANKS_HEIGHT, spike_layers, x_encoding
 
 REFERENCE_DASHES = ([6, 4], [2, 3], [8, 3, 2, 3])
-FLOOR_SHARE = 1e-2  # of the height of a single eigenvalue: nothing below says anything
 
 
 def density_chart(spectra: Spectrum | Mapping[str, Spectrum], look: SpectrumLook) -> alt.LayerChart:
@@ -34,10 +33,7 @@ def density_chart(spectra: Spectrum | Mapping[str, Spectrum], look: SpectrumLook
     pairs as spikes; of several, only their curves are drawn.
     """
     named = {"": spectra} if isinstance(spectra, Spectrum) else dict(spectra)
-    ends = [end for spectrum in named.values() for end in spectrum.ends or ()]
-    low, high = (min(ends), max(ends)) if ends else (0.0, 1.0)
-    width = look.kernel * ((high - low) or abs(high) or 1.0)
-    grid = density_grid(low, high, width)
+    grid, width = density_axis(named.values(), look.kernel)
     curves_or_none = {
         name: _density_curve(spectrum, grid, width, look.band) for name, spectrum in named.items()
     }
@@ -52,7 +48,7 @@ def density_chart(spectra: Spectrum | Mapping[str, Spectrum], look: SpectrumLook
         )
         for name, reference in fitted.items()
     }
-    floor = min((FLOOR_SHARE / (s.size or 1) for s in named.values()), default=FLOOR_SHARE) / width
+    floor = density_floor(named.values(), width)
     all_curves = {**spectrum_curves, **reference_curves}
     limits = _value_limits(all_curves, floor, look)
     frame = PlotFrame(
@@ -70,7 +66,9 @@ def density_chart(spectra: Spectrum | Mapping[str, Spectrum], look: SpectrumLook
     several = len(spectrum_curves) > 1
     cursors = cursor_layers(Row("density", all_curves), frame, several) if all_curves else []
     if not layers:
-        empty = arrow_table([{"x": low, "density": floor}, {"x": high, "density": 1.0}])
+        empty = arrow_table(
+            [{"x": x, "density": y} for x, y in zip(frame.span, (floor, 1.0), strict=True)]
+        )
         layers = [
             alt.Chart(empty).mark_point(opacity=0, style="nothing").encode(x=frame.x, y=frame.y)
         ]

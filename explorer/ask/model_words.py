@@ -1,0 +1,38 @@
+"""What models may be grouped by: their names, tags, what is recorded of their training."""
+
+import re
+from collections.abc import Sequence
+
+from store import Catalog, records
+
+NO_FACTS = ("sample", "run", "tensors", "import", "remarks", "advice")  # that tell no models apart
+
+
+def model_words(
+    catalog: Catalog, models: Sequence[records.Model | None], labels: Sequence[str]
+) -> dict[str, list[str]]:
+    """By name of what may group them: the word that each model has; "" where it has none.
+
+    A name's last number is often a run's seed.
+
+    Args:
+        catalog: where the models are.
+        models: None where one is there no more.
+        labels: what they are called.
+    """
+    columns = {"name without its last number": [re.sub(r"[-_ ]?\d+$", "", n) for n in labels]}
+    facts = [dict(model.facts) if model else {} for model in models]
+    for name in dict.fromkeys(name for row in facts for name in row):
+        plain = all(isinstance(row.get(name, ""), str | int | float) for row in facts)
+        if plain and name not in (*NO_FACTS, "about", "title"):
+            columns[name.replace("_", " ")] = [str(row.get(name, "")) for row in facts]
+    problems = [catalog.problem(model.problem_id) if model else None for model in models]
+    columns["problem"] = [
+        f"{problem.path.rpartition('/')[2]} {dict(problem.arguments) or ''}".strip()
+        if problem
+        else ""
+        for problem in problems
+    ]
+    noted = catalog.annotations("model", [model.id for model in models if model])
+    columns["tags"] = [", ".join(sorted(noted[model.id].tags)) if model else "" for model in models]
+    return columns
