@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 
 from explorer.ask import questions
+from explorer.ask.overlays import lies_over, overlay_words
 from explorer.ask.subject_names import subject_names
 from explorer.figures.recipe import OWN_COLOURS, FigurePanel, FigureStyle, Recipe
-from explorer.kinds import Kind, kind_named, look_from_json, settings_from_json, unreadable
+from explorer.kinds import Kind, kind_named, look_from_json, unreadable
 from explorer.kinds.kind import named_code
 from explorer.kinds.look import (
     CurvesLook,
@@ -14,15 +15,12 @@ from explorer.kinds.look import (
     PlaneLook,
     drawn_limits,
     joined_values,
+    look_over,
     spans_decades,
 )
 from explorer.kinds.result import Result
-from explorer.kinds.setting import setting_fields
 from explorer.render.drawing import Drawing, drawing_of
 from store import Catalog, records
-
-# A snapshot's loss is by its own statistics, whatever those of the plane are.
-OWN_STATISTICS = {"batchnorm", "batchnorm_batch", "batchnorm_examples"}
 
 
 @dataclass(frozen=True)
@@ -53,7 +51,9 @@ class StoredPanel:
             result = questions.result_of(catalog, question)
             draw_over = named_code(kind.over)
             assert callable(draw_over)
-            look = kind.look.usual(result)
+            look = look_over(
+                kind.look.usual(result), self.look, overlay_words(question, self.question)
+            )
             drawing = draw_over(drawing, result, look, subject_names(catalog, question))
         return drawing
 
@@ -100,22 +100,6 @@ def stored_panel(catalog: Catalog, panel: FigurePanel, style: FigureStyle) -> St
                 "take it out"
             )
     return StoredPanel(panel, question, result, look, over)
-
-
-def lies_over(over: records.Question, under: records.Question) -> bool:
-    """Whether an answer can be drawn over another's picture: it is of the same plane and loss."""
-    kind, plane = kind_named(over.kind), kind_named(under.kind)
-    if not kind.over:
-        return False
-    settings = settings_from_json(kind.settings, over.settings)
-    others = settings_from_json(plane.settings, under.settings)
-    names = {f.name for f in setting_fields(kind.settings) if not f.setting.filled_in}
-    if not names <= {f.name for f in setting_fields(plane.settings)}:
-        return False  # it says nothing of such a plane
-    if any(getattr(settings, name) != getattr(others, name) for name in names - OWN_STATISTICS):
-        return False
-    single = len(plane.single_subjects(others))
-    return over.point_ids[:single] == under.point_ids[:single]
 
 
 def readable_question(catalog: Catalog, key: str) -> records.Question:

@@ -161,6 +161,7 @@ CONVEXITY = Kind(
     answer="explorer.analysis.convexity:answer",
     look=ConvexityLook,
     draw="explorer.render.convexity:draw",
+    over="explorer.render.overlay:draw_over",
     page="explorer/pages/convexity.py",
     icon=":material/south_america:",
     sources=("li2018",),

@@ -195,6 +195,19 @@ def drawn_limits(values: np.ndarray, log: bool) -> tuple[float, ...]:
     return (float(drawn.min()), float(drawn.max()))
 
 
+def look_over(own: Look, base: Look, words: str) -> Look:
+    """How an answer is drawn over another's picture: as that one where both show planes.
+
+    Args:
+        own: the usual look of what is drawn over.
+        base: the look of the picture.
+        words: in what the two differ, for the legend.
+    """
+    if isinstance(own, LossPlaneLook) and isinstance(base, LossPlaneLook):
+        return replace(own, value=base.value, log=base.log, levels=base.levels, title=words)
+    return replace(own, title=words)
+
+
 def overlaid_look(looks: Sequence[Look], width: int, height: int) -> Look:
     """The first of the looks for all in one picture; curves on a log scale if one of them is."""
     look = replace(looks[0], width=width)

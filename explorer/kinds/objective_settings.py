@@ -138,6 +138,11 @@ class ObjectiveSettings(Settings):
         return ()
 
     @property
+    def plane_recipe(self) -> Mapping[str, object] | None:
+        """What beside points makes the plane that is asked about; None where there is none."""
+        return None
+
+    @property
     def distinguishing_words(self) -> tuple[str, ...]:
         """What tells one question of a kind from another, in reading order."""
         return (self.split,)

@@ -1,5 +1,6 @@
 """Which plane through a point: of two random directions, two eigenvectors, or two given axes."""
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
@@ -12,6 +13,7 @@ from explorer.kinds.given_axes import (
     GivenAxisSettings,
     given_axis,
 )
+from explorer.kinds.objective_settings import ObjectiveSettings
 from explorer.kinds.require import require
 from explorer.kinds.setting import Setting
 
@@ -64,6 +66,14 @@ class PlaneSettings(GivenAxisSettings):
     def given_axes(self) -> Mapping[str, str]:
         """What each axis is, by its letter, where the axes are given; else none."""
         return {"x": self.x_axis, "y": self.y_axis} if self.direction == GIVEN else {}
+
+    @property
+    def plane_recipe(self) -> Mapping[str, object]:
+        """How its axes are drawn; of eigenvectors also of which loss."""
+        own = {f.name for f in dataclasses.fields(PlaneSettings)}
+        loss = {f.name for f in dataclasses.fields(ObjectiveSettings)}
+        names = own if self.direction == "eigenvector" else own - loss
+        return {"sort": "axes"} | {name: getattr(self, name) for name in names}
 
     @property
     def distinguishing_words(self) -> tuple[str, ...]:

@@ -62,6 +62,11 @@ class RunSettings(OnGrid, OfRuns, ObjectiveSettings):
         self.require_few_points()
 
     @property
+    def plane_recipe(self) -> dict[str, object]:
+        """Which components its axes are, and of which runs."""
+        return {"sort": "components", "plane": self.plane, "lengths": self.lengths}
+
+    @property
     def distinguishing_words(self) -> tuple[str, ...]:
         """The size of the grid, and the split."""
         return (self.size_words, *super().distinguishing_words)
@@ -204,6 +209,7 @@ RUN = Kind(
     answer="explorer.analysis.run:answer",
     look=RunLook,
     draw="explorer.render.run:draw",
+    over="explorer.render.overlay:draw_over",
     page="explorer/pages/run.py",
     icon=":material/timeline:",
     sources=("li2018",),

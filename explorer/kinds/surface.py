@@ -120,6 +120,7 @@ SURFACE = Kind(
     answer="explorer.analysis.surface:answer",
     look=SurfaceLook,
     draw="explorer.render.surface:draw",
+    over="explorer.render.overlay:draw_over",
     page="explorer/pages/surface.py",
     icon=":material/landscape:",
     sources=("li2018",),

@@ -7,9 +7,10 @@ from typing import Any
 import streamlit as st
 
 from explorer.ask import questions
-from explorer.figures.panels import lies_over, readable_question
+from explorer.ask.overlays import answers_over, overlay_words
+from explorer.figures.panels import readable_question
 from explorer.figures.recipe import MOST_PANELS, FigurePanel, Recipe
-from explorer.kinds import kind_named, unreadable
+from explorer.kinds import kind_named
 from explorer.kinds.look import CAMERA_NUMBERS
 from explorer.kinds.setting import SettingField, setting_fields
 from explorer.pages import _parts as parts
@@ -179,14 +180,8 @@ def _choose_over(
     catalog: Catalog, question: records.Question, panel: FigurePanel, key: str
 ) -> tuple[str, ...]:
     """Answers that are drawn over the panel, as paths over a plane of the same point."""
-    offered = [
-        other
-        for other in catalog.questions(limit=MOST_OFFERED)[0]
-        if other.status == "complete"
-        and not unreadable(other.kind, other.settings)
-        and lies_over(other, question)
-    ]
-    titles = {other.key: other.title for other in offered}
+    offered = answers_over(catalog, question)
+    titles = {o.key: f"{o.title}, {overlay_words(o, question)}" for o in offered}
     titles |= {kept: kept[:12] for kept in panel.over if kept not in titles}
     if not titles:
         return ()

@@ -18,6 +18,7 @@ from explorer.pages import _asking as asking
 from explorer.pages import _checks as checks
 from explorer.pages import _controls as controls
 from explorer.pages import _forms as forms
+from explorer.pages import _overlays as overlays
 from explorer.pages import _parts as parts
 from explorer.pages import _planes as planes
 from explorer.pages import _trajectories as paths
@@ -117,9 +118,11 @@ def show_answer(
         drawn_paths = paths.choose_drawn_paths(app.catalog, projected)
 
     names = subject_names(app.catalog, question)
+    over = overlays.choose_overlays(app.catalog, question, surface, look.value)
 
     def draw_view(view: str) -> "Drawing":
-        return draw(surface, replace(look, view=view), names)
+        own = replace(look, view=view)
+        return overlays.draw_overlays(draw(surface, own, names), over, own)
 
     drawing = draw_view(look.view)
     if drawn_paths:

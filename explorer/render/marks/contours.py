@@ -15,13 +15,21 @@ from explorer.render.marks.image import cell_extent
 from explorer.render.marks.scale import ColourScale, ink_colour, is_drawable
 from explorer.render.marks.ticks import tick_labels
 
+OVER_HALO = "#ffffff"  # of lines over the colours of something else
 CONTOUR_VERTICES = 4800  # with the hover points below 5,000, where Altair refuses to go on
 
 
 def contour_layers(
-    surface: Surface, preview: Preview, scale: ColourScale, look: PlaneLook, ratio: float
+    surface: Surface,
+    preview: Preview,
+    scale: ColourScale,
+    look: PlaneLook,
+    ratio: float,
+    ink: str = "",
 ) -> list[alt.Chart]:
     """Contour lines, and labels on the main ones; none before the coarsest level is complete.
+
+    All have the ink's colour where they are drawn over something else than their own values.
 
     They run through what is computed and interpolated, not where a neighbour stands in, and
     through the outer half of the cells at the border as straight as they come.
@@ -43,21 +51,25 @@ def contour_layers(
     lines = _simplify(level_lines)
     if not lines:
         return []
-    inks = [ink_colour(colour) for colour in scale.colours(np.array(levels))]
+    inks = [ink or ink_colour(colour) for colour in scale.colours(np.array(levels))]
     placed = [  # back to the coordinates of the axes, level beside each line
         (n, np.column_stack((x[0] + line[:, 0] * np.ptp(x), y[0] + line[:, 1] / ratio * np.ptp(y))))
         for n, line in lines
     ]
     layers = [
-        _line_layer([line for n, line in placed if inks[n] == colour], colour)
+        layer
         for colour in sorted({inks[n] for n, _ in lines})
+        for layer in _line_layers(
+            [line for n, line in placed if inks[n] == colour], colour, bold=bool(ink)
+        )
     ]
     main = set(scale.ticks(5)) & set(levels) or set(levels[::2])
     level_texts = tick_labels(levels)
     rows = []
     for n, spot, angle in _label_spots([(n, line) for n, line in lines if levels[n] in main]):
         px, py = x[0] + spot[0] * np.ptp(x), y[0] + spot[1] / ratio * np.ptp(y)
-        halo = "#" + bytes(scale.colours(np.array([levels[n]]))[0]).hex()
+        own = "#" + bytes(scale.colours(np.array([levels[n]]))[0]).hex()
+        halo = OVER_HALO if ink else own
         rows.append(
             {"x": px, "y": py, "text": level_texts[n], "angle": angle, "ink": inks[n], "halo": halo}
         )
@@ -124,18 +136,22 @@ def _kept_vertices(line: np.ndarray, tolerance: float) -> np.ndarray:
     return keep
 
 
-def _line_layer(lines: list[np.ndarray], colour: str) -> alt.Chart:
-    """One layer of thin lines of one colour."""
+def _line_layers(lines: list[np.ndarray], colour: str, bold: bool) -> list[alt.Chart]:
+    """Thin lines of one colour; or bold ones with a halo, that are seen on any colour."""
     rows = [
         {"x": round(float(px), 6), "y": round(float(py), 6), "line": n, "k": k}
         for n, line in enumerate(lines)
         for k, (px, py) in enumerate(line)
     ]
-    return (
-        alt.Chart(arrow_table(rows))
-        .mark_line(style="contour", strokeWidth=0.8, opacity=0.55, color=colour, clip=True)
-        .encode(x=alt.X("x:Q"), y=alt.Y("y:Q"), detail=alt.Detail("line:N"), order=alt.Order("k:Q"))
+    chart = alt.Chart(arrow_table(rows)).encode(
+        x=alt.X("x:Q"), y=alt.Y("y:Q"), detail=alt.Detail("line:N"), order=alt.Order("k:Q")
     )
+    if not bold:
+        return [
+            chart.mark_line(style="contour", strokeWidth=0.8, opacity=0.55, color=colour, clip=True)
+        ]
+    halo = chart.mark_line(color=OVER_HALO, strokeWidth=3.2, opacity=0.6, clip=True)
+    return [halo, chart.mark_line(style="path", color=colour, strokeWidth=1.5, clip=True)]
 
 
 def _label_spots(lines: list[tuple[int, np.ndarray]]) -> Iterator[tuple[int, np.ndarray, float]]:

@@ -77,10 +77,7 @@ def plane_chart(
         _axis_keywords(axis, title)
         for axis, title in zip((surface.x, surface.y), titles, strict=True)
     )
-    spans = [float(np.ptp(cell_extent(axis))) for axis in (surface.x, surface.y)]
-    ratio = spans[1] / spans[0]
-    if not 1 / SQUARE_WITHIN <= ratio <= SQUARE_WITHIN:
-        ratio = 0.8
+    ratio = plot_ratio(surface)
     height = round(look.width * ratio)
     layers = [image_layer(surface, surface_preview, scale, look, x, y)]
     if scale is not None and look.bar:
@@ -92,6 +89,13 @@ def plane_chart(
         *hover_layer(surface, surface_preview, look.value),
     ]
     return layered_chart(layers, look.width, height, look.title)
+
+
+def plot_ratio(surface: Surface) -> float:
+    """Height of a plane's plot in widths: one scale per unit unless the ranges differ too much."""
+    spans = [float(np.ptp(cell_extent(axis))) for axis in (surface.x, surface.y)]
+    ratio = spans[1] / spans[0]
+    return ratio if 1 / SQUARE_WITHIN <= ratio <= SQUARE_WITHIN else 0.8
 
 
 def _axis_keywords(axis: np.ndarray, title: str) -> dict[str, object]:

@@ -1,0 +1,173 @@
+"""Several losses on one plane: contour lines of one answer over the picture of another."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from explorer.ask.overlays import answers_over, lies_over, overlay_words
+from explorer.figures.panels import stored_panel
+from explorer.figures.recipe import FigurePanel, FigureStyle
+from explorer.kinds.convexity import CONVEXITY, ConvexitySettings
+from explorer.kinds.line import LINE, LineSettings
+from explorer.kinds.run import RUN, RunSettings
+from explorer.kinds.surface import SURFACE, Surface, SurfaceLook, SurfaceSettings
+from explorer.render import surface as drawn_surface
+from explorer.render.drawing import as_chart
+from explorer.render.overlay import draw_over
+from store import Catalog, records
+from tests.filling import add_answer, add_tiny, new_catalog
+from tests.screen import fine, one_sentence, opened
+
+SMALL = SurfaceSettings(x_count=5, y_count=5)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a catalog with planes of two losses, and others that are other planes."""
+    place = tmp_path_factory.mktemp("overlays")
+    catalog = new_catalog(place / "catalog")
+    model, other = add_tiny(catalog, place, "one", (0, 1, 2)), add_tiny(catalog, place, "two", (3,))
+    train = add_answer(catalog, SURFACE, SMALL, (model, ""))
+    eigen = replace(SMALL, direction="eigenvector")
+    planes = {
+        "test": (SURFACE, replace(SMALL, split="test"), model),
+        "finer": (SURFACE, replace(SMALL, x_count=7, y_count=7), model),
+        "convexity": (CONVEXITY, ConvexitySettings(x_count=3, y_count=3), model),
+        "seed": (SURFACE, replace(SMALL, seed=1), model),
+        "model": (SURFACE, SMALL, other),
+        "eigen": (SURFACE, eigen, model),
+        "eigen test": (SURFACE, replace(eigen, split="test"), model),
+        "line": (LINE, LineSettings(x_count=5), model),
+        "run": (RUN, RunSettings(x_count=5, y_count=5), model),
+        "run test": (RUN, RunSettings(x_count=5, y_count=5, split="test"), model),
+    }
+    answers = {name: add_answer(catalog, k, s, (m, "")) for name, (k, s, m) in planes.items()}
+    keys = {"train": train.key} | {name: answer.key for name, answer in answers.items()}
+    catalog.remember("overlay test", keys)
+    catalog.close()
+    return place / "catalog"
+
+
+@pytest.fixture
+def catalog(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Catalog]:
+    monkeypatch.setenv("EXPLORER_CATALOG", str(folder))
+    opened_catalog = Catalog(folder)
+    yield opened_catalog
+    opened_catalog.close()
+
+
+def stored(catalog: Catalog, name: str) -> records.Question:
+    """The answer of that name."""
+    keys: dict[str, str] = catalog.recall("overlay test", {})
+    question = catalog.question(keys[name])
+    assert question is not None
+    return question
+
+
+@pytest.mark.parametrize(
+    ("over", "under", "fits"),
+    [
+        ("test", "train", True),
+        ("finer", "train", True),
+        ("convexity", "train", True),
+        ("train", "convexity", True),
+        ("train", "train", False),
+        ("seed", "train", False),
+        ("model", "train", False),
+        ("eigen", "train", False),
+        ("eigen test", "eigen", False),  # eigenvectors of another loss
+        ("line", "train", False),
+        ("run", "train", False),
+        ("train", "run", False),
+        ("run test", "run", True),
+    ],
+)
+def test_only_what_is_of_the_same_plane_lies_over_it(
+    catalog: Catalog, over: str, under: str, fits: bool
+) -> None:
+    """Same point, same axes; the loss may be another, unless the axes hang on it."""
+    assert lies_over(stored(catalog, over), stored(catalog, under)) is fits
+
+
+def test_it_is_named_by_what_differs(catalog: Catalog) -> None:
+    """The split, the kind; else the settings of the grid."""
+    under = stored(catalog, "train")
+    names = {n: overlay_words(stored(catalog, n), under) for n in ("test", "convexity", "finer")}
+    assert names["test"] == "test" and names["convexity"].startswith("Convexity map")
+    assert "7×7" in names["finer"]
+    keys = {question.key for question in answers_over(catalog, under, [SURFACE.name])}
+    assert keys == {stored(catalog, "test").key, stored(catalog, "finer").key}
+
+
+def circle(radius: float) -> Surface:
+    """Half the squared distance from the middle in units of a radius: level .5 is its circle."""
+    axis = np.linspace(-1, 1, 41)
+    x, y = np.meshgrid(axis, axis)
+    values = {"loss": (x**2 + y**2) / (2 * radius**2)}
+    return Surface(axis, axis, values, np.ones(x.shape, dtype=bool))
+
+
+def data_rows(layer: dict[str, Any], spec: dict[str, Any]) -> list[dict[str, float]]:
+    """The rows of a layer, wherever its chart keeps them."""
+    data = layer["data"]
+    return data["values"] if "values" in data else spec["datasets"][data["name"]]
+
+
+def test_its_lines_lie_where_its_values_are() -> None:
+    """A level's line over another picture is a circle of the radius that the values say."""
+    look = SurfaceLook(levels=4)
+    base = drawn_surface.draw(circle(0.5), look)
+    once = as_chart(draw_over(base, circle(0.8), replace(look, title="wide")))
+    twice = as_chart(draw_over(once, circle(0.3), replace(look, title="narrow")))
+    spec = twice.to_dict()  # checked against Vega-Lite's schema
+    lines = [layer for layer in spec["layer"] if layer["mark"].get("style") == "path"]
+    assert len({layer["mark"]["color"] for layer in lines}) == 2
+    legends = [
+        layer["encoding"]["stroke"]["scale"]
+        for layer in spec["layer"]
+        if str(layer.get("name", "")).startswith("over")
+    ]
+    assert [scale["domain"] for scale in legends] == [["wide"], ["narrow"]]
+    for layer, scale, radius in zip(lines, legends, (0.8, 0.3), strict=True):
+        assert layer["mark"]["color"] == scale["range"][0]
+        rows = data_rows(layer, spec)
+        distances = np.array([np.hypot(row["x"], row["y"]) for row in rows])
+        inside = distances[distances < 0.95]  # the border is drawn as straight as it comes
+        levels = inside**2 / (2 * radius**2)
+        assert np.abs(levels * 2 - np.rint(levels * 2)).max() < 0.05  # of 0.5, 1, ...
+
+
+def test_a_relief_has_no_lines_over_it() -> None:
+    """One sentence that says what to do."""
+    relief = drawn_surface.draw(circle(0.5), SurfaceLook(view="relief"))
+    with pytest.raises(ValueError, match="seen from above; choose the view contour"):
+        draw_over(relief, circle(0.8), SurfaceLook())
+
+
+def test_a_figure_s_panel_has_them(catalog: Catalog) -> None:
+    """As the page draws them; of another plane the sentence names both."""
+    keys = {name: stored(catalog, name).key for name in ("train", "test", "seed")}
+    panel = FigurePanel(key=keys["train"], over=(keys["test"],))
+    chart = as_chart(stored_panel(catalog, panel, FigureStyle()).draw(catalog))
+    assert [str(layer.name) for layer in chart.layer if "over" in str(layer.name)] == ["over-0"]
+    with pytest.raises(ValueError, match="is of another plane and cannot be drawn over"):
+        stored_panel(catalog, replace(panel, over=(keys["seed"],)), FigureStyle())
+
+
+def test_the_page_offers_them(catalog: Catalog) -> None:
+    """Chosen ones are in the address; one that is not there is refused in a sentence."""
+    label = f"test ({stored(catalog, 'test').key[:8]})"
+    app = fine(opened(SURFACE.page, model="one", x_count="5", y_count="5", over=label))
+    (menu,) = [box for box in app.multiselect if box.label == "Contours over it"]
+    assert menu.value == [label]
+    (chart,) = app.get("vega_lite_chart")
+    assert '"over-0"' in chart.proto.spec
+    app = fine(opened(SURFACE.page, model="one", x_count="5", y_count="5", over="accuracy"))
+    (chart,) = app.get("vega_lite_chart")
+    assert '"over-0"' in chart.proto.spec  # another value of the same answer
+    wrong = opened(SURFACE.page, model="one", x_count="5", y_count="5", over="nothing")
+    assert "over in the address must be analyses of this plane" in one_sentence(wrong)
