@@ -42,6 +42,8 @@ TORCH = "the name of an argument of torch's losses"
 STORED = "a fact of points and answers, and a table, stored under that name"
 ALLOWED = {  # file -> what it may name, and why
     "explorer/render/plane.py": ({"surface"}, PLANE),
+    "explorer/render/overlay.py": ({"surface"}, PLANE),
+    "explorer/pages/_overlays.py": ({"surface"}, PLANE),
     "explorer/render/marks/plane.py": ({"surface"}, PLANE),
     "explorer/render/marks/scale.py": ({"surface"}, PLANE),
     "explorer/render/export/thumbnail.py": ({"line"}, WORD),
