@@ -1,6 +1,7 @@
 """Figures of stored answers: exact widths, the same bytes again, sentences for what fails."""
 
 import io
+import itertools
 import json
 import re
 import shutil
@@ -11,27 +12,33 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageSequence
 
 from explorer.__main__ import main
+from explorer.figures import moving
 from explorer.figures.bibliography import SOURCES
 from explorer.figures.caption import caption, sources
 from explorer.figures.files import MAKERS, overlay_files
 from explorer.figures.making import figure_file, figure_page
+from explorer.figures.moving import moving_figure
+from explorer.figures.panels import stored_panels
 from explorer.figures.recipe import FIGURE, FigurePanel, FigureStyle, Recipe
 from explorer.figures.widths import VENUES
 from explorer.kinds import KINDS
 from explorer.kinds.line import LINE, LineSettings
 from explorer.kinds.setting import setting_fields
 from explorer.kinds.surface import SURFACE, SurfaceSettings
+from explorer.render.drawing import as_relief
+from explorer.render.export.composed import save_drawing
 from explorer.render.export.composition import FigureCell, Note, rows_of
 from explorer.render.export.fonts import FONTS
 from explorer.render.export.latex_overlay import split_words
 from explorer.render.export.svg import convert_svg, drawing_size
 from explorer.render.export.text_paths import with_text_as_paths
+from explorer.render.export.turntable import turning_charts
 from store import Catalog
 from tests.filling import add_answer, add_tiny, new_catalog
-from tests.screen import fine, opened, texts
+from tests.screen import fine, opened, pressed, texts
 from tests.tiny import command_line
 
 PAGE = "explorer/pages/figure.py"
@@ -312,3 +319,85 @@ def test_the_page_makes_keeps_and_shows_a_figure(folder: Path, catalog: Catalog)
     assert any("cannot be read" in text for text in texts(app, "error"))
     assert not app.exception
     assert Recipe.of(catalog.document(FIGURE, figure.id).content) == kept
+
+
+def test_a_relief_turns_in_a_frame_that_stands_still(catalog: Catalog) -> None:
+    """Of each frame the picture is another, its size, its place and the colour bar are the same."""
+    surface = two_panels(catalog).panels[0]
+    panel = FigurePanel(key=surface.key, look={"view": "relief"})
+    (stored,) = stored_panels(catalog, Recipe(panels=(panel,)))
+    charts = turning_charts(as_relief(stored.draw(catalog)), 5, 3.25, 72)
+    drawings = [save_drawing(charts(frame), "svg", 3.25).decode() for frame in range(5)]
+    pictures = {re.search(r'href="[^"]*"', drawing)[0] for drawing in drawings}  # type: ignore[index]
+    frames = {re.sub(r'href="[^"]*"', "", drawing.split("role-mark")[0]) for drawing in drawings}
+    bars = {drawing[drawing.index("role-legend") :] for drawing in drawings}
+    assert len(pictures) == 5 and len(frames) == len(bars) == 1
+
+
+def test_every_frame_is_told_of(catalog: Catalog) -> None:
+    """As many pictures as asked for, each different from the one before."""
+    recipe = two_panels(catalog).with_panel(0, look={"view": "relief"})
+    told: list[tuple[int, int]] = []
+    content = moving_figure(
+        catalog, recipe, "GIF", frames=4, dpi=60, tell=lambda *now: told.append(now)
+    )
+    assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    with Image.open(io.BytesIO(content)) as picture:
+        frames = [np.asarray(frame.convert("RGB")) for frame in ImageSequence.Iterator(picture)]
+    assert len(frames) == 4
+    for one, other in itertools.pairwise(frames):
+        assert np.abs(one.astype(int) - other).max() > 60
+
+
+def test_an_animation_can_be_stopped_and_needs_something_that_moves(catalog: Catalog) -> None:
+    """What is told may end the work; a figure of curves alone is refused, with the way out."""
+
+    class Stop(Exception):
+        pass
+
+    def stop(done: int, of: int) -> None:
+        raise Stop
+
+    line = Recipe(panels=two_panels(catalog).panels[1:])
+    with pytest.raises(ValueError, match="nothing in this figure moves; show a plane in 3-D"):
+        moving_figure(catalog, line, "GIF")
+    relief = two_panels(catalog).with_panel(0, look={"view": "relief"})
+    with pytest.raises(Stop):
+        moving_figure(catalog, relief, "GIF", frames=3, dpi=50, tell=stop)
+    with pytest.raises(ValueError, match="GIF or MP4"):
+        moving_figure(catalog, relief, "AVI", frames=3)
+
+
+def test_commands_make_animations(catalog: Catalog, tmp_path: Path, monkeypatch) -> None:
+    """Of a stored figure and of an analysis, by the file's ending; nothing is overwritten."""
+    monkeypatch.setattr(moving.moving_figure, "__kwdefaults__", {
+        **(moving.moving_figure.__kwdefaults__ or {}), "frames": 2, "dpi": 50
+    })  # fmt: skip
+    recipe = two_panels(catalog).with_panel(0, look={"view": "relief"})
+    catalog.add_document(FIGURE, "Moves", recipe.to_json())
+    catalog.close()
+    words = ["--catalog", str(catalog.folder)]
+    assert main([*words, "figure", "Moves", str(tmp_path / "a.gif")]) == 0
+    with Image.open(tmp_path / "a.gif") as picture:
+        assert picture.n_frames == 2
+    key = recipe.panels[0].key
+    drawn = ["draw", key, str(tmp_path / "b.mp4"), "--look", "view=relief"]
+    assert main([*words, *drawn]) == 0
+    assert b"ftyp" in (tmp_path / "b.mp4").read_bytes()[:16]
+    assert main([*words, *drawn]) == 1
+
+
+def test_the_page_makes_an_animation_beside_itself(folder: Path, catalog: Catalog) -> None:
+    """The button begins; the page answers while it runs; stopped, it says so; nothing is left."""
+    recipe = two_panels(catalog).with_panel(0, look={"view": "relief"})
+    id = catalog.add_document(FIGURE, "Moves on the page", recipe.to_json())
+    app = fine(pressed(opened(PAGE, figure=id), "Make GIF"))
+    making = next(iter(app.session_state["kept"]["makings"].values()))
+    stop = [button for button in app.button if button.label == "Stop"]
+    if stop:  # else it was faster than the page
+        app = stop[0].click().run()
+    making.thread.join(120)
+    assert not making.thread.is_alive()
+    app = app.run()
+    assert bool(making.content) != (making.error == "it was stopped")
+    assert not app.exception

@@ -9,6 +9,7 @@ from cyclopts import Parameter
 from explorer.codec import json_of
 from explorer.commands.output_file import check_output_file
 from explorer.commands.parameters import OpenCatalog
+from explorer.commands.progress import counting
 from explorer.wording import file_word, message
 from store import Catalog, write_new
 
@@ -29,7 +30,8 @@ def figure(
         name: of the figure.
         file: ends in .pdf, .svg, .paths.svg (words as outlines, which need no font), .png, .txt
             (caption), .bib (sources), .json (recipe) or .zip (all of these, a LaTeX overlay, the
-            numbers); NAME.pdf here if not given; never overwritten.
+            numbers), .gif or .mp4 (3-D panels turn, paths grow); NAME.pdf here if not given; never
+            overwritten.
         recipe: a JSON file as .json gives it.
         catalog: where the figure and its answers are.
 
@@ -38,16 +40,22 @@ def figure(
         FileExistsError: a file of that name is there.
     """
     from explorer.figures.files import MAKERS, maker_of
+    from explorer.figures.moving import MOVING, moving_figure
     from explorer.figures.recipe import FIGURE, Recipe
     from explorer.render.relief3d.client import RenderError
 
     if not name:
         return _list_figures(catalog)
     target = file or Path(f"{name}.pdf")
-    check_output_file(target, tuple(MAKERS))
+    check_output_file(target, (*MAKERS, *MOVING))
     content = _recipe_content(recipe) if recipe else catalog.document_named(FIGURE, name).content
+    own_recipe = Recipe.of(content)
     try:
-        file_content = maker_of(target.name)(catalog, Recipe.of(content), file_word(name))
+        if target.suffix in MOVING:
+            with counting(name) as tell:
+                file_content = moving_figure(catalog, own_recipe, MOVING[target.suffix], tell=tell)
+        else:
+            file_content = maker_of(target.name)(catalog, own_recipe, file_word(name))
     except RenderError as error:
         raise ValueError(str(error)) from error
     write_new(target, file_content)

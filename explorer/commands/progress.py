@@ -1,7 +1,7 @@
 """Waiting for jobs on the terminal: one line each with a bar; plain lines in a pipe or a file."""
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
@@ -88,3 +88,17 @@ def line_teller(title: str, write: Callable[[str], None] = print) -> Callable[[J
             last_stage = state.stage
 
     return tell
+
+
+@contextlib.contextmanager
+def counting(title: str) -> Iterator[Callable[[int, int], None]]:
+    """A function that shows how many parts of a work are done; nothing but on a terminal."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda done, of: None
+        return
+    with bar(console) as progress:
+        task = progress.add_task(one_line(title), total=None, doing="")
+        yield lambda done, of: progress.update(
+            task, doing=f"{done} of {of}", completed=done, total=of
+        )

@@ -1,6 +1,6 @@
 """Figures as files: the drawings of a recipe put on one page, in the format that is asked for."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from explorer.ask.provenance import provenance_of
@@ -73,32 +73,59 @@ def figure_page(catalog: Catalog, recipe: Recipe, *, glyphs: bool = True) -> str
         recipe: what is shown, and how.
         glyphs: whether TeX is drawn; else it stays as it is written.
     """
+    style = page_style(recipe.style, glyphs)
+    panels = shown_panels(catalog, recipe)
+    cells = [panel_cell(catalog, recipe, place, panel, style) for place, panel in enumerate(panels)]
+    cells = levelled_cells(catalog, recipe, panels, cells, style)
+    return compose_page(recipe, cells, style)
+
+
+def shown_panels(catalog: Catalog, recipe: Recipe) -> list[StoredPanel]:
+    """The panels of a figure that can be made.
+
+    Raises:
+        ValueError: there is none, or as for `stored_panels`.
+    """
     if not recipe.panels:
         raise ValueError("a figure needs at least one panel; add an analysis")
-    style = _page_style(recipe.style, glyphs)
-    panels = stored_panels(catalog, recipe)
-    cells = [_cell(catalog, recipe, place, panel, style) for place, panel in enumerate(panels)]
-    if recipe.style.level:
-        cells = _level_rows(catalog, recipe, panels, cells, style)
+    return stored_panels(catalog, recipe)
+
+
+def compose_page(recipe: Recipe, cells: Sequence[FigureCell], style: PageStyle) -> str:
+    """The page with these cells."""
     return renumber_ids(compose(cells, style, dict(recipe.words)))
 
 
-def _page_style(style: FigureStyle, glyphs: bool = True) -> PageStyle:
+def page_style(style: FigureStyle, glyphs: bool = True) -> PageStyle:
+    """Sizes and pen of the page."""
     pen = Pen(FONTS[style.font], glyphs)
     return PageStyle(style.width * POINTS, style.columns, style.gap, style.text_size, pen)
 
 
-def _cell(
-    catalog: Catalog, recipe: Recipe, place: int, panel: StoredPanel, style: PageStyle
+def panel_cell(
+    catalog: Catalog,
+    recipe: Recipe,
+    place: int,
+    panel: StoredPanel,
+    style: PageStyle,
+    draw: Callable[[], Drawing] | None = None,
 ) -> FigureCell:
     """The panel, drawn as wide as its columns.
+
+    Args:
+        catalog: that has what is drawn over it.
+        recipe: of the figure.
+        place: of the panel in it.
+        panel: the panel.
+        style: of the page.
+        draw: makes its picture, where not the panel itself.
 
     Raises:
         ValueError: it cannot be drawn; the sentence names it.
     """
     wanted = panel.panel
     try:
-        drawing = panel.draw(catalog)
+        drawing = draw() if draw else panel.draw(catalog)
         svg = _cell_svg(drawing, style.cell_width(wanted.span), recipe.style, style)
     except ValueError as error:
         raise ValueError(f"panel {place + 1}: {error}") from error
@@ -114,15 +141,17 @@ def _cell_svg(drawing: Drawing, width: float, style: FigureStyle, page: PageStyl
     return with_raised_digits(svg, page.pen.fonts)
 
 
-def _level_rows(
+def levelled_cells(
     catalog: Catalog,
     recipe: Recipe,
     panels: Sequence[StoredPanel],
     cells: Sequence[FigureCell],
     style: PageStyle,
 ) -> list[FigureCell]:
-    """The cells, those of curves as high as the highest other of their row."""
+    """The cells, those of curves as high as the highest other of their row if the style says so."""
     levelled = list(cells)
+    if not recipe.style.level:
+        return levelled
     for row in rows_of(_number_cells(cells), style.columns):
         places = [int(cell.svg) for cell in row]
         highest = max(_height(cells[place]) for place in places)
@@ -147,7 +176,7 @@ def _raise_cell(
     target: float,
 ) -> FigureCell:
     """The cell drawn as high as `target` points, if it is lower and its kind can be."""
-    style = _page_style(recipe.style)
+    style = page_style(recipe.style)
     for _ in range(MOST_TRIES):
         height = _height(cell)
         if height > target - LEVEL_WITHIN:
@@ -155,7 +184,7 @@ def _raise_cell(
         higher = as_high(panel, target / height)
         if higher is panel or higher.look == panel.look:
             break
-        raised = _cell(catalog, recipe, place, higher, style)
+        raised = panel_cell(catalog, recipe, place, higher, style)
         if _height(raised) > target + LEVEL_WITHIN:
             break
         panel, cell = higher, raised

@@ -10,6 +10,7 @@ from explorer.figures.recipe import OWN_COLOURS, FigurePanel, FigureStyle, Recip
 from explorer.kinds import Kind, kind_named, look_from_json, unreadable
 from explorer.kinds.kind import named_code
 from explorer.kinds.look import (
+    LAST,
     CurvesLook,
     Look,
     PlaneLook,
@@ -20,6 +21,7 @@ from explorer.kinds.look import (
 )
 from explorer.kinds.result import Result
 from explorer.render.drawing import Drawing, drawing_of
+from explorer.render.trajectories import moments_of
 from store import Catalog, records
 
 
@@ -38,24 +40,43 @@ class StoredPanel:
         """The kind of analysis."""
         return kind_named(self.question.kind)
 
-    def draw(self, catalog: Catalog) -> Drawing:
+    def draw(self, catalog: Catalog, until: int = LAST) -> Drawing:
         """Its picture, with what is drawn over it.
+
+        Args:
+            catalog: that has the names and what is drawn over it.
+            until: number of the moment up to which paths are drawn, where the look has moments.
 
         Raises:
             ValueError: the look asks for what the answer has not, or it has nothing to be drawn.
         """
         names = subject_names(catalog, self.question)
-        drawing = drawing_of(self.kind, self.result, self.look, names)
+        drawing = drawing_of(self.kind, self.result, look_until(self.look, until), names)
         for question in self.over:
             kind = kind_named(question.kind)
             result = questions.result_of(catalog, question)
             draw_over = named_code(kind.over)
             assert callable(draw_over)
-            look = look_over(
-                kind.look.usual(result), self.look, overlay_words(question, self.question)
-            )
+            words = overlay_words(question, self.question)
+            look = look_until(look_over(kind.look.usual(result), self.look, words), until)
             drawing = draw_over(drawing, result, look, subject_names(catalog, question))
         return drawing
+
+    def moment_count(self, catalog: Catalog) -> int:
+        """How many moments its paths are followed along; 0 where it shows none."""
+        counts = [0]
+        for question in (self.question, *self.over):
+            if hasattr(kind_named(question.kind).look(), "until"):
+                names = subject_names(catalog, question)
+                counts.append(len(moments_of([name.steps for name in names if name.steps])))
+        return max(counts)
+
+
+def look_until(look: Look, until: int) -> Look:
+    """The look at a moment, where it has moments; at its own one for LAST."""
+    if until == LAST or not hasattr(look, "until"):
+        return look
+    return replace(look, until=until)  # type: ignore[call-arg]
 
 
 def stored_panels(catalog: Catalog, recipe: Recipe) -> list[StoredPanel]:

@@ -10,6 +10,7 @@ import streamlit as st
 
 from explorer.ask.provenance import provenance_of
 from explorer.kinds.provenance import Provenance, document
+from explorer.pages._making import Tell, offer_file
 from explorer.pages._running import app_state
 from explorer.render.export.fonts import FONTS
 from explorer.render.relief3d.client import renderer
@@ -158,32 +159,58 @@ def numbers_download(name: str, question: records.Question, result: "Result") ->
 
 
 def animation_download(
-    name: str, draw_growing: Callable[[], Callable[[int], "Drawing"]], until: int
+    name: str,
+    question: records.Question,
+    draw_growing: Callable[[], Callable[[int], "Drawing"]],
+    until: int,
 ) -> None:
     """The paths as they grow, as a GIF or an MP4.
 
     Args:
         name: of the file.
+        question: about the paths.
         draw_growing: makes a function that draws the paths up to a moment.
         until: the last moment.
     """
-    format = st.selectbox("Format", list(MOVING_FORMATS), key="animation-format")
-    inches = st.number_input("Width, inches", 3.0, 20.0, 6.5, 0.5, key="animation-inches")
-    st.caption("Up to the step chosen above; makes one figure a frame, so it takes a while.")
+    format, inches = _moving_options("animation")
+    st.caption("Up to the step chosen above, which the last picture shows a while longer.")
 
-    def animation_bytes() -> bytes:
+    def animation_bytes(tell: Tell) -> bytes:
         from explorer.render.export.animation import animation, frame_indices
 
-        return animation(draw_growing(), frame_indices(until + 1), format, width_inches=inches)
+        frames = frame_indices(until + 1)
+        return animation(draw_growing(), frames, format, width_inches=inches, tell=tell)
 
-    st.download_button(
-        f"Download {format}",
-        animation_bytes,
-        f"{name}.{format.lower()}",
-        MOVING_FORMATS[format],
-        on_click="ignore",
-        icon=":material/download:",
-    )
+    key = [name, question.units_done, inches, until, st.query_params.to_dict()]
+    offer_file(format, f"{name}.{format.lower()}", MOVING_FORMATS[format], key, animation_bytes)
+
+
+def turntable_download(
+    name: str, question: records.Question, draw: Callable[[], "Drawing"]
+) -> None:
+    """The 3-D view turning once around, from where the user last stood, as a GIF or an MP4."""
+    if not renderer().opengl().ok:
+        return  # the tab of the still picture says why
+    format, inches = _moving_options("turntable")
+    st.caption("Once around, beginning from the camera of the 3-D view, if it was moved.")
+
+    def turntable_bytes(tell: Tell) -> bytes:
+        from explorer.render.drawing import as_relief
+        from explorer.render.export.turntable import turntable
+
+        return turntable(as_relief(draw()), format, inches, tell=tell)
+
+    key = [name, question.units_done, inches, st.query_params.to_dict()]
+    file_name = f"{name}-turntable.{format.lower()}"
+    offer_file(format, file_name, MOVING_FORMATS[format], key, turntable_bytes)
+
+
+def _moving_options(key: str) -> tuple[str, float]:
+    """Format and width."""
+    left, right = st.columns(2)
+    format = left.selectbox("Format", list(MOVING_FORMATS), key=f"{key}-format")
+    inches = right.number_input("Width, inches", 3.0, 20.0, 6.5, 0.5, key=f"{key}-inches")
+    return format, float(inches)
 
 
 def provenances_of(questions: Iterable[records.Question]) -> list[Provenance]:

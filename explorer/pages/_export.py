@@ -13,6 +13,7 @@ from explorer.pages._downloads import (
     mesh_download,
     numbers_download,
     relief_download,
+    turntable_download,
 )
 from explorer.pages._parts import each_once
 from explorer.pages._text import as_text
@@ -48,13 +49,17 @@ def export_plane(
 
     name = file_name(question)
     with st.popover("Export", icon=":material/download:"):
-        tabs = ["Figure", "3-D picture", "3-D mesh", "Numbers"]
-        figure, relief, mesh, numbers, *more = st.tabs(tabs + (["Paths"] if drawn_paths else []))
+        tabs = ["Figure", "3-D picture", "Turntable", "3-D mesh", "Numbers"]
+        figure, relief, turntable, mesh, numbers, *more = st.tabs(
+            tabs + (["Paths"] if drawn_paths else [])
+        )
         shown_questions = [question, *([drawn_paths.question] if drawn_paths else [])]
         with figure:
             figure_download(name, partial(draw_all, "contour"), shown_questions)
         with relief:
             relief_download(name, partial(draw_all, "relief"), shown_questions)
+        with turntable:
+            turntable_download(name, question, partial(draw_all, "relief"))
         with mesh:
             mesh_download(name, question, partial(draw_all, "relief"))
         with numbers:
@@ -63,7 +68,10 @@ def export_plane(
             with more[0]:
                 paths_name = file_name(drawn_paths.question)
                 animation_download(
-                    paths_name, partial(draw_growing, drawn_paths), drawn_paths.until
+                    paths_name,
+                    drawn_paths.question,
+                    partial(draw_growing, drawn_paths),
+                    drawn_paths.until,
                 )
                 numbers_download(paths_name, drawn_paths.question, drawn_paths.projection)
 
@@ -105,7 +113,7 @@ def export_run(
         with figure:
             figure_download(file_name(question), lambda: draw_growing()(until), [question])
         with moving:
-            animation_download(file_name(question), draw_growing, until)
+            animation_download(file_name(question), question, draw_growing, until)
         with numbers:
             numbers_download(file_name(question), question, run)
 

@@ -7,6 +7,7 @@ import streamlit as st
 
 from explorer.figures.recipe import Recipe
 from explorer.pages import _parts as parts
+from explorer.pages._making import Tell, offer_file
 from explorer.pages._session import kept
 from explorer.pages._text import as_text
 from explorer.render.relief3d.client import RenderError
@@ -27,6 +28,7 @@ MEDIA = {
     ".json": ("Recipe", "application/json"),
     ".zip": ("Everything", "application/zip"),
 }
+MOVING_MEDIA = {"GIF": "image/gif", "MP4": "video/mp4"}
 
 
 def show_preview(catalog: Catalog, figure: Document, recipe: Recipe) -> None:
@@ -89,5 +91,23 @@ def _show_downloads(catalog: Catalog, figure: Document, recipe: Recipe) -> None:
             key=f"{figure.id}-overlay",
             help="The drawing without words, and a TeX file that writes them in your paper's font.",
         )
+        _offer_animation(catalog, figure, recipe, stem)
     st.caption("Without a browser: ", width="content")
     st.code(f"python -m explorer figure '{figure.name}' {stem}.pdf", language="bash")
+
+
+def _offer_animation(catalog: Catalog, figure: Document, recipe: Recipe, stem: str) -> None:
+    """The figure as a GIF or an MP4, if anything in it can move."""
+    with st.popover("Animation", icon=":material/movie:", key=f"{figure.id}-animation"):
+        st.caption("Panels in 3-D turn once around; paths grow from their start to their end.")
+        format = st.segmented_control(
+            "Format", list(MOVING_MEDIA), default="GIF", required=True, key=f"{figure.id}-moving"
+        )
+
+        def make(tell: Tell) -> bytes:
+            from explorer.figures.moving import moving_figure
+
+            return moving_figure(catalog, recipe, format, tell=tell)
+
+        key = [figure.id, recipe.to_json()]
+        offer_file(format, f"{stem}.{format.lower()}", MOVING_MEDIA[format], key, make)

@@ -61,11 +61,16 @@ def make_tracks(
 
 def moments(tracks: Sequence[Track]) -> list[int | str]:
     """What the paths are followed along: all steps, or the snapshots' names or numbers."""
-    if all(track.has_steps for track in tracks):
-        return sorted({int(step) for track in tracks for step in track.steps})
-    if len(tracks) == 1:
-        return list(tracks[0].steps)
-    return list(range(max(len(track.steps) for track in tracks)))
+    return moments_of([track.steps for track in tracks])
+
+
+def moments_of(steps: Sequence[Sequence[int | str]]) -> list[int | str]:
+    """The moments of paths whose snapshots have these steps; as `moments`."""
+    if all(isinstance(step, int) for own in steps for step in own):
+        return sorted({int(step) for own in steps for step in own})
+    if len(steps) == 1:
+        return list(steps[0])
+    return list(range(max(map(len, steps))))
 
 
 def snapshots_until(tracks: Sequence[Track], moment: int) -> list[int]:

@@ -1,7 +1,7 @@
 """Charts one after the other, as a GIF or an MP4."""
 
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from PIL import Image
 
@@ -9,6 +9,7 @@ from explorer.render.drawing import Drawing
 from explorer.render.export.composed import save_drawing
 
 ANIMATION_FORMATS = {"GIF": "image/gif", "MP4": "video/mp4"}
+SECONDS, HOLD = 0.12, 1.5  # that a frame is shown, and the last one longer
 MOST_FRAMES = 40  # frames: each takes as long as a figure
 
 
@@ -26,8 +27,9 @@ def animation(
     *,
     width_inches: float = 6.5,
     dpi: int = 100,
-    seconds: float = 0.12,
-    hold: float = 1.5,
+    seconds: float = SECONDS,
+    hold: float = HOLD,
+    tell: Callable[[int, int], None] = lambda done, of: None,
 ) -> bytes:
     """The charts of these frames, the last one held a while.
 
@@ -38,27 +40,54 @@ def animation(
         width_inches: of the picture, with `dpi` its width in pixels.
         dpi: dots per inch.
         seconds: that a frame is shown.
-        hold: seconds that the last one is.
+        hold: seconds that the last one is shown longer.
+        tell: called with how many frames are drawn of how many; what it raises ends the work.
 
     Raises:
         ValueError: another format, or no frames.
     """
-    if format not in ANIMATION_FORMATS or not frames:
+    pngs = (save_drawing(draw(frame), "png", width_inches, dpi) for frame in frames)
+    return joined_pictures(pngs, len(frames), format, seconds=seconds, hold=hold, tell=tell)
+
+
+def joined_pictures(
+    pngs: Iterable[bytes],
+    count: int,
+    format: str,
+    *,
+    seconds: float = SECONDS,
+    hold: float = HOLD,
+    tell: Callable[[int, int], None] = lambda done, of: None,
+) -> bytes:
+    """Pictures one after the other; as `animation`.
+
+    Args:
+        pngs: the pictures.
+        count: of them.
+        format: see `animation`.
+        seconds: that each is shown.
+        hold: seconds that the last one is shown longer.
+        tell: see `animation`.
+
+    Raises:
+        ValueError: another format, or no pictures.
+    """
+    if format not in ANIMATION_FORMATS or not count:
         format_names = " or ".join(ANIMATION_FORMATS)
-        raise ValueError(
-            f"an animation needs frames and {format_names}, got {len(frames)}, {format!r}"
-        )
-    images = _frame_images(draw, frames, width_inches, dpi)
-    return (_gif_bytes if format == "GIF" else _mp4_bytes)(images, seconds, hold)
+        raise ValueError(f"an animation needs frames and {format_names}, got {count}, {format!r}")
+
+    def images() -> Iterator[Image.Image]:
+        for done, image in enumerate(_frame_images(pngs), 1):
+            yield image
+            tell(done, count)
+
+    return (_gif_bytes if format == "GIF" else _mp4_bytes)(images(), seconds, hold)
 
 
-def _frame_images(
-    draw: Callable[[int], Drawing], frames: Sequence[int], inches: float, dpi: int
-) -> Iterator[Image.Image]:
-    """Each frame in the size of the first, cut to even numbers as H.264 wants them."""
+def _frame_images(pngs: Iterable[bytes]) -> Iterator[Image.Image]:
+    """Each picture in the size of the first, cut to even numbers as H.264 wants them."""
     size = None
-    for frame in frames:
-        png = save_drawing(draw(frame), "png", inches, dpi)
+    for png in pngs:
         image = Image.open(io.BytesIO(png)).convert("RGB")
         size = size or (image.width // 2 * 2, image.height // 2 * 2)
         yield image.crop((0, 0, *size))
