@@ -11,7 +11,7 @@ import torch
 from explorer.ask import questions
 from explorer.ask.command_text import compute_command
 from explorer.ask.comparability import hindrances
-from explorer.ask.study import study_of
+from explorer.ask.study import Study, add_study, study_model, study_named, study_of
 from explorer.ask.study_reads import StudyReads
 from explorer.ask.study_wishes import wishes_of
 from explorer.commands.app import main
@@ -23,7 +23,7 @@ from explorer.kinds.surface import SURFACE, Surface, SurfaceSettings
 from explorer.pages import _links as links
 from store import Catalog, records
 from tests.filling import add_answer, add_tiny, done, new_catalog, work
-from tests.screen import CATALOG_PAGE, fine, one_sentence, opened, texts
+from tests.screen import CATALOG_PAGE, fine, one_sentence, opened, pressed, texts
 from tests.tiny import problem_file, tensors
 
 GIVEN = SurfaceSettings(direction="given", x_count=5, y_count=5)
@@ -220,6 +220,26 @@ def test_a_study_asks_it_of_other_models(catalog: Catalog) -> None:
     more = study_of(catalog, [question]).with_models([type(study.models[0])(id=two.id, name="two")])
     wish = wishes_of(StudyReads.of(catalog, more), more)[1]
     assert "x_from and x_to must be two points" in wish.refusal  # from itself to itself
+
+
+def test_a_study_s_form_makes_a_question_along_a_stored_direction(catalog: Catalog) -> None:
+    """Kind, axes and the direction are chosen in the form; every model is asked along it."""
+    study = Study(models=tuple(study_model(m) for m in catalog.models()))
+    add_study(catalog, "along", study)
+    app = fine(opened("explorer/pages/study.py", study="along"))
+    menus = {box.label: box for box in app.selectbox}
+    menus["Kind"].select("Line").run()
+    {box.label: box for box in app.selectbox}["Direction"].select("given").run()
+    {box.label: box for box in app.selectbox}["x axis"].select("stored").run()
+    stored = {box.label: box for box in app.selectbox}["X stored"]
+    words = next(str(option) for option in stored.options if "eigenvector 1" in str(option))
+    stored.select(words).run()
+    fine(pressed(app, "Add question"))
+    _, changed = study_named(catalog, "along")
+    (question,) = changed.questions
+    wishes = wishes_of(StudyReads.of(catalog, changed), changed)
+    assert question.settings["x_axis"] == "stored" and len(question.subjects) == 2
+    assert [wish.refusal for wish in wishes] == [""] * len(study.models)
 
 
 def test_an_address_that_names_nothing_is_refused(catalog: Catalog) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 from explorer.ask.study import Study, StudyModel
 from explorer.ask.subjects import Subject, training_start
@@ -21,7 +22,8 @@ class StudyReads:
     @classmethod
     def of(cls, catalog: Catalog, study: Study) -> "StudyReads":
         """What the questions of a study are made of."""
-        models = {model.id: model for model in catalog.models(include_deleted=True)}
+        every = (catalog.models(include_deleted=True, directions=d) for d in (False, True))
+        models = {model.id: model for model in chain.from_iterable(every)}
         fixed = [s for q in study.questions for s in q.subjects if isinstance(s, StudyModel)]
         wanted = [*study.models, *fixed]
         ids = sorted({model.id for model in wanted} & models.keys())

@@ -1,6 +1,6 @@
 """A question of any kind for a study: its settings from their own descriptions."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
@@ -16,6 +16,7 @@ from explorer.ask.study import (
     usual_subjects,
 )
 from explorer.ask.subject_names import label_models
+from explorer.ask.subjects import point_text
 from explorer.contracts.facts import ProblemFacts
 from explorer.kinds import KINDS, Kind
 from explorer.kinds.objective_settings import ObjectiveSettings
@@ -34,37 +35,63 @@ def choose_question(catalog: Catalog, study: Study) -> StudyQuestion:
     titles = {kind.title: kind for kind in KINDS}
     title = st.selectbox("Kind", list(titles), key="study-kind", width=320)
     kind = titles[title]
-    subjects = _choose_subjects(catalog, kind)
+    own = dict(zip(kind.subjects, usual_subjects(kind), strict=True))
+    chosen = _choose_subjects(catalog, kind, own) if len(own) > 1 else list(own.values())
     settings = checked_settings(kind.settings, _choose_settings(kind, _splits(catalog, study)))
+    single = len(kind.subjects[: kind.runs_from])
+    given = _choose_subjects(catalog, kind, dict.fromkeys(settings.further_subjects, EACH))
     return StudyQuestion(
-        kind=kind.name, settings=settings_to_keep(kind, settings), subjects=subjects
+        kind=kind.name,
+        settings=settings_to_keep(kind, settings),
+        subjects=(*chosen[:single], *given, *chosen[single:]),
     )
 
 
-def _choose_subjects(catalog: Catalog, kind: Kind) -> tuple[StudySubject, ...]:
-    """Which models a question with several subjects is about; of one it is each model."""
-    usual = usual_subjects(kind)
-    if len(usual) == 1:
-        return usual
-    labels = label_models(catalog.models())
-    own: dict[str, StudySubject] = {SUBJECT_WORDS[EACH]: EACH}
-    starts: dict[str, StudySubject] = {} if kind.whole_run else {SUBJECT_WORDS[START]: START}
-    fixed: dict[str, StudySubject] = {name: study_model(model) for name, model in labels.items()}
-    options = own | starts | fixed
+def _choose_subjects(
+    catalog: Catalog, kind: Kind, usual: Mapping[str, StudySubject]
+) -> list[StudySubject]:
+    """Which models or directions subjects are.
+
+    Args:
+        catalog: where they are.
+        kind: of the question.
+        usual: what each is at first, by its name.
+    """
     subjects = []
     with st.container(horizontal=True):
-        for place, (name, subject) in enumerate(zip(kind.subjects, usual, strict=True)):
+        for name, subject in usual.items():
+            options = _subject_options(catalog, kind, name)
+            if not options:
+                st.info(f"No direction is stored that could be {name}: import one, or ask for one.")
+                st.stop()
             words = SUBJECT_WORDS[subject] if not isinstance(subject, StudyModel) else ""
             chosen = st.selectbox(
-                name.capitalize(),
+                name.replace("_", " ").capitalize(),
                 list(options),
-                list(options).index(words),
+                list(options).index(words) if words in options else 0,
                 format_func=as_text,
-                key=f"study-{kind.name}-subject-{place}",
+                key=f"study-{kind.name}-subject-{name}",
                 width=240,
             )
             subjects.append(options[chosen])
-    return tuple(subjects)
+    return subjects
+
+
+def _subject_options(catalog: Catalog, kind: Kind, name: str) -> dict[str, StudySubject]:
+    """What a subject can be, by label: models, or the directions that are stored."""
+    if name.endswith("_stored"):
+        imported = label_models(catalog.models(directions=True))
+        options: dict[str, StudySubject] = {n: study_model(d) for n, d in imported.items()}
+        for label, model in label_models(catalog.models()).items():
+            for point in catalog.answer_points(model_id=model.id):
+                if point.is_direction:
+                    text = f"{label}: {point_text(point)}"
+                    options[text] = study_model(model, point.point_id)
+        return options
+    options = {SUBJECT_WORDS[EACH]: EACH}
+    if not kind.whole_run:
+        options[SUBJECT_WORDS[START]] = START
+    return options | {n: study_model(m) for n, m in label_models(catalog.models()).items()}
 
 
 def _splits(catalog: Catalog, study: Study) -> list[str]:
@@ -79,7 +106,7 @@ def _splits(catalog: Catalog, study: Study) -> list[str]:
 def _choose_settings(kind: Kind, splits: Sequence[str]) -> dict[str, SettingValue]:
     """All settings that matter beside the others: the kind's own, then those of the loss."""
     shared = {described.name for described in setting_fields(ObjectiveSettings)}
-    described_fields = [f for f in setting_fields(kind.settings) if not f.setting.filled_in]
+    described_fields = _deciding_first(kind.settings)
     values: dict[str, SettingValue] = {}
     for title, fields in (
         (kind.title, [f for f in described_fields if f.name not in shared]),
@@ -88,7 +115,7 @@ def _choose_settings(kind: Kind, splits: Sequence[str]) -> dict[str, SettingValu
         st.caption(title)
         place = 0
         for described in fields:
-            # Those that come later in the class are at their defaults as yet.
+            # Those that come later are at their defaults as yet.
             if not described.counts({**_defaults(described_fields), **values}):
                 continue
             if place % ACROSS == 0:
@@ -97,6 +124,13 @@ def _choose_settings(kind: Kind, splits: Sequence[str]) -> dict[str, SettingValu
                 values[described.name] = _control(kind, described, splits)
             place += 1
     return values
+
+
+def _deciding_first(settings: type) -> list[SettingField]:
+    """The settings that are chosen: those that make others useless first, else in their order."""
+    fields = [f for f in setting_fields(settings) if not f.setting.filled_in]
+    deciding = {name for described in fields for name in described.setting.unused_with}
+    return sorted(fields, key=lambda described: described.name not in deciding)
 
 
 def _defaults(fields: Sequence[SettingField]) -> dict[str, SettingValue]:
