@@ -1,6 +1,7 @@
 """The page Compare: pinned answers side by side, against a baseline, with what they differ in."""
 
 import dataclasses
+import json
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,10 @@ import pytest
 
 from explorer.ask.questions import result_of
 from explorer.codec import to_json
+from explorer.figures.panels import stored_panels
+from explorer.figures.recipe import FigurePanel, FigureStyle, Recipe
+from explorer.kinds.look import LossPlaneLook, looks_on_one_scale
+from explorer.kinds.numbers import BETTER
 from explorer.kinds.surface import SURFACE, Surface, SurfaceSettings
 from explorer.pages import _panels as panels
 from explorer.pages import _pins as pins
@@ -204,7 +209,7 @@ def test_pins_are_kept_and_taken_out(folder: Path) -> None:
     assert app.query_params["panel"] == [KEYS["low"], KEYS["high"]]
     app.button(key=f"out-{KEYS['high']}").click().run()
     assert pins.pinned_keys(catalog) == [KEYS["low"]]
-    assert any("Pin two to six analyses" in text for text in texts(fine(app), "info"))
+    assert any("Choose two to six analyses" in text for text in texts(fine(app), "info"))
     pins.pin(catalog, [*KEYS.values(), *KEYS.values()])
     assert pins.pinned_keys(catalog) == list(KEYS.values())[: pins.MOST_PANELS]
     pins.unpin(catalog, pins.pinned_keys(catalog))
@@ -239,3 +244,68 @@ def test_what_is_gone_is_told_and_the_rest_stays(folder: Path) -> None:
     assert "2 of 4 analyses are not in this catalog, or unreadable." in texts(app, "warning")
     assert len(numbers(app)) == 2
     catalog.restore_question(KEYS["other"])
+
+
+def test_nothing_to_compare_offers_what_there_is(folder: Path) -> None:
+    """Two analyses chosen in the empty page are compared; one alone cannot be."""
+    app = fine(opened(COMPARE_PAGE, panel=""))
+    assert app.button[0].disabled
+    offered = app.multiselect(key="chosen")
+    assert {"Surface of high"} < set(offered.options)
+    offered.set_value([KEYS["low"], KEYS["high"]]).run()
+    next(one for one in app.button if one.label == "Compare").click().run()
+    assert fine(app).query_params["panel"] == [KEYS["low"], KEYS["high"]]
+    assert len(numbers(app)) == 2
+
+
+def test_which_end_is_better_is_said_of_the_loss_alone() -> None:
+    """Where the field agrees; a plane's highest loss and a curvature have no better end."""
+    assert BETTER["loss"] == "lower"
+    assert not {"highest_loss", "lambda_max", "barrier", "trace"} & BETTER.keys()
+
+
+def test_views_stand_where_the_address_says(folder: Path) -> None:
+    """One camera for all, or each its own; what is no camera is a sentence, the rest goes on."""
+    high = KEYS["high"]
+    numbers_text = "3,-4,2,0,0,0.3,0,0,1"
+    camera = {"position": [3, -4, 2], "focal_point": [0, 0, 0.3], "up": [0, 0, 1]}
+    assert cameras(compared("low", "high", view="3-D", camera=numbers_text)) == [camera] * 2
+    own = {f"camera-{high[: panels.KEY_LETTERS]}": numbers_text}
+    alone = compared("low", "high", view="3-D", linked="false", **own)
+    assert cameras(alone) == [None, camera]
+    app = compared("low", "high", view="3-D", camera="1,2,<b>")
+    assert sum("must be nine numbers" in text for text in texts(app, "warning")) == 1
+    assert cameras(app) == [None, None]
+
+
+def cameras(app: AppTest) -> list[dict[str, list[float]] | None]:
+    """Where the views stand at first."""
+    views = [one for one in app.get("bidi_component") if (one.key or "").startswith("relief-")]
+    return [json.loads(view.proto.json)["camera"] for view in views]
+
+
+def test_compare_and_figure_choose_one_scale_by_one_rule(folder: Path) -> None:
+    """The same limits and logarithm on the page and on paper; a recipe may say otherwise."""
+    catalog = Catalog(folder)
+    chosen = panels_of(catalog, pins.readable_questions(catalog, [KEYS["low"], KEYS["high"]]))
+    on_page = panels._looks(chosen, panels.Choices("contour", True, False), 400)
+    recipe = Recipe(
+        panels=tuple(FigurePanel(key=panel.question.key) for panel in chosen),
+        style=FigureStyle(scale="shared"),
+    )
+    on_paper = [panel.look for panel in stored_panels(catalog, recipe)]
+    assert [(look.log, look.limits) for look in on_page] == [
+        (look.log, look.limits) for look in on_paper
+    ]
+    linear = recipe.with_panel(0, look={"log": False}).with_panel(1, look={"log": False})
+    assert not any(panel.look.log for panel in stored_panels(catalog, linear))
+
+
+@pytest.mark.parametrize("log", [None, True, False])
+def test_one_scale_spans_all_values(log: bool | None) -> None:
+    """Two planes of one decade each span three together; what the user has chosen stays."""
+    looks = [LossPlaneLook(), LossPlaneLook(limits=(1.0, 2.0))]
+    arrays = [np.array([1.0, 5.0]), np.array([500.0, 900.0])]
+    first, second = looks_on_one_scale(looks, arrays, log)
+    assert first.log == second.log == (log is not False)
+    assert (first.limits, second.limits) == ((1.0, 900.0), (1.0, 2.0))

@@ -14,10 +14,8 @@ from explorer.kinds.look import (
     CurvesLook,
     Look,
     PlaneLook,
-    drawn_limits,
-    joined_values,
     look_over,
-    spans_decades,
+    looks_on_one_scale,
 )
 from explorer.kinds.result import Result
 from explorer.render.drawing import Drawing, drawing_of
@@ -158,11 +156,11 @@ def _last_in_row(place: int, count: int, style: FigureStyle) -> bool:
 
 
 def _shared_looks(panels: Sequence[StoredPanel], value: str) -> list[PlaneLook]:
+    """The looks of planes of one value; a scale that the recipe names for one is that of all."""
     looks = [panel.look for panel in panels if isinstance(panel.look, PlaneLook)]
-    together = joined_values(panel.result.values.get(value) for panel in panels)
-    log = any(look.log for look in looks) and spans_decades(together)
-    limits = drawn_limits(together, log)
-    return [replace(look, log=log, limits=look.limits or limits) for look in looks]
+    chosen = [bool(panel.panel.look["log"]) for panel in panels if "log" in panel.panel.look]
+    arrays = [panel.result.values.get(value) for panel in panels]
+    return looks_on_one_scale(looks, arrays, any(chosen) if chosen else None)
 
 
 def as_high(panel: StoredPanel, share: float) -> StoredPanel:

@@ -208,6 +208,28 @@ def look_over(own: Look, base: Look, words: str) -> Look:
     return replace(own, title=words)
 
 
+def looks_on_one_scale(
+    looks: Sequence[PlaneLook], arrays: Sequence[np.ndarray | None], log: bool | None = None
+) -> list[PlaneLook]:
+    """The looks of planes of one value with one scale, so that a colour means one value in all.
+
+    A loss is on a log scale where all of them together span decades, as one alone would be; another
+    value where one of the looks is. Limits that a look has stay.
+
+    Args:
+        looks: as many as arrays.
+        arrays: the values of each; None has none.
+        log: whether the scale is logarithmic, where the user has chosen it.
+    """
+    together = joined_values(arrays)
+    if log is None:
+        of_losses = all(isinstance(look, LossPlaneLook) for look in looks)
+        usual = of_losses and looks[0].value == "loss"
+        log = spans_decades(together) if usual else any(look.log for look in looks)
+    limits = drawn_limits(together, log)
+    return [replace(look, log=log, limits=look.limits or limits) for look in looks]
+
+
 def overlaid_look(looks: Sequence[Look], width: int, height: int) -> Look:
     """The first of the looks for all in one picture; curves on a log scale if one of them is."""
     look = replace(looks[0], width=width)

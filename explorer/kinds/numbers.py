@@ -32,6 +32,11 @@ class NumberPair:
     y: ResultNumber
 
 
+# Which end of a number is better, where nobody disputes it. Of sharpness, curvature, barriers and
+# distances the field does not agree (Dinh et al. 2017, arXiv:1703.04933; Andriushchenko et al.
+# 2023, arXiv:2302.07011), and the ends of a picture are no quality of a model.
+BETTER = {"loss": "lower"}
+
 ResultNumbers: TypeAlias = Mapping[str, ResultNumber]  # by names of lower-case letters, digits, _
 
 

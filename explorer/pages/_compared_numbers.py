@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 import streamlit as st
 
-from explorer.kinds.numbers import ResultNumber
+from explorer.kinds.numbers import BETTER, ResultNumber
 from explorer.pages._panel import Panel
 from explorer.pages._terms import columns_help, term_help
 from explorer.render.marks.ticks import number_text
@@ -41,8 +41,9 @@ def show_numbers(panels: Sequence[Panel], baseline: Panel, hindered: Collection[
     )
     st.caption(
         "Rank 1 is the lowest of those that are whole and comparable with the baseline; equal ones "
-        "share a rank. Intervals: 95 %, or where the number must lie; of a difference from both "
-        "intervals' ends, so that it is rather too wide."
+        "share a rank. Better: which end is, where nobody disputes it; of sharpness, curvature and "
+        "barriers neither is agreed. Intervals: 95 %, or where the number must lie; of a "
+        "difference from both intervals' ends, so that it is rather too wide."
     )
 
 
@@ -77,6 +78,7 @@ def _number_rows(
                 "Interval": _interval_text(number),
                 "Minus baseline": _difference_text(number, first) if apart and first else "",
                 "Rank": "not comparable" if label in hindered else rank,
+                "Better": BETTER.get(name, ""),
             }
         )
     return rows

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -10,11 +11,10 @@ from explorer.ask.comparability import comparable_groups
 from explorer.kinds.look import (
     Look,
     PlaneLook,
-    drawn_limits,
-    joined_values,
-    spans_decades,
+    looks_on_one_scale,
 )
 from explorer.pages import _charts as charts
+from explorer.pages._camera import keep_camera, linked_camera
 from explorer.pages._facts import distinguishing_text
 from explorer.pages._groups import Grouping, show_groups
 from explorer.pages._linked import show_overlaid, show_side_by_side
@@ -30,6 +30,7 @@ GAP, PLANE_AXES = 24, 180  # px between columns, and of a plane's axis and colou
 MOST_PLANE = 480  # px
 MOST_ACROSS = 3  # panels in a row
 LEAST_PANEL = 330  # px: of a narrower one the axis, colours and their words leave no plot
+KEY_LETTERS = 8  # of an analysis in the name of its own camera
 RELIEF_SHARE = 0.85  # height of a view to turn over its width
 
 
@@ -120,17 +121,10 @@ def _looks(panels: Sequence[Panel], choices: Choices, width: int) -> list[Look]:
         return looks
     planes = [replace(look, view=choices.view, width=_plane_width(width)) for look in planes]
     if choices.shared:
-        planes = _on_one_scale(panels, planes)
+        value = planes[0].value
+        planes = [replace(look, value=value) for look in planes]
+        planes = looks_on_one_scale(planes, [p.result.values.get(value) for p in panels])
     return list(planes)
-
-
-def _on_one_scale(panels: Sequence[Panel], looks: Sequence[PlaneLook]) -> list[PlaneLook]:
-    """The looks with the limits of all values together, so that a colour means one value."""
-    value = looks[0].value
-    together = joined_values(panel.result.values.get(value) for panel in panels)
-    log = looks[0].log if value != "loss" else spans_decades(together)
-    limits = drawn_limits(together, log)
-    return [replace(look, log=log, limits=limits, value=value) for look in looks]
 
 
 def _show_panel(panel: Panel, look: Look, width: int, choices: Choices) -> None:
@@ -156,12 +150,20 @@ def _show_relief(panel: Panel, drawing: "Drawing", width: int, choices: Choices)
     from explorer.pages._viewer import surface_viewer
     from explorer.render.drawing import as_relief
 
+    key = f"relief-{panel.question.key}"
+    # One for all, or each its own; sent at first alone: a scene with each move would be slow.
+    parameter = "camera" if choices.linked else f"camera-{panel.question.key[:KEY_LETTERS]}"
+    first = f"first {parameter} of {key}"
+    if first not in st.session_state:
+        st.session_state[first] = linked_camera(parameter)
     surface_viewer(
         renderer().scene(as_relief(drawing).field),
-        key=f"relief-{panel.question.key}",
+        key=key,
         height=int(RELIEF_SHARE * width),
         dark=st.context.theme.type == "dark",
+        camera=st.session_state[first],
         link="compare" if choices.linked else None,
+        on_camera_change=partial(keep_camera, key, parameter),
     )
 
 

@@ -22,7 +22,7 @@ def note_recent(catalog: Catalog, key: str) -> None:
         return
     noted[key] = time.monotonic()
     with contextlib.suppress(CatalogError):
-        if _recent_keys(catalog)[:1] != [key]:
+        if recent_keys(catalog)[:1] != [key]:
             empty: list[str] = []
             catalog.change_remembered(
                 RECENT_KEY,
@@ -33,7 +33,7 @@ def note_recent(catalog: Catalog, key: str) -> None:
 
 def offer_recent(catalog: Catalog, subjects: Subjects) -> None:
     """Links to what was looked at last; nothing where that was nothing."""
-    keys = _recent_keys(catalog)
+    keys = recent_keys(catalog)
     questions = catalog.questions_of(keys)
     shown = [q for key in keys if (q := questions.get(key)) and not q.deleted]
     links = links_of(shown, subjects)
@@ -45,6 +45,7 @@ def offer_recent(catalog: Catalog, subjects: Subjects) -> None:
             show_link(link, as_text(analysis_name(link, noted[key]), 120))
 
 
-def _recent_keys(catalog: Catalog) -> list[str]:
+def recent_keys(catalog: Catalog) -> list[str]:
+    """The keys of what was looked at last, the latest first."""
     keys: list[object] = catalog.recall(RECENT_KEY, [])
     return [key for key in keys if isinstance(key, str)]

@@ -10,6 +10,7 @@ from explorer.pages import _charts as charts
 from explorer.pages import _panels as panels_
 from explorer.pages import _parts as parts
 from explorer.pages import _pins as pins
+from explorer.pages._compare_choice import choose_recent
 from explorer.pages._compared_numbers import show_numbers
 from explorer.pages._groups import choose_grouping
 from explorer.pages._links import Subjects, link_to, show_link
@@ -225,9 +226,6 @@ panels = chosen_panels(app.catalog)
 if panels:
     show_list(app.catalog, panels)
 if len(panels) < pins.FEWEST_PANELS:
-    st.info(
-        "Pin two to six analyses: the pin beside an answer's star, or **Compare** below the table "
-        "of the catalog."
-    )
+    choose_recent(app.catalog, panels)
 else:
     show(app.catalog, panels)
