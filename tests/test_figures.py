@@ -9,6 +9,7 @@ import subprocess
 import zipfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -37,6 +38,7 @@ from explorer.render.export.svg import convert_svg, drawing_size
 from explorer.render.export.text_paths import with_text_as_paths
 from explorer.render.export.turntable import turning_charts
 from store import Catalog
+from tests.app_test import AppTest
 from tests.filling import add_answer, add_tiny, new_catalog
 from tests.screen import fine, opened, pressed, texts
 from tests.tiny import command_line
@@ -401,3 +403,53 @@ def test_the_page_makes_an_animation_beside_itself(folder: Path, catalog: Catalo
     app = app.run()
     assert bool(making.content) != (making.error == "it was stopped")
     assert not app.exception
+
+
+def labelled(app: AppTest, label: str) -> Any:
+    """The first text field of that label."""
+    return next(field for field in app.text_input if field.label == label)
+
+
+def kept_recipe(catalog: Catalog, id: str) -> Recipe:
+    return Recipe.of(catalog.document(FIGURE, id).content)
+
+
+def test_every_change_can_be_undone_and_done_again(folder: Path, catalog: Catalog) -> None:
+    """A heading, a number, a panel moved: back one by one, forth again; fields follow."""
+    recipe = two_panels(catalog)
+    id = catalog.add_document(FIGURE, "Undone", recipe.to_json())
+    app = fine(opened(PAGE, figure=id))
+    assert app.button(key="undo-edit").disabled and app.button(key="redo-edit").disabled
+    app = fine(labelled(app, "Heading").set_value("Other").run())
+    app = fine(next(n for n in app.number_input if n.label == "Columns").set_value(1).run())
+    app = fine(next(b for b in app.button if str(b.key).endswith("-down")).click().run())
+    states = [kept_recipe(catalog, id)]
+    assert states[0].panels[1].heading == "Other" and states[0].style.columns == 1
+    for _ in range(3):
+        app = fine(app.button(key="undo-edit").click().run())
+        states.append(kept_recipe(catalog, id))
+    assert states[-1] == recipe and len({repr(state) for state in states}) == 4
+    assert labelled(app, "Heading").value == recipe.panels[0].heading
+    assert app.button(key="undo-edit").disabled
+    app = fine(app.button(key="redo-edit").click().run())
+    assert kept_recipe(catalog, id) == states[2]
+    app = fine(labelled(app, "Heading").set_value("Third").run())
+    assert app.button(key="redo-edit").disabled
+
+
+def test_two_windows_of_a_figure_do_not_write_over_each_other(
+    folder: Path, catalog: Catalog
+) -> None:
+    """What the other window has changed stays; this one shows it, and says what to do."""
+    id = catalog.add_document(FIGURE, "Twice", two_panels(catalog).to_json())
+    first, second = (fine(opened(PAGE, figure=id)) for _ in range(2))
+    fine(labelled(first, "Heading").set_value("Of the first").run())
+    columns = next(n for n in second.number_input if n.label == "Columns")
+    second = fine(columns.set_value(1).run())
+    assert any("changed in another window" in text for text in texts(second, "info"))
+    assert kept_recipe(catalog, id).panels[0].heading == "Of the first"
+    assert labelled(second, "Heading").value == "Of the first"
+    columns = next(n for n in second.number_input if n.label == "Columns")
+    fine(columns.set_value(1).run())
+    assert kept_recipe(catalog, id).style.columns == 1
+    assert kept_recipe(catalog, id).panels[0].heading == "Of the first"

@@ -13,6 +13,7 @@ from explorer.figures.recipe import MOST_PANELS, FigurePanel, Recipe
 from explorer.kinds import kind_named
 from explorer.kinds.look import CAMERA_NUMBERS
 from explorer.kinds.setting import SettingField, setting_fields
+from explorer.pages import _figure_history as history
 from explorer.pages import _parts as parts
 from explorer.pages._links import Subjects, analysis_name, links_of, show_link
 from explorer.pages._session import kept
@@ -81,7 +82,7 @@ def _edit_panel(
     catalog: Catalog, figure: Document, recipe: Recipe, place: int, subjects: Subjects
 ) -> Recipe:
     panel = recipe.panels[place]
-    key = f"{figure.id}-{place}-{panel.key[:12]}"
+    key = f"{history.form_key(figure)}-{place}-{panel.key[:12]}"
     with st.container(border=True, gap="xsmall"):
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.markdown(f"**{recipe.letter(place) or place + 1}**", width="content")
@@ -141,8 +142,8 @@ def _move_buttons(recipe: Recipe, place: int, key: str) -> Recipe | None:
 
 
 def _keep_and_rerun(catalog: Catalog, figure: Document, recipe: Recipe) -> None:
-    catalog.change_document(figure.what, figure.id, recipe.to_json())
-    st.rerun()
+    if history.keep(catalog, figure, recipe):
+        st.rerun()
 
 
 def _edit_look(
@@ -252,7 +253,7 @@ def _add_panel(catalog: Catalog, figure: Document, recipe: Recipe, subjects: Sub
         index=None,
         format_func=lambda key: titles.get(key, key[:12]),
         placeholder="An analysis",
-        key=f"{figure.id}-add-{len(recipe.panels)}",
+        key=f"{history.form_key(figure)}-add-{len(recipe.panels)}",
     )
     if chosen:
         added = replace(recipe, panels=(*recipe.panels, FigurePanel(key=chosen)))
@@ -267,7 +268,7 @@ def _edit_words(figure: Document, recipe: Recipe) -> Recipe:
             r"For example *Loss* as `$\mathcal{L}(\theta)$`; letters between dollars are TeX."
         )
         rows = list(recipe.words.items())
-        edited = _edit_rows(WORD_COLUMNS, rows, f"{figure.id}-words")
+        edited = _edit_rows(WORD_COLUMNS, rows, f"{history.form_key(figure)}-words")
     words = {str(said): str(new) for said, new in edited if said and new}
     try:
         return replace(recipe, words=words)

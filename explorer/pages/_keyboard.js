@@ -42,6 +42,7 @@ function press(event, list) {
   if (control && event.key.toLowerCase() === "k" && !event.shiftKey) return done(event, () => search());
   const path = event.composedPath();
   const typing = path.some((part) => part instanceof Element && part.matches(TYPING));
+  if (control && !typing && !list.open && /^[zy]$/i.test(event.key)) return changeBack(event);
   if (typing || control || event.altKey || event.metaKey || list.open || localStorage.getItem(OFF)) return;
   if (document.querySelector("[role=dialog], [data-testid=stPopoverBody]")) return;
   const actions = {
@@ -53,6 +54,13 @@ function press(event, list) {
   };
   const action = actions[event.key.toLowerCase()];
   if (action && !event.shiftKey) done(event, action);
+}
+
+// Undo or redo, where the page has a button for it; else the key is the browser's.
+function changeBack(event) {
+  const again = event.shiftKey || event.key.toLowerCase() === "y";
+  const button = document.querySelector(again ? ".st-key-redo-edit button" : ".st-key-undo-edit button");
+  if (button) done(event, () => button.click()); // of one that is disabled nothing comes
 }
 
 function done(event, action) {

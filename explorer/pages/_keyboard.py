@@ -14,6 +14,7 @@ KEYS = (
     ("E", "Export what is shown"),
     ("P", "Pin it, or take the pin off"),
     ("Ctrl+Enter", "Compute"),
+    ("Ctrl+Z", "Undo a change of a figure; Ctrl+Shift+Z or Ctrl+Y does it again"),
     ("Ctrl+/", "This list"),
     ("Esc", "Leave a field, close what is open"),
 )

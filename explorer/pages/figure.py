@@ -3,16 +3,18 @@
 from dataclasses import replace
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from explorer.figures.recipe import FIGURE, FigurePanel, FigureStyle, Recipe
 from explorer.figures.widths import VENUES
 from explorer.pages import _figure_controls as controls
 from explorer.pages import _figure_files as files
+from explorer.pages import _figure_history as history
 from explorer.pages import _parts as parts
 from explorer.pages import _pins as pins
 from explorer.pages._text import as_message, as_text
 from explorer.pages._undo import delete, offer_undo
-from store import Catalog, UnknownEntry
+from store import Catalog
 from store.documents import Document
 
 PARAMETER = "figure"  # in the address: the figure's id
@@ -55,15 +57,18 @@ def add_figure(catalog: Catalog, recipe: Recipe, name: str = NAME) -> None:
     st.rerun()
 
 
-def show_actions(catalog: Catalog, figure: Document | None, recipe: Recipe) -> None:
-    """New, copy, another name, delete."""
+def show_actions(
+    catalog: Catalog, figure: Document | None, recipe: Recipe
+) -> DeltaGenerator | None:
+    """New, copy, another name, delete; where the way back is shown once all edits are known."""
     with st.container(horizontal=True, gap="xsmall"):
         if st.button("New", icon=":material/add:", help="Of what is pinned"):
             pinned = pins.readable_questions(catalog, pins.pinned_keys(catalog))
             panels = tuple(FigurePanel(key=question.key) for question in pinned)
             add_figure(catalog, Recipe(panels=panels))
         if figure is None:
-            return
+            return None
+        steps = st.container(horizontal=True, gap="xsmall", width="content")
         if st.button("", icon=":material/content_copy:", help="Copy", key="copy-figure"):
             add_figure(catalog, recipe, f"{figure.name} copy"[:100])
         with st.popover("", icon=":material/edit:", help="Rename"):
@@ -72,6 +77,7 @@ def show_actions(catalog: Catalog, figure: Document | None, recipe: Recipe) -> N
             delete(catalog, FIGURE, [figure.id], figure.name)
             st.query_params.clear()
             st.rerun()
+    return steps
 
 
 def rename_form(catalog: Catalog, figure: Document) -> None:
@@ -90,7 +96,7 @@ def choose_style(figure: Document, style: FigureStyle) -> FigureStyle:
     """How the figure is laid out."""
     width = choose_width(figure, style.width)
     values = controls.choose_fields(
-        FigureStyle, vars(style), figure.id, [n for n in vars(style) if n != "width"]
+        FigureStyle, vars(style), history.form_key(figure), [n for n in vars(style) if n != "width"]
     )
     return FigureStyle(width=width, **values)
 
@@ -111,12 +117,14 @@ def choose_width(figure: Document, width: float) -> float:
         labels,
         index=labels.index(fitting[0]) if fitting else 0,
         format_func=lambda name: f"{name} · {names[name]:.4g} in" if names[name] else name,
-        key=f"venue-{figure.id}",
+        key=f"venue-{history.form_key(figure)}",
         help="  \n".join(f"{name}: {source}" for name, source in sources.items()),
     )
     if names[label]:
         return names[label]
-    return st.number_input("Inches", 1.0, 20.0, float(width), 0.25, key=f"inches-{figure.id}")
+    return st.number_input(
+        "Inches", 1.0, 20.0, float(width), 0.25, key=f"inches-{history.form_key(figure)}"
+    )
 
 
 def read_recipe(figure: Document) -> Recipe:
@@ -135,15 +143,6 @@ def read_recipe(figure: Document) -> Recipe:
         st.stop()
 
 
-def keep(catalog: Catalog, figure: Document, recipe: Recipe) -> None:
-    """Store the recipe if it has changed."""
-    if recipe.to_json() != figure.content:
-        try:
-            catalog.change_document(FIGURE, figure.id, recipe.to_json())
-        except UnknownEntry as error:  # deleted in another window
-            st.error(parts.sentence(error), icon=":material/error:")
-
-
 app = parts.start_page()
 parts.name_tab(NAME)
 with st.container(horizontal=True, vertical_alignment="center"):
@@ -152,8 +151,10 @@ with st.container(horizontal=True, vertical_alignment="center"):
 sides = parts.sides()
 with sides.left:
     figure = chosen_figure(app.catalog)
+    if figure:
+        history.follow_other_windows(figure)
     recipe = read_recipe(figure) if figure else Recipe()
-    show_actions(app.catalog, figure, recipe)
+    steps = show_actions(app.catalog, figure, recipe)
     if figure:
         try:
             recipe = replace(recipe, style=choose_style(figure, recipe.style))
@@ -168,6 +169,9 @@ with sides.right:
     else:
         preview = st.container()
         recipe = controls.edit_panels(app.catalog, figure, recipe)
-        keep(app.catalog, figure, recipe)
+        history.keep(app.catalog, figure, recipe)
+        if steps:
+            with steps:
+                history.offer_steps(app.catalog, figure)
         with preview:
             files.show_preview(app.catalog, figure, recipe)
