@@ -481,6 +481,19 @@ def test_the_app_process_stays_light(folder: Path) -> None:
     assert not loaded & {"torch", "pyvista", "vtk", "vtkmodules"}
 
 
+def test_the_first_chart_finds_its_libraries_loaded(folder: Path) -> None:
+    """The catalog's page has a chart that is not seen, for the browser's; the app has its own."""
+    app = fine(opened(CATALOG_PAGE))
+    assert len(app.get("vega_lite_chart")) == 1
+    ahead = "from explorer.pages import _running; _running.load_ahead()"
+    code = f"import sys; {ahead}; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120
+    )
+    drawn_by = {kind.draw.partition(":")[0] for kind in KINDS}
+    assert drawn_by | {"altair", "matplotlib"} <= set(done.stdout.split()), done.stderr
+
+
 def digest(folder: Path) -> dict[str, str]:
     """Each file with its content, as it lies on the disk."""
     return {

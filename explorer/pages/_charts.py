@@ -143,6 +143,14 @@ def show_linked(charts: "Sequence[LinkedChart]", across: int, description: str, 
     st.altair_chart(unchecked(linked), width="content", key=key, alt=printable(description, 400))
 
 
+def load_drawing_library() -> None:
+    """Have the browser load what draws charts, by one that is not seen, before one is asked for."""
+    st.html("<style>.st-key-ahead { display: none; }</style>")
+    with st.container(key="ahead"):
+        spec = {"data": {"values": []}, "mark": "point", "width": 1, "height": 1}
+        st.vega_lite_chart(spec=spec, width="content")
+
+
 def _range_text(values: "ArrayLike | None") -> str:
     import numpy as np
 

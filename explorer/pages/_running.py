@@ -19,6 +19,8 @@ from explorer.contracts.request import NextQuestion
 from explorer.importing.order import order_import
 from explorer.kinds import KINDS, kind_named, unreadable
 from explorer.kinds.kind import named_code
+from explorer.kinds.look import COLOUR_MAPS
+from explorer.render.marks.colours import colour_table
 from explorer.render.relief3d.client import RenderError
 from explorer.supervisor.supervisor import Supervisor
 from sample_models import Sample, samples
@@ -124,9 +126,16 @@ def _start_background_work(app: AppState, patience: float) -> None:
         except CatalogError as error:  # the supervisor meets it too, and tells the pages
             log.warning("samples wait: %s", error)
             app.ended.wait(RETRY_SECONDS)
-    named_code(KINDS[0].draw)  # loads altair: ready before it is asked for
+    load_ahead()
     gc.collect()
     gc.freeze()  # Streamlit collects after each run of a live part: modules need not be looked at
+
+
+def load_ahead() -> None:
+    """Import what draws the first picture of any kind before it is asked for."""
+    for kind in KINDS:
+        named_code(kind.draw)  # altair and scipy
+    colour_table(COLOUR_MAPS[0])  # matplotlib
 
 
 def _draw_missing(app: AppState) -> None:

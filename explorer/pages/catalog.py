@@ -13,6 +13,7 @@ from explorer.pages import _links as links
 from explorer.pages import _models as model_table
 from explorer.pages import _parts as parts
 from explorer.pages import _undo as undo
+from explorer.pages._charts import load_drawing_library
 from explorer.pages._directions import show_directions
 from explorer.pages._facts import local_time
 from explorer.pages._recent import offer_recent
@@ -138,3 +139,4 @@ with st.container(horizontal=True, vertical_alignment="center"):
 show_models(app)
 show_directions(app.catalog)
 show_trash(app.catalog)
+load_drawing_library()
