@@ -9,6 +9,7 @@ from PIL import Image
 
 from explorer.ask.study import Study, StudyModel, StudyQuestion, add_study, study_model, study_named
 from explorer.ask.study_cells import cells
+from explorer.figures.recipe import FIGURE, Recipe
 from explorer.kinds.line import LINE, LineSettings
 from explorer.pages import _running
 from explorer.supervisor.result_numbers import NumbersKeeper
@@ -219,3 +220,26 @@ def test_chosen_analyses_become_a_study(folder: Path) -> None:
         AppTest.from_function(script, default_timeout=60).run()  # it cannot go to the page here
         (cell,) = cells(Catalog(folder), stored(folder, name))
         assert cell.state == "answered"
+
+
+def test_a_shown_answer_is_added_to_a_study_and_a_figure(folder: Path) -> None:
+    """From the analysis's own page: to one that is there, each thing once, and to a new one."""
+    catalog = Catalog(folder)
+    (question,) = catalog.questions()[0]
+    add_study(catalog, "empty", Study())
+    app = fine(opened(LINE.page, model="one", x_count="3"))
+    for _ in range(2):
+        app = fine(app.button(key=f"add-to-study-{question.key}").click().run())
+        assert "It is in empty" in said(app)
+        study = stored(folder, "empty")
+        assert [model.name for model in study.models] == ["one"]
+        assert [column.kind for column in study.questions] == ["line"]
+    (cell,) = cells(catalog, stored(folder, "empty"))
+    assert cell.wish.key == question.key
+    app = fine(app.selectbox(key=f"into-study-{question.key}").set_value("").run())
+    app = fine(app.button(key=f"add-to-study-{question.key}").click().run())
+    assert stored(folder, "Study of Line of one") == stored(folder, "empty")
+    app = fine(app.button(key=f"add-to-figure-{question.key}").click().run())
+    (figure,) = catalog.documents(FIGURE)
+    assert [panel.key for panel in Recipe.of(figure.content).panels] == [question.key]
+    assert "It is in Figure 1" in said(app)

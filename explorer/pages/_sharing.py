@@ -6,6 +6,7 @@ from urllib.parse import urlencode, urljoin
 import streamlit as st
 
 from explorer.ask.command_text import compute_command, values_query
+from explorer.pages._adding import adding_button
 from explorer.pages._annotations import favourite_button, notes_button, show_tags
 from explorer.pages._keyboard import offer_neighbours
 from explorer.pages._links import Subjects, address_of
@@ -22,6 +23,7 @@ def show_sharing(catalog: Catalog, question: records.Question, name: str = "") -
             st.caption(as_text(name), width="content")
         favourite_button(catalog, annotation)
         pin_button(catalog, question.key)
+        adding_button(catalog, question)
         notes_button(annotation, question.title)
         with st.popover("Copy", icon=":material/content_copy:", key=f"copy-{question.key}"):
             show_texts(

@@ -12,6 +12,7 @@ from explorer.pages import _figure_files as files
 from explorer.pages import _figure_history as history
 from explorer.pages import _parts as parts
 from explorer.pages import _pins as pins
+from explorer.pages._adding import new_figure
 from explorer.pages._text import as_message, as_text
 from explorer.pages._undo import delete, offer_undo
 from store import Catalog
@@ -48,11 +49,7 @@ def chosen_figure(catalog: Catalog) -> Document | None:
 
 def add_figure(catalog: Catalog, recipe: Recipe, name: str = NAME) -> None:
     """Keep a new figure under a free name and show it."""
-    names = {figure.name for figure in catalog.documents(FIGURE)}
-    number = 1
-    while f"{name} {number}" in names:
-        number += 1
-    id = catalog.add_document(FIGURE, f"{name} {number}", recipe.to_json())
+    id = new_figure(catalog, recipe, name).id
     st.query_params.from_dict({PARAMETER: id})
     st.rerun()
 
@@ -68,7 +65,6 @@ def show_actions(
             add_figure(catalog, Recipe(panels=panels))
         if figure is None:
             return None
-        steps = st.container(horizontal=True, gap="xsmall", width="content")
         if st.button("", icon=":material/content_copy:", help="Copy", key="copy-figure"):
             add_figure(catalog, recipe, f"{figure.name} copy"[:100])
         with st.popover("", icon=":material/edit:", help="Rename"):
@@ -77,7 +73,7 @@ def show_actions(
             delete(catalog, FIGURE, [figure.id], figure.name)
             st.query_params.clear()
             st.rerun()
-    return steps
+        return st.container(horizontal=True, gap="xsmall", width="content")
 
 
 def rename_form(catalog: Catalog, figure: Document) -> None:
