@@ -21,7 +21,7 @@ from explorer.render.plane import DIFFERENCE_NAME, difference_of, draw_differenc
 from store import Catalog, records
 from tests.app_test import AppTest
 from tests.filling import new_catalog
-from tests.screen import fine, opened, texts
+from tests.screen import charts, fine, opened, texts
 from tests.stored import question
 
 COMPARE_PAGE = "explorer/pages/compare.py"
@@ -241,7 +241,9 @@ def test_what_is_gone_is_told_and_the_rest_stays(folder: Path) -> None:
     catalog.delete_question(KEYS["other"])
     wanted = [KEYS["low"], KEYS["other"], KEYS["high"], "unknown"]
     app = fine(opened(COMPARE_PAGE, panel=wanted))  # type: ignore[arg-type]
-    assert "2 of 4 analyses are not in this catalog, or unreadable." in texts(app, "warning")
+    said = texts(app, "warning")
+    assert "1 of 4 analyses is not in this catalog, or unreadable." in said
+    assert any(text.startswith("Surface of low is in the trash: restore it") for text in said)
     assert len(numbers(app)) == 2
     catalog.restore_question(KEYS["other"])
 
@@ -309,3 +311,40 @@ def test_one_scale_spans_all_values(log: bool | None) -> None:
     first, second = looks_on_one_scale(looks, arrays, log)
     assert first.log == second.log == (log is not False)
     assert (first.limits, second.limits) == ((1.0, 900.0), (1.0, 2.0))
+
+
+def test_nonsense_in_the_address_is_a_sentence_each(folder: Path) -> None:
+    """What it may be and what came; the page is as usual, and says it once."""
+    bad = {"view": "<b>", "shared": "maybe", "linked": "4", "hide": "", "baseline": "zzz"}
+    app = compared("low", "high", **bad)
+    said = texts(app, "warning")
+    assert any("view in the address must be one of Contour, 3-D" in text for text in said)
+    for toggle in ("shared", "linked", "hide"):
+        assert sum(text.startswith(f"{toggle} in the address must be one of") for text in said) == 1
+    assert any("The baseline of the address is not among these" in text for text in said)
+    assert len(numbers(app)) == 2
+    assert not texts(fine(app.run()), "warning")
+
+
+def test_one_that_is_deleted_while_it_shows_is_named(folder: Path) -> None:
+    """After the next press on the page: a sentence in its place, the others stay."""
+    catalog = Catalog(folder)
+    app = compared("low", "high", "nan")
+    catalog.delete_question(KEYS["high"])
+    app.toggle(key="shared").set_value(False).run()
+    assert any("Surface of high is in the trash" in text for text in texts(fine(app), "warning"))
+    assert charts(app) == 2
+    catalog.restore_question(KEYS["high"])
+
+
+def test_one_that_failed_says_why(folder: Path) -> None:
+    """The job's sentence in its place; names in it are text. The others are compared."""
+    catalog = Catalog(folder)
+    add_bowl(catalog, "bowl failed", "high", 1.0, "test", seed=9, units=0)
+    catalog.add_job("job of failed", "answer", "a surface", {}, question_key="bowl failed")
+    catalog.update_job("job of failed", status="failed", error="the <b>file</b> is gone")
+    app = opened(COMPARE_PAGE, panel=[KEYS["low"], KEYS["high"], "bowl failed"])  # type: ignore[arg-type]
+    (said,) = texts(app, "error")
+    assert "has failed: the" in said and "<b>" not in said.replace("\\<b", "")
+    assert len(numbers(app)) == 2
+    catalog.delete_question("bowl failed")

@@ -27,12 +27,13 @@ def model_words(
         if plain and name not in (*NO_FACTS, "about", "title"):
             columns[name.replace("_", " ")] = [str(row.get(name, "")) for row in facts]
     problems = [catalog.problem(model.problem_id) if model else None for model in models]
-    columns["problem"] = [
-        f"{problem.path.rpartition('/')[2]} {dict(problem.arguments) or ''}".strip()
-        if problem
-        else ""
-        for problem in problems
-    ]
+    columns["problem"] = [_problem_word(problem) if problem else "" for problem in problems]
     noted = catalog.annotations("model", [model.id for model in models if model])
     columns["tags"] = [", ".join(sorted(noted[model.id].tags)) if model else "" for model in models]
     return columns
+
+
+def _problem_word(problem: records.Problem) -> str:
+    """Its file and the arguments that it was given."""
+    arguments = (f"{name}={value}" for name, value in problem.arguments.items())
+    return " ".join([problem.path.rpartition("/")[2], *arguments])

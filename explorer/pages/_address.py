@@ -34,6 +34,25 @@ def check_address(key: str, must: str, fits: Callable[[str], bool]) -> None:
         st.stop()
 
 
+def correct_address(key: str, options: Sequence[str]) -> None:
+    """Say in one sentence that the address's value is none of these, and go on without it.
+
+    Args:
+        key: of a widget that is bound to the address, before it is made.
+        options: what the address may say of it.
+    """
+    text = st.query_params.get(key)
+    if text is None or key in st.session_state or text in options:
+        return
+    st.warning(
+        as_message(
+            f"{key} in the address must be one of {', '.join(options)}, got {text[:80]!r}: it is "
+            "as usual."
+        )
+    )
+    del st.query_params[key]
+
+
 def keep_in_address(name: str, values: Sequence[str]) -> None:
     """Have the address say these values under that name; nothing where there are none."""
     if values and st.query_params.get_all(name) != list(values):

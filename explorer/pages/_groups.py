@@ -11,6 +11,7 @@ from explorer.kinds.groups import SUMMARIES, GroupProfile, Profiles, group_profi
 from explorer.kinds.kind import named_code
 from explorer.kinds.look import CurvesLook, overlaid_look
 from explorer.pages import _charts as charts
+from explorer.pages._address import correct_address
 from explorer.pages._panel import LABEL_LETTERS, Panel
 from explorer.pages._text import as_text
 from explorer.wording import counted, printable
@@ -59,6 +60,7 @@ def choose_grouping(panels: Sequence[Panel]) -> Grouping:
     )
     if group == NO_GROUP:
         return Grouping()
+    correct_address(SUMMARY_KEY, list(SUMMARIES))
     summary = st.selectbox(
         "Drawn as",
         list(SUMMARIES),

@@ -82,6 +82,13 @@ def show_singles(panels: Sequence[Panel], choices: Choices) -> None:
 
 
 def _say_empty(panel: Panel) -> None:
+    """Why nothing of it shows: it has not begun, or it failed."""
+    key = panel.question.key
+    job = panel.catalog.latest_jobs([key]).get(key)
+    if job is not None and job.status == "failed":
+        words = as_text(f"{panel.label} has failed: {job.error or 'no reason is known'}", 300)
+        st.error(words, icon=":material/error:")
+        return
     st.info(f"{as_text(panel.label, LABEL_LETTERS)}: nothing of it is computed yet.")
 
 

@@ -10,6 +10,7 @@ from explorer.pages import _charts as charts
 from explorer.pages import _panels as panels_
 from explorer.pages import _parts as parts
 from explorer.pages import _pins as pins
+from explorer.pages._address import correct_address
 from explorer.pages._compare_choice import choose_recent
 from explorer.pages._compared_numbers import show_numbers
 from explorer.pages._groups import choose_grouping
@@ -21,6 +22,7 @@ from store import Catalog
 
 NO_PANEL = [""]  # in the address: none, not even those that are pinned
 BASELINE_KEY = "baseline"
+ON_OR_OFF = ("true", "false")  # of a toggle in the address
 
 
 def chosen_panels(catalog: Catalog) -> list[Panel]:
@@ -33,13 +35,25 @@ def chosen_panels(catalog: Catalog) -> list[Panel]:
     if len(named) > pins.MOST_PANELS:
         st.warning(f"The address names {len(named)} analyses: the first {len(wanted)} are shown.")
     panels = panels_of(catalog, pins.readable_questions(catalog, wanted))
-    if missing := len(wanted) - len(panels):
-        verb = "is" if missing == 1 else "are"
+    say_missing(catalog, wanted, panels)
+    return panels
+
+
+def say_missing(catalog: Catalog, wanted: Sequence[str], panels: Sequence[Panel]) -> None:
+    """Which of the analyses are not shown, and why: in the trash by their names, others counted."""
+    missing = {*wanted} - {panel.question.key for panel in panels}
+    deleted = [q for q in catalog.questions_of(missing).values() if q.deleted]
+    for question in deleted:
         st.warning(
-            f"{missing} of {counted(len(wanted), 'analysis', 'analyses')} {verb} not in this "
+            f"{as_text(question.title, LABEL_LETTERS)} is in the trash: restore it in the catalog, "
+            "or go on without it."
+        )
+    if rest := len(missing) - len(deleted):
+        verb = "is" if rest == 1 else "are"
+        st.warning(
+            f"{rest} of {counted(len(wanted), 'analysis', 'analyses')} {verb} not in this "
             "catalog, or unreadable."
         )
-    return panels
 
 
 def show_list(catalog: Catalog, panels: Sequence[Panel]) -> None:
@@ -79,6 +93,8 @@ def choose_baseline(panels: Sequence[Panel]) -> Panel:
     """What the others are set against; the address keeps it."""
     labels = {panel.question.key: panel.label for panel in panels}
     named = st.query_params.get(BASELINE_KEY, "")
+    if named and named not in labels:
+        st.warning("The baseline of the address is not among these analyses: it is the first.")
     keys = list(labels)
     key = st.selectbox(
         "Baseline",
@@ -95,6 +111,9 @@ def choose_baseline(panels: Sequence[Panel]) -> Panel:
 def choose(panels: Sequence[Panel]) -> tuple[Panel, panels_.Choices]:
     """The baseline, and how panels are looked at."""
     planes = any(panel.is_plane for panel in panels)
+    correct_address("view", list(panels_.VIEWS))
+    for toggle in ("shared", "linked", "hide"):
+        correct_address(toggle, ON_OR_OFF)
     view, linked = "Contour", False
     with st.container(horizontal=True, vertical_alignment="bottom"):
         baseline = choose_baseline(panels)
