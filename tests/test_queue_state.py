@@ -151,6 +151,24 @@ def test_each_job_says_what_it_waits_for(queue, monkeypatch):
     assert third.is_queued
 
 
+def test_a_job_that_its_worker_has_put_aside_says_so(queue, monkeypatch):
+    """For which more urgent one, and how far that is; the urgent one says what it does itself."""
+    monkeypatch.setattr(queue_state, "is_supervised", lambda folder: True)
+    first = queue.add("a")
+    assert first.claim(ME)
+    first.report("evaluating", 3, 10)
+    assert queue_state.job_state(queue.spool, "a").behind == 0
+    urgent = queue.add("b", priority=5)
+    assert queue_state.job_state(queue.spool, "b").behind == 1
+    assert urgent.claim(ME)
+    urgent.report("evaluating", 1, 4)
+    paused = queue_state.job_state(queue.spool, "a")
+    assert (paused.words, paused.behind) == ("is paused for Import of b (1 of 4)", 1)
+    assert queue_state.job_state(queue.spool, "b").words == "evaluating 1 of 4"
+    queue.add("c")
+    assert queue_state.job_state(queue.spool, "c").behind == 2
+
+
 def test_where_nobody_is_at_work_that_is_said(queue):
     """With no app and no command a job waits for one; a supervisor of another process counts."""
     queue.add("a")

@@ -90,6 +90,7 @@ def test_the_button_asks_what_is_missing_and_then_there_is_none(folder: Path) ->
     catalog = Catalog(folder)
     keys = {cell.wish.key for cell in cells(catalog, stored(folder)) if cell.wish.key}
     assert {question.key for question in catalog.questions()[0]} == keys
+    assert "waits for the app or a command" in said(app)  # the test process supervises nothing
     assert "Stop" in labels(app) and not [one for one in labels(app) if one.startswith("Compute")]
     work(catalog)
     app = shown()

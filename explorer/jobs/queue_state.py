@@ -1,6 +1,7 @@
 """What a job does or waits for, from the spool alone: nobody need hold the catalog to tell."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from explorer.jobs.job_folder import JobFolder
 from explorer.jobs.process import ProcessName, this_host
@@ -16,6 +17,7 @@ class JobState:
     done: int | None = None  # of `total`
     total: int | None = None
     rest: str = ""  # words after the count, which may change while the stage stays
+    behind: int = 0  # jobs that come before it
 
     @property
     def words(self) -> str:
@@ -23,12 +25,19 @@ class JobState:
         return " ".join(filter(None, (self.stage, _count_text(self.done, self.total)))) + self.rest
 
 
-def job_state(spool: Spool, job_id: str) -> JobState:
-    """What a job that is not over does or waits for."""
+def job_state(spool: Spool, job_id: str, jobs: Sequence[JobFolder] | None = None) -> JobState:
+    """What a job that is not over does or waits for.
+
+    Args:
+        spool: where it is.
+        job_id: of the job.
+        jobs: all of the spool, where they were read already.
+    """
     folder = spool.job(job_id)
     if folder is None:
         return JobState("starting")
-    if waiting := _waiting_state(spool, job_id):
+    jobs = spool.jobs() if jobs is None else jobs
+    if waiting := _waiting_state(spool, job_id, jobs) or _parked_state(folder, jobs):
         return waiting
     worker = folder.worker
     if worker is None:  # this folder is a copy, or its supervisor was killed at just that moment
@@ -43,12 +52,25 @@ def job_state(spool: Spool, job_id: str) -> JobState:
     return JobState(stage, *_count(folder), rest=place + within)
 
 
-def _waiting_state(spool: Spool, job_id: str) -> JobState | None:
+def _parked_state(folder: JobFolder, jobs: Sequence[JobFolder]) -> JobState | None:
+    """Of a job that its worker has put aside for more urgent ones; None for any other."""
+    worker = folder.worker
+    urgent = [
+        job
+        for job in jobs
+        if worker and job.worker == worker and job.priority < folder.priority and not job.ending
+    ]
+    if not urgent:
+        return None
+    state = _state_behind("is paused for", urgent[0])
+    return replace(state, behind=len(urgent))
+
+
+def _waiting_state(spool: Spool, job_id: str, jobs: Sequence[JobFolder]) -> JobState | None:
     """Why a queued job has not begun, as in "waits behind Surface of mlp_a (3 of 10)".
 
     None for a job that a worker has, and for one that is not in the spool.
     """
-    jobs = spool.jobs()
     place = next((n for n, job in enumerate(jobs) if job.id == job_id), None)
     if place is None or not jobs[place].is_queued:
         return None
@@ -61,9 +83,10 @@ def _waiting_state(spool: Spool, job_id: str) -> JobState | None:
     if not at_work and not before:
         return JobState("waits for a worker to start")
     if at_work and jobs[place].priority < at_work[0].priority and not before:
-        return _state_behind("begins after the piece in hand of", at_work[0])
+        return replace(_state_behind("begins after the piece in hand of", at_work[0]), behind=1)
     first, *more = [*at_work, *before]
-    return _state_behind("waits behind", first, f" and {len(more):,} more" if more else "")
+    state = _state_behind("waits behind", first, f" and {len(more):,} more" if more else "")
+    return replace(state, behind=1 + len(more))
 
 
 def _state_behind(why: str, other: JobFolder, rest: str = "") -> JobState:

@@ -5,17 +5,21 @@ import dataclasses
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import streamlit as st
 
 from explorer.ask.study import StudyQuestion
-from explorer.ask.study_cells import Cell
+from explorer.ask.study_cells import UNDER_WAY, Cell
+from explorer.jobs.job_folder import JobFolder
+from explorer.jobs.queue_state import JobState, job_state
+from explorer.jobs.spool import Spool
 from explorer.pages._facts import seconds_text
 from explorer.pages._links import Subjects, link_to, show_link
 from explorer.pages._text import as_message, as_text
 from explorer.render.marks.ticks import number_text
-from explorer.wording import printable
+from explorer.wording import counted, printable
 from store import Catalog, UnknownEntry, records
 
 DIGITS = 4
@@ -33,6 +37,16 @@ class Shown:
     images: Mapping[str, bytes]  # by key
     numbers: Mapping[str, Numbers]  # by key
     pictures: bool  # whether cells have room for pictures
+
+    @cached_property
+    def spool(self) -> Spool:
+        """Where the jobs are."""
+        return Spool(self.catalog.jobs_folder)
+
+    @cached_property
+    def jobs(self) -> list[JobFolder]:
+        """All jobs that are not over, read once for all cells."""
+        return self.spool.jobs()
 
 
 def show_cell(cell: Cell, question: StudyQuestion, shown: Shown) -> None:
@@ -92,18 +106,35 @@ def _show_progress(cell: Cell, shown: Shown) -> None:
         return
     count = question.kind.count_text(cell.units_done, cell.units)
     left = f"≈ {seconds_text(cell.seconds)}" if math.isfinite(cell.seconds) else "never timed"
-    if cell.state == "computing":
-        st.progress(cell.units_done / cell.units, f"{count} · {left}")
-        _show_way(cell, shown, "open")
-    elif cell.state == "waiting":
-        st.badge("waiting", icon=":material/schedule:", color="gray")
-        _show_way(cell, shown, left)
+    if cell.state in UNDER_WAY and cell.job:
+        _show_job(cell, job_state(shown.spool, cell.job.id, shown.jobs), count, left)
+        _show_way(cell, shown, "open" if cell.state == "computing" else left)
     elif cell.state == "partly":
         st.badge(f"stopped · {count}", icon=":material/stop:", color="orange")
         _show_way(cell, shown, left)
     else:
         st.caption("not asked", text_alignment="center")
         _show_way(cell, shown, left)
+
+
+def _show_job(cell: Cell, state: JobState, count: str, left: str) -> None:
+    """What the cell's job does or waits for, in short; all of it on hover."""
+    words = printable(state.words, 200)
+    whole = as_text(words[:1].upper() + words[1:], 200)
+    if state.behind:
+        paused = cell.state == "computing"
+        what, icon = (
+            ("paused", ":material/pause:") if paused else ("waiting", ":material/schedule:")
+        )
+        with st.container(horizontal_alignment="center", gap=None):
+            st.badge(f"{what} behind {counted(state.behind, 'job')}", icon=icon, color="gray")
+            st.caption(as_text(words, SHORT_SENTENCE), help=whole)
+    elif cell.state == "waiting":
+        st.badge("waiting", icon=":material/schedule:", color="gray")
+        st.caption(as_text(words, SHORT_SENTENCE), help=whole)
+    else:
+        doing = f"{count} · {left}" if cell.units_done else as_text(words, SHORT_SENTENCE)
+        st.progress(cell.units_done / cell.units, doing)
 
 
 def _show_way(cell: Cell, shown: Shown, label: str) -> None:
