@@ -164,3 +164,22 @@ def test_nothing_moves_when_values_are_told(rows_count: int) -> None:
     chart = two_lines(second="accuracy") if rows_count == 2 else two_lines()
     text = json.dumps(linked(chart, a="a"))
     assert text.count('"hover-room"') == text.count('"hover-words"') == rows_count
+
+
+def test_cells_are_no_finer_than_a_hand() -> None:
+    """Of a thousand points there are some hundred cells, without a hole between them."""
+    losses = [float(value) for value in np.linspace(1, 2, 1000)]
+    chart = drawn_line({"a": a_line(losses), "b": a_line([3, 4])}, width=400)
+    cells = [row for row in rows(chart, "hover-curves") if row["line"] == "a"]
+    assert 50 < len(cells) <= 101
+    assert [c["left"] for c in cells[1:]] == pytest.approx([c["right"] for c in cells[:-1]])
+    assert all(cell["low"] <= cell["high"] for cell in cells)
+
+
+def test_words_above_a_plot_are_told_of_names_as_text() -> None:
+    """What a name contains is text of the expression, not part of it."""
+    chart = drawn_line({"a'+b": a_line([1, 2]), 'q"\\': a_line([3, 4])})
+    text = json.dumps(whole_spec(chart))
+    assert vl_convert.vegalite_to_svg(whole_spec(chart)).startswith("<svg")
+    assert json.dumps(json.dumps(" · a'+b ")).strip('"') in text
+    assert json.dumps(json.dumps(' · q"\\ ')).strip('"') in text

@@ -42,7 +42,7 @@ def show_numbers(panels: Sequence[Panel], baseline: Panel, hindered: Collection[
     st.caption(
         "Rank 1 is the lowest of those that are whole and comparable with the baseline; equal ones "
         "share a rank. Better: which end is, where nobody disputes it; of sharpness, curvature and "
-        "barriers neither is agreed. Intervals: 95 %, or where the number must lie; of a "
+        "barriers neither is. Intervals: 95 %, or where the number must lie; of a "
         "difference from both intervals' ends, so that it is rather too wide."
     )
 
@@ -78,7 +78,7 @@ def _number_rows(
                 "Interval": _interval_text(number),
                 "Minus baseline": _difference_text(number, first) if apart and first else "",
                 "Rank": "not comparable" if label in hindered else rank,
-                "Better": BETTER.get(name, ""),
+                "Better": BETTER.get(name, "neither"),
             }
         )
     return rows

@@ -13,7 +13,7 @@ from explorer.render.marks.ticks import number_text
 
 REACH = 9  # px above and below a curve within which the mouse is on it
 MOST_WIDTH = 16  # px of a cell along a curve, which would else not follow it
-MOST_LETTERS = 200  # of what is told above a plot
+LEAST_WIDTH = 4  # px: of narrower cells several are one
 
 
 @dataclass(frozen=True)
@@ -46,21 +46,16 @@ def x_cells(row: Row, span: tuple[float, float]) -> pa.Table:
     xs = np.unique(np.concatenate([curve.x for curve in row.curves.values()]))
     middle = (xs[1:] + xs[:-1]) / 2
     beyond = np.nextafter(max(span[1], xs[-1]), np.inf)
-    words = [number_text(at) for at in xs]
     columns: dict[str, np.ndarray | list[str]] = {
         "x": xs,
         "left": np.array([min(span[0], xs[0]), *middle]),
         "right": np.array([*middle, beyond]),
-        "x text": words,
+        "x text": [number_text(at) for at in xs],
     }
-    told = [f"x {at}" for at in words]
     for name, curve in row.curves.items():
         texts = np.full(len(xs), "", dtype=object)
         texts[np.searchsorted(xs, curve.x)] = _point_texts(curve)
         columns[column_name(f"value {name}")] = texts.tolist()
-        head = f"{name} " if name else ""
-        told = [f"{a} · {head}{b}" if b else a for a, b in zip(told, texts, strict=True)]
-    columns["words"] = [text[:MOST_LETTERS] for text in told]
     return pa.table(columns)
 
 
@@ -72,8 +67,9 @@ def curve_cells(row: Row, cells: pa.Table, frame: PlotFrame) -> pa.Table:
         cells: of each x.
         frame: what they are drawn in.
     """
-    left, right = (cells[name].to_numpy() for name in ("left", "right"))
     px = max(frame.span[1] - frame.span[0], np.finfo(float).tiny) / frame.width
+    cells = _wide_enough(cells, LEAST_WIDTH * px)
+    left, right = (cells[name].to_numpy() for name in ("left", "right"))
     parts = np.clip(np.ceil((right - left) / (MOST_WIDTH * px)), 1, frame.width).astype(int)
     of = np.repeat(np.arange(len(parts)), parts)
     number = np.arange(len(of)) - np.repeat(np.cumsum(parts) - parts, parts)
@@ -90,6 +86,19 @@ def curve_cells(row: Row, cells: pa.Table, frame: PlotFrame) -> pa.Table:
             told = told.append_column(key, pa.array(values))
         tables.append(told)
     return pa.concat_tables(tables, promote_options="default")
+
+
+def _wide_enough(cells: pa.Table, width: float) -> pa.Table:
+    """The cells, or every n-th with the width of n where they are narrower."""
+    left, right = (cells[name].to_numpy() for name in ("left", "right"))
+    stride = int(np.clip(width * len(left) / max(right[-1] - left[0], width), 1, len(left)))
+    if stride == 1:
+        return cells
+    firsts = np.arange(0, len(left), stride)
+    lasts = np.minimum(firsts + stride, len(left)) - 1
+    told = cells.take(pa.array((firsts + lasts) // 2)).drop_columns(["left", "right"])
+    told = told.append_column("left", pa.array(left[firsts]))
+    return told.append_column("right", pa.array(right[lasts]))
 
 
 def _reach(curve: Curve, at: np.ndarray, frame: PlotFrame) -> tuple[np.ndarray, np.ndarray]:

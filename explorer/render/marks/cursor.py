@@ -1,6 +1,7 @@
 """A vertical rule under the mouse, with the value of every curve there, and the curve it is on."""
 
 import hashlib
+import json
 from collections.abc import Iterable
 
 import altair as alt
@@ -44,6 +45,7 @@ def cursor_layers(row: Row, frame: PlotFrame, hides: bool = False) -> list[alt.C
     base = alt.Chart(everywhere).transform_filter(IS_HERE)
     rule = base.mark_rule(style="hover-rule", color=GREY, strokeWidth=1, opacity=0.8, clip=True)
     elsewhere = base.transform_filter(f"{CURSOR}.plot[0] !== datum.plot")
+    elsewhere = elsewhere.transform_calculate(words=_words_expression(row))
     words = _above(elsewhere, "hover-words", frame.width)
     places = {"x": _of_column(frame.x, "left"), "x2": alt.X2("right:Q"), "tooltip": _tooltip(row)}
     layers = [
@@ -58,6 +60,16 @@ def cursor_layers(row: Row, frame: PlotFrame, hides: bool = False) -> list[alt.C
         )
         layers.append(shown_alone(layer) if hides else layer)
     return layers
+
+
+def _words_expression(row: Row) -> str:
+    """The expression of Vega that tells x and the values of a row of cells."""
+    parts = ["'x ' + datum['x text']"]
+    for name in row.curves:
+        value = f"datum['{column_name(f'value {name}')}']"
+        head = json.dumps(f" · {name} " if name else " · ")  # a string of JavaScript, escaped
+        parts.append(f"({value} ? {head} + {value} : '')")
+    return " + ".join(parts)
 
 
 def room_for_words(width: int) -> alt.Chart:
