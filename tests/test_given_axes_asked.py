@@ -248,3 +248,20 @@ def test_an_address_that_names_nothing_is_refused(catalog: Catalog) -> None:
     assert "x_to in the address must be one of" in one_sentence(wrong)
     wrong = opened(LINE.page, model="one", direction="given", x_axis="stored", x_stored="three")
     assert "x_stored in the address must be one of" in one_sentence(wrong)
+
+
+def test_directions_come_with_a_merge(catalog: Catalog, folder: Path, tmp_path: Path) -> None:
+    """Brought and imported ones are what they were; nothing is damaged; the command finds all."""
+    other = new_catalog(tmp_path / "other")
+    other.merge(folder)
+    mine, theirs = (
+        {(p.point_id, bool(p.is_direction)) for p in one.answer_points()}
+        for one in (catalog, other)
+    )
+    assert mine == theirs and any(is_direction for _, is_direction in theirs)
+    names = [{m.name for m in one.models(directions=True)} for one in (catalog, other)]
+    assert names[0] == names[1]
+    assert other.check_integrity(contents=True) == []
+    words = shlex.split(compute_command(other, plane(other)))
+    assert main(words[3:]) == 0
+    other.close()
