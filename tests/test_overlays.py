@@ -20,7 +20,7 @@ from explorer.render.drawing import as_chart
 from explorer.render.overlay import draw_over
 from store import Catalog, records
 from tests.filling import add_answer, add_tiny, new_catalog
-from tests.screen import fine, one_sentence, opened
+from tests.screen import fine, one_sentence, opened, texts
 
 SMALL = SurfaceSettings(x_count=5, y_count=5)
 
@@ -171,3 +171,18 @@ def test_the_page_offers_them(catalog: Catalog) -> None:
     assert '"over-0"' in chart.proto.spec  # another value of the same answer
     wrong = opened(SURFACE.page, model="one", x_count="5", y_count="5", over="nothing")
     assert "over in the address must be analyses of this plane" in one_sentence(wrong)
+
+
+def test_compare_draws_them_over_the_baseline(catalog: Catalog) -> None:
+    """On the same plane, or on the same axes around another model, which is said; others not."""
+    names = ("train", "test", "model", "seed")
+    keys = [stored(catalog, name).key for name in names]
+    app = fine(opened("explorer/pages/compare.py", panel=keys, overlaid="true"))
+    drawn = [
+        chart.proto.spec for chart in app.get("vega_lite_chart") if '"over-' in chart.proto.spec
+    ]
+    assert len(drawn) == 1 and '"over-1"' in drawn[0] and '"over-2"' not in drawn[0]
+    said = " ".join(texts(app, "caption"))
+    assert "is around a point of its own" in said and "has other axes and is not drawn" in said
+    app = fine(opened("explorer/pages/compare.py", panel=keys))
+    assert not [c for c in app.get("vega_lite_chart") if '"over-' in c.proto.spec]

@@ -1,6 +1,7 @@
 """Which answers are of one plane, so that one can be drawn over the other's picture."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from explorer.kinds import kind_named, settings_from_json, unreadable
 from explorer.kinds.objective_settings import ObjectiveSettings
@@ -21,7 +22,23 @@ def lies_over(over: records.Question, under: records.Question) -> bool:
     return mine is not None and mine == others
 
 
-def plane_identity(question: records.Question) -> tuple[object, ...] | None:
+def around_another_point(over: records.Question, under: records.Question) -> bool:
+    """Whether two planes have the same axes, each around a point of its own."""
+    mine, others = plane_identity(over), plane_identity(under)
+    if mine is None or others is None:
+        return False
+    return (mine.axes, mine.points[1:]) == (others.axes, others.points[1:])
+
+
+@dataclass(frozen=True)
+class PlaneIdentity:
+    """What makes a plane the one that it is."""
+
+    axes: tuple[object, ...]
+    points: tuple[str, ...]  # through the first; of a whole run all of them
+
+
+def plane_identity(question: records.Question) -> PlaneIdentity | None:
     """What makes the plane of an answer the one that it is; None where it has no plane."""
     kind = kind_named(question.kind)
     settings = settings_from_json(kind.settings, question.settings)
@@ -29,7 +46,7 @@ def plane_identity(question: records.Question) -> tuple[object, ...] | None:
     if recipe is None:
         return None
     single = len(kind.single_subjects(settings)) or len(question.point_ids)
-    return (*sorted(recipe.items()), question.point_ids[:single])
+    return PlaneIdentity(tuple(sorted(recipe.items())), question.point_ids[:single])
 
 
 def answers_over(

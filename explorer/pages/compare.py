@@ -15,6 +15,7 @@ from explorer.pages._compare_choice import choose_recent
 from explorer.pages._compared_numbers import show_numbers
 from explorer.pages._groups import choose_grouping
 from explorer.pages._links import Subjects, link_to, show_link
+from explorer.pages._overlaid_planes import show_overlaid_planes
 from explorer.pages._panel import LABEL_LETTERS, Panel, panels_of
 from explorer.pages._text import as_text
 from explorer.wording import counted
@@ -231,6 +232,7 @@ def show(catalog: Catalog, panels: Sequence[Panel]) -> None:
         if len(singles) < len(groups):
             st.subheader("Others", anchor=False)
         panels_.show_singles(singles, choices)
+    show_overlaid_planes(panels, baseline)
     show_differences(panels, baseline, others)
     hindered = {label for label, reasons in others.items() if reasons.of_numbers}
     show_numbers(panels, baseline, hindered)
