@@ -453,3 +453,39 @@ def test_two_windows_of_a_figure_do_not_write_over_each_other(
     fine(columns.set_value(1).run())
     assert kept_recipe(catalog, id).style.columns == 1
     assert kept_recipe(catalog, id).panels[0].heading == "Of the first"
+
+
+def test_a_panel_whose_answer_is_gone_is_told_and_the_others_are_shown(
+    folder: Path, catalog: Catalog
+) -> None:
+    """Deleted in another window: a sentence that names the panel, the rest is still a picture."""
+    recipe = two_panels(catalog)
+    id = catalog.add_document(FIGURE, "Half", recipe.to_json())
+    app = fine(opened(PAGE, figure=id))
+    catalog.delete_question(recipe.panels[1].key)
+    try:
+        app = app.run()
+        assert not app.exception
+        said = texts(app, "error")
+        assert any("Panel 2 cannot be shown" in text and "in the trash" in text for text in said)
+        assert len(app.get("image") or app.get("imgs")) == 1
+        assert kept_recipe(catalog, id) == recipe
+    finally:
+        catalog.restore_question(recipe.panels[1].key)
+    fine(opened(PAGE, figure=id))
+
+
+def test_a_letter_without_a_font_leaves_the_others_as_they_are() -> None:
+    """The words around it have the width that they have without it, in their own font."""
+    font = 'font-family="Liberation Sans, sans-serif" font-size="12px"'
+    drawings = [
+        f'<svg width="200" height="20"><g><text transform="translate(5,15)" {font}>{words}</text>'
+        "</g></svg>"
+        for words in ("model A", "model A \u6a21")
+    ]
+    plain, longer = (
+        np.asarray(Image.open(io.BytesIO(convert_svg(svg, "png", 200 / 72, 144))).convert("L"))
+        for svg in drawings
+    )
+    right = np.flatnonzero(plain.min(axis=0) < 128).max() + 1
+    assert np.array_equal(plain[:, :right], longer[:, :right])

@@ -1,6 +1,7 @@
 """A figure as it will be in print, and the files that are made of it."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import streamlit as st
@@ -37,23 +38,55 @@ def show_preview(catalog: Catalog, figure: Document, recipe: Recipe) -> None:
         st.info("Add a panel below.")
         return
     try:
-        png = _preview(catalog, recipe)
+        _show_picture(catalog, figure, recipe, f"{recipe.style.width:.4g} in wide")
     except (ValueError, RenderError) as error:
-        st.error(parts.sentence(error), icon=":material/error:")
-        return
-    style = recipe.style
-    st.image(
-        png, caption=f"{as_text(figure.name, 80)} · {style.width:.4g} in wide", width="stretch"
-    )
-    _show_downloads(catalog, figure, recipe)
+        readable = _readable_part(catalog, recipe)
+        if readable == recipe or not readable.panels:
+            if readable == recipe:
+                st.error(parts.sentence(error), icon=":material/error:")
+            return
+        try:
+            _show_picture(catalog, figure, readable, "the other panels")
+        except (ValueError, RenderError) as other:
+            st.error(parts.sentence(other), icon=":material/error:")
+    else:
+        _show_downloads(catalog, figure, recipe)
+
+
+def _show_picture(catalog: Catalog, figure: Document, recipe: Recipe, words: str) -> None:
+    """The figure drawn, with its name and some words below.
+
+    Raises:
+        ValueError: as for `figure_file`.
+        RenderError: as there.
+    """
+    png = _preview(catalog, recipe)
+    st.image(png, caption=f"{as_text(figure.name, 80)} · {words}", width="stretch")
+
+
+def _readable_part(catalog: Catalog, recipe: Recipe) -> Recipe:
+    """The recipe without the panels whose answers cannot be shown; of each it is said why."""
+    from explorer.figures.panels import stored_panel
+
+    panels = []
+    for place, panel in enumerate(recipe.panels, 1):
+        try:
+            stored_panel(catalog, panel, recipe.style)
+        except ValueError as error:
+            words = f"panel {place} cannot be shown: {error}; there are no files until then"
+            st.error(parts.sentence(ValueError(words)), icon=":material/error:")
+        else:
+            panels.append(panel)
+    return replace(recipe, panels=tuple(panels))
 
 
 def _preview(catalog: Catalog, recipe: Recipe) -> bytes:
     """The picture, made once as long as neither the recipe nor its answers change."""
     from explorer.figures.making import figure_file
 
-    counts = [question.units_done for question in catalog.questions_of(list(recipe.keys)).values()]
-    key = repr((recipe.to_json(), counts))
+    stored = catalog.questions_of(list(recipe.keys)).values()
+    states = [(question.units_done, question.deleted) for question in stored]
+    key = repr((recipe.to_json(), states))
     previews: dict[str, bytes] = kept().setdefault(PREVIEWS_KEY, {})
     if key not in previews:
         with st.spinner("Drawing", show_time=True):

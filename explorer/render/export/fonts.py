@@ -1,5 +1,6 @@
 """Fonts of figures: bundled ones, so that text is the same on any machine."""
 
+import tempfile
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -30,9 +31,19 @@ def font_families(fonts: Sequence[str]) -> tuple[str, ...]:
 
 
 @lru_cache
-def register_fonts() -> None:
-    """Make the fonts that come with matplotlib known: STIX and DejaVu, on any machine."""
+def register_fonts() -> "tempfile.TemporaryDirectory[str]":
+    """Make the fonts that come with matplotlib known: STIX and DejaVu, on any machine.
+
+    All but the one whose letters are boxes: it has every letter, so that a text with a single one
+    that no other font has would be boxes from end to end. The folder lives as long as what comes
+    back, which the process keeps.
+    """
     import matplotlib
     import vl_convert
 
-    vl_convert.register_font_directory(str(Path(matplotlib.get_data_path()) / "fonts" / "ttf"))
+    folder = tempfile.TemporaryDirectory(prefix="fonts-")
+    for file in sorted((Path(matplotlib.get_data_path()) / "fonts" / "ttf").glob("*.ttf")):
+        if not file.name.startswith("LastResort"):
+            (Path(folder.name) / file.name).symlink_to(file)
+    vl_convert.register_font_directory(folder.name)
+    return folder
