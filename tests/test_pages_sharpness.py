@@ -1,5 +1,6 @@
 """The page of sharpness, by Streamlit's `AppTest` over a real worker."""
 
+import dataclasses
 from pathlib import Path
 from urllib.parse import parse_qsl
 
@@ -141,3 +142,18 @@ def test_bad_input_is_one_sentence(folder: Path, address: dict, words: str) -> N
     (said,) = [e.value for e in app.error]
     assert words in said.lower() and said.endswith(".") and "\n" not in said
     assert asked_keys(folder) == before
+
+
+def test_answers_that_share_no_picture_have_one_each(folder: Path) -> None:
+    """Measured otherwise, and without a rule under the mouse: each below its name on Compare."""
+    catalog = Catalog(folder)
+    model = next(model for model in catalog.models() if model.name == "run")
+    first = catalog.points(model.id)[0].point_id
+    other = dataclasses.replace(SETTINGS, rescaling="none", ascent=3)
+    asked = [
+        add_answer(catalog, SHARPNESS, settings, (model, ""), (model, first)).key
+        for settings in (SETTINGS, other)
+    ]
+    app = fine(opened("explorer/pages/compare.py", panel=asked))  # type: ignore[arg-type]
+    assert charts(app) == 2
+    assert sum("**Sharpness of" in text for text in texts(app, "markdown")) == 2

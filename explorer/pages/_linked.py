@@ -9,7 +9,7 @@ from explorer.ask.subject_names import subject_names
 from explorer.kinds.look import Look, PlaneLook, overlaid_look
 from explorer.pages import _charts as charts
 from explorer.pages._facts import distinguishing_words
-from explorer.pages._panel import Panel
+from explorer.pages._panel import LABEL_LETTERS, Panel
 from explorer.pages._text import as_text
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def show_overlaid(groups: Sequence[Sequence[Panel]]) -> None:
     from explorer.render.drawing import as_chart
     from explorer.render.linked import LinkedChart, can_be_linked
 
-    pictures = []
+    pictures, shown = [], []
     for panels in groups:
         try:
             drawing = as_chart(_overlaid(panels))
@@ -32,12 +32,12 @@ def show_overlaid(groups: Sequence[Sequence[Panel]]) -> None:
             continue
         title = panels[0].label if len(panels) == 1 else ""
         pictures.append(LinkedChart(drawing, title, panels[0].progress if title else ""))
-    every = [panel for panels in groups for panel in panels]
-    if len(pictures) == 1 or all(can_be_linked(picture.chart) for picture in pictures):
-        _show(pictures, 1, every)
+        shown.append(panels)
+    if all(can_be_linked(picture.chart) for picture in pictures):
+        _show(pictures, 1, [panel for panels in shown for panel in panels])
         return
-    for picture, panels in zip(pictures, groups, strict=False):
-        _show([picture], 1, panels)
+    for picture, panels in zip(pictures, shown, strict=True):
+        _show_alone(picture, panels)
 
 
 def show_side_by_side(panels: Sequence[Panel], looks: Sequence[Look], across: int) -> bool:
@@ -97,9 +97,24 @@ def _show(pictures: Sequence["LinkedChart"], across: int, panels: Sequence[Panel
     """The pictures as one element, which keeps its place on the page."""
     if not pictures:
         return
-    words = f"{panels[0].kind.title} of {', '.join(panel.label for panel in panels)}"
-    key = f"curves-{panels[0].question.key}"
-    if len(pictures) == 1 and not pictures[0].title:
-        charts.show_chart(pictures[0].chart, words, key=key)
+    if len(pictures) == 1:
+        _show_alone(pictures[0], panels)
     else:
+        words, key = _told(panels)
         charts.show_linked(pictures, across, words, key)
+
+
+def _show_alone(picture: "LinkedChart", panels: Sequence[Panel]) -> None:
+    """A picture by itself, below its title."""
+    if picture.title:
+        st.markdown(f"**{as_text(picture.title, LABEL_LETTERS)}**")
+    if picture.subtitle:
+        st.caption(as_text(picture.subtitle, LABEL_LETTERS))
+    words, key = _told(panels)
+    charts.show_chart(picture.chart, words, key=key)
+
+
+def _told(panels: Sequence[Panel]) -> tuple[str, str]:
+    """What a picture of these is, for those who do not see it, and the key of its element."""
+    words = f"{panels[0].kind.title} of {', '.join(panel.label for panel in panels)}"
+    return words, f"curves-{panels[0].question.key}"
