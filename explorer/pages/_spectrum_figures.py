@@ -52,7 +52,7 @@ def show_density(spectrum: Spectrum) -> SpectrumLook:
         return look
     charts.show_chart(draw(spectrum, look), "Density of the eigenvalues", spectrum.ends)
     legend_texts = [
-        "Red: extreme eigenvalues, numbered from the top, −1 the smallest; bars: residuals"
+        "Upright lines: extreme eigenvalues, numbered from the top, −1 smallest; bars: residuals"
     ]
     if len(spectrum.probes) > 1 and not spectrum.facts.dense:
         legend_texts.append(f"band: ± 1 standard deviation over {len(spectrum.probes)} probes")
