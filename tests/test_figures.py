@@ -489,3 +489,15 @@ def test_a_letter_without_a_font_leaves_the_others_as_they_are() -> None:
     )
     right = np.flatnonzero(plain.min(axis=0) < 128).max() + 1
     assert np.array_equal(plain[:, :right], longer[:, :right])
+
+
+def test_a_plane_is_turned_to_three_dimensions_by_one_press(folder: Path, catalog: Catalog) -> None:
+    """Beside its heading; back again nothing is left of it in the recipe."""
+    id = catalog.add_document(FIGURE, "Views", two_panels(catalog).to_json())
+    app = fine(opened(PAGE, figure=id))
+    (view,) = [one for one in app.segmented_control if one.label == "View"]
+    app = fine(view.set_value("relief").run())
+    assert kept_recipe(catalog, id).panels[0].look == {"view": "relief"}
+    (view,) = [one for one in app.segmented_control if one.label == "View"]
+    fine(view.set_value("contour").run())
+    assert kept_recipe(catalog, id) == two_panels(catalog)

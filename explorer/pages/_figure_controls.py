@@ -5,6 +5,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from explorer.ask import questions
 from explorer.ask.overlays import answers_over, overlay_words
@@ -25,6 +26,8 @@ from store import Catalog, records
 from store.documents import Document
 
 OF_THE_FIGURE = ("width", "title", "limits", "camera", "bar")  # parts of a look that it sets itself
+VIEW = "view"  # part of a look: the one of these
+VIEW_WORDS = {"contour": "Contour", "relief": "3-D"}
 MOST_OFFERED = 200  # analyses to add
 
 
@@ -92,14 +95,14 @@ def _edit_panel(
             _keep_and_rerun(catalog, figure, moved)
         if question is None:
             return recipe
-        left, right = st.columns([4, 1])
+        left, middle, right = st.columns([3, 1.4, 1])
         heading = left.text_input(
             "Heading", panel.heading, key=f"{key}-heading", help="TeX between dollar signs."
         )
         most = recipe.style.columns
         span = right.number_input("Columns", 1, most, min(panel.span, most), key=f"{key}-span")
         with st.expander("How it is drawn", icon=":material/palette:"):
-            look = _edit_look(catalog, question, panel, key)
+            look = _edit_look(catalog, question, panel, key, middle)
             over = _choose_over(catalog, question, panel, key)
         notes = _edit_notes(panel, key)
     changes = {"heading": heading, "span": int(span), "look": look, "over": over, "notes": notes}
@@ -147,15 +150,32 @@ def _keep_and_rerun(catalog: Catalog, figure: Document, recipe: Recipe) -> None:
 
 
 def _edit_look(
-    catalog: Catalog, question: records.Question, panel: FigurePanel, key: str
+    catalog: Catalog,
+    question: records.Question,
+    panel: FigurePanel,
+    key: str,
+    beside: DeltaGenerator,
 ) -> dict[str, Any]:
-    """What of the panel's look is not as usual."""
+    """What of the panel's look is not as usual.
+
+    Args:
+        catalog: that has the answer.
+        question: of the panel.
+        panel: as it is.
+        key: what the keys of its controls begin with.
+        beside: where the view is chosen of what has several: it decides most.
+    """
     kind = kind_named(question.kind)
     usual = asdict(kind.look.usual(questions.result_of(catalog, question)))
     now = {**usual, **panel.look}
     fields = [field for field in setting_fields(kind.look) if not field.several]
-    names = [field.name for field in fields if field.name not in OF_THE_FIGURE]
+    names = [field.name for field in fields if field.name not in (*OF_THE_FIGURE, VIEW)]
     chosen = choose_fields(kind.look, now, key, names)
+    if VIEW in usual:
+        chosen[VIEW] = beside.segmented_control(
+            "View", list(VIEW_WORDS), format_func=lambda view: VIEW_WORDS[view], default=now[VIEW],
+            required=True, key=f"{key}-{VIEW}",
+        )  # fmt: skip
     chosen = {name: value for name, value in chosen.items() if value != usual[name]}
     if "camera" in usual and (camera := _choose_camera(list(now["camera"]), key)):
         chosen["camera"] = camera
