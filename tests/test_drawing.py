@@ -261,7 +261,8 @@ def test_the_command_line_draws_the_same(
     assert written.endswith(wanted[wanted.index(b"<rect") :]) and key.encode() in written
     refused = {
         ("a.svg",): "exists already",
-        ("b.bmp",): "must end in .pdf, .svg or .png",
+        ("b.bmp",): "must end in .pdf, .svg, .png, .gif or .mp4",
+        ("b.gif",): "nothing in this figure moves",
         ("b.pdf", "--look", "picture=all"): "picture must be one of density, pairs",
         ("b.pdf", "--look", "hue=3"): "there is no setting 'hue'",
     }
