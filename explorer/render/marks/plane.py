@@ -4,6 +4,7 @@ import pandas  # noqa: F401 - whole before altair looks at it: another thread ma
 
 # isort: split
 import itertools
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -36,6 +37,7 @@ from explorer.render.marks.ticks import (
 )
 
 NAMED_SHAPES = ("circle", "square", "triangle-up", "triangle-down", "triangle-right")
+LETTER_WIDTH, LEAST_LETTERS = 7, 12  # px of a letter of an axis' title; letters in a line
 SQUARE_WITHIN = 3.0  # ranges that differ by less share one scale per unit
 
 # The legend's symbols, as Vega's SVG paths in a box from -1 to 1.
@@ -73,12 +75,14 @@ def plane_chart(
     surface_preview = preview(values, surface.computed)
     scale = colour_scale(values[surface.computed], look)
     titles = axis_titles or plane_axes_titles(surface.facts)
-    x, y = (
-        _axis_keywords(axis, title)
-        for axis, title in zip((surface.x, surface.y), titles, strict=True)
-    )
     ratio = plot_ratio(surface)
     height = round(look.width * ratio)
+    x, y = (
+        _axis_keywords(axis, _title_lines(title, length))
+        for axis, title, length in zip(
+            (surface.x, surface.y), titles, (look.width, height), strict=True
+        )
+    )
     layers = [image_layer(surface, surface_preview, scale, look, x, y)]
     if scale is not None and look.bar:
         layers.append(colour_bar(scale, bar_title(scale, values, value_title(look.value)), height))
@@ -98,7 +102,13 @@ def plot_ratio(surface: Surface) -> float:
     return ratio if 1 / SQUARE_WITHIN <= ratio <= SQUARE_WITHIN else 0.8
 
 
-def _axis_keywords(axis: np.ndarray, title: str) -> dict[str, object]:
+def _title_lines(title: str, length: int) -> str | list[str]:
+    """A title in as many lines as an axis of so many px has room for."""
+    lines = textwrap.wrap(title, max(LEAST_LETTERS, length // LETTER_WIDTH))
+    return lines if len(lines) > 1 else title
+
+
+def _axis_keywords(axis: np.ndarray, title: str | list[str]) -> dict[str, object]:
     """Scale and axis of one coordinate, as keywords of its channel."""
     values = coordinate_ticks(axis)
     return {
