@@ -21,7 +21,7 @@ from explorer.kinds import KINDS, kind_named, unreadable
 from explorer.kinds.kind import named_code
 from explorer.kinds.look import COLOUR_MAPS
 from explorer.render.marks.colours import colour_table
-from explorer.render.relief3d.client import RenderError
+from explorer.render.relief3d.client import RenderError, renderer
 from explorer.supervisor.supervisor import Supervisor
 from sample_models import Sample, samples
 from store import Catalog, CatalogError, CatalogReadOnly
@@ -129,6 +129,8 @@ def _start_background_work(app: AppState, patience: float) -> None:
     load_ahead()
     gc.collect()
     gc.freeze()  # Streamlit collects after each run of a live part: modules need not be looked at
+    if not app.ended.is_set():
+        renderer().opengl()  # which each page of a plane wants to know: it takes a second
 
 
 def load_ahead() -> None:
