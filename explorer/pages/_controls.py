@@ -14,7 +14,7 @@ from explorer.pages._address import (
     choose_several_named,
     linked_option,
 )
-from explorer.pages._parts import known_models
+from explorer.pages._parts import FIRST_MODEL_SECONDS, known_models, live_fragment
 from explorer.pages._session import remember_models, remembered_models
 from explorer.pages._text import as_step, as_text
 from explorer.wording import printable
@@ -32,10 +32,7 @@ def choose_model(catalog: Catalog, fewest: int = 1) -> records.Model:
     labels = list(models_by_label)
     fitting = [name for name, model in models_by_label.items() if model.points >= fewest]
     if not fitting:
-        st.info(
-            f"No model has {fewest} snapshots: import several checkpoints of a training together, "
-            "or record it with a Recorder."
-        )
+        _wait_for_snapshots(catalog, fewest)
         st.stop()
     last = [labels[place] for place in remembered_models(list(models_by_label.values()))]
     usual = next((name for name in last if name in fitting), fitting[0])
@@ -45,6 +42,17 @@ def choose_model(catalog: Catalog, fewest: int = 1) -> records.Model:
     if label not in (*last[:1], st.session_state.get(STAND_IN_KEY)):
         remember_models([models_by_label[label]])
     return models_by_label[label]
+
+
+@live_fragment(FIRST_MODEL_SECONDS)
+def _wait_for_snapshots(catalog: Catalog, fewest: int) -> None:
+    """That no model has so many snapshots; it looks again by itself."""
+    if any(model.points >= fewest for model in catalog.models()):
+        st.rerun()
+    st.info(
+        f"No model has {fewest} snapshots: import several checkpoints of a training together, "
+        "or record it with a Recorder."
+    )
 
 
 def choose_models(catalog: Catalog) -> dict[str, Subject]:

@@ -259,7 +259,7 @@ def _edit_rows(
 
 
 def _add_panel(catalog: Catalog, figure: Document, recipe: Recipe, subjects: Subjects) -> Recipe:
-    """A menu of the stored analyses."""
+    """A menu of the stored analyses, of which several can be added at once."""
     if len(recipe.panels) >= MOST_PANELS:
         st.caption(f"A figure has at most {MOST_PANELS} panels.")
         return recipe
@@ -267,16 +267,20 @@ def _add_panel(catalog: Catalog, figure: Document, recipe: Recipe, subjects: Sub
         question for question in catalog.questions(limit=MOST_OFFERED)[0] if question.units_done
     ]
     titles = {question.key: f"{question.title} · {question.key[:6]}" for question in stored}
-    chosen = st.selectbox(
-        "Add a panel",
-        list(titles),
-        index=None,
-        format_func=lambda key: titles.get(key, key[:12]),
-        placeholder="An analysis",
-        key=f"{history.form_key(figure)}-add-{len(recipe.panels)}",
-    )
-    if chosen:
-        added = replace(recipe, panels=(*recipe.panels, FigurePanel(key=chosen)))
+    key = f"{history.form_key(figure)}-add-{len(recipe.panels)}"
+    with st.form(key, border=False):  # a choice is no rerun: the menu stays open
+        chosen = st.multiselect(
+            "Add panels",
+            list(titles),
+            format_func=lambda key: titles.get(key, key[:12]),
+            placeholder="Analyses, in the order of their panels",
+            max_selections=MOST_PANELS - len(recipe.panels),
+            key=f"{key}-chosen",
+        )
+        pressed = st.form_submit_button("Add", icon=":material/add:")
+    if pressed and chosen:
+        panels = tuple(FigurePanel(key=question_key) for question_key in chosen)
+        added = replace(recipe, panels=(*recipe.panels, *panels))
         _keep_and_rerun(catalog, figure, added)
     return recipe
 
