@@ -210,3 +210,37 @@ def test_a_point_that_is_not_finite_makes_no_axis(small: Problem, corners: list[
     broken: dict[str, Any] = {n: torch.full_like(v, float("nan")) for n, v in second.items()}
     with pytest.raises(ValueError, match="x must have a norm that is finite"):
         plane_of(small, PLANE, [first, first, broken, first, third])
+
+
+def test_an_axis_that_scaling_or_rounding_brings_to_nothing_is_refused(
+    small: Problem, corners: list[Point]
+) -> None:
+    """Filters of a model of zeros are zero; a tiny step is zero in float32, a huge one infinite."""
+    first, second, _ = corners
+    zero = {n: torch.zeros_like(v) for n, v in first.items()}
+    tiny, huge = ({n: torch.full_like(v, size) for n, v in first.items()} for size in (1e-60, 1e60))
+    cases = [
+        (LineSettings(direction="given", scaling="filter", precision="float64"), second, "got 0.0"),
+        (LineSettings(direction="given"), tiny, "got 0.0"),
+        (LineSettings(direction="given"), huge, "got inf"),
+    ]
+    for settings, end, words in cases:
+        with pytest.raises(ValueError, match=f"x must have a norm .*{words} as it is scaled"):
+            next(line.answer(small, [zero, zero, end], settings, frozenset(), CPU))
+
+
+def test_what_does_not_move_keeps_a_point_beside_the_line(
+    small: Problem, corners: list[Point]
+) -> None:
+    """Its distance is over the frozen parameters too, in which its own loss differs."""
+    first, second, _ = corners
+    frozen = replace(small, parameters=("2.*",))
+    third = {n: v + 1 if n == "0.weight" else v.clone() for n, v in first.items()}
+    fourth = {n: second[n] if n.startswith("2.") else v for n, v in third.items()}
+    settings = LineSettings(direction="given", precision="float64", x_count=3, x_min=-1, x_max=1)
+    pieces = line.answer(frozen, [first, third, fourth], settings, frozenset(), CPU)
+    marks = Line.from_pieces(settings, pieces).facts.marks
+    away = np.sqrt(first["0.weight"].numel())
+    assert [(m.x, m.out) for m in marks] == [
+        pytest.approx(p, abs=1e-6) for p in ((0, away), (1, away))
+    ]

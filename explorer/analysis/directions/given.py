@@ -8,6 +8,7 @@ from torch import Tensor
 
 from explorer.analysis.directions.directions import direction_facts, drawn_recipe
 from explorer.analysis.directions.plane import Plane, parameter_vector
+from explorer.analysis.objective.direction_tensors import moving_names
 from explorer.analysis.objective.flat_model import FlatModel
 from explorer.analysis.objective.moved_parameters import require_same_beside
 from explorer.analysis.objective.named_tensors import Tensors, content_hash
@@ -47,7 +48,7 @@ def given_axes(
     recipes: list[dict[str, JsonValue]] = []
     for axis, sort in settings.given_axes.items():
         vector, recipe = _axis_vector(objective, settings, axis, parts[axis])
-        _check_direction(axis, vector)
+        _check_direction(axis, vector, "")
         grouping = _grouping(settings, sort)
         if rows and getattr(settings, "orthogonal", False):
             for group in groups_of(flat.blocks, grouping):
@@ -62,6 +63,8 @@ def given_axes(
         if abs(cosine) > ALONG:
             raise ValueError("both axes lie along each other; choose another difference for one")
     rounded = vectors.to(flat.theta)
+    for axis, vector in zip(settings.given_axes, rounded, strict=True):
+        _check_direction(axis, vector.double(), f" as it is scaled and in {settings.precision}")
     return rounded, direction_facts(flat, rounded) | facts
 
 
@@ -102,11 +105,22 @@ def marked_points(
     return [
         {
             "subject": place,
-            **plane.place(parameter_vector(subjects[place], blocks)),
+            **_placed(plane, objective, subjects[0], subjects[place]),
             "loss": own["loss"] if math.isfinite(own["loss"]) else None,
         }
         for place, own in zip(places.values(), losses, strict=True)
     ]
+
+
+def _placed(
+    plane: Plane, objective: Objective, origin: Tensors, point: Tensors
+) -> dict[str, float]:
+    """Where a point lies, its distance being over what does not move too."""
+    place = plane.place(parameter_vector(point, objective.flat.blocks))
+    moving = moving_names(objective.flat)
+    names = [n for n, _ in objective.flat.module.named_parameters() if n not in moving]
+    beside = (float((point[n].double() - origin[n].double()).norm()) for n in names)
+    return place | {"out": math.hypot(place["out"], *beside)}
 
 
 def _axis_vector(
@@ -169,7 +183,7 @@ def _scale(flat: FlatModel, vector: Tensor, grouping: str, unit: bool) -> None:
         vector.div_(vector.norm())
 
 
-def _check_direction(axis: str, vector: Tensor) -> None:
+def _check_direction(axis: str, vector: Tensor, where: str) -> None:
     """Refuse an axis that leads nowhere.
 
     Raises:
@@ -178,6 +192,6 @@ def _check_direction(axis: str, vector: Tensor) -> None:
     norm = float(vector.norm())
     if not 0 < norm < math.inf:
         raise ValueError(
-            f"{axis} must have a norm that is finite and above 0, got {norm}: choose other points "
-            "or another direction"
+            f"{axis} must have a norm that is finite and above 0, got {norm}{where}: choose other "
+            "points, another direction or another scaling"
         )

@@ -8,6 +8,7 @@ names are found.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeGuard
 
 import torch
 from torch import Tensor, nn
@@ -58,6 +59,16 @@ class Network:
         same = next((n for n in self.paths if self.wanted.group[n] == group), None)
         return None if same is None else self.contents.values[self.paths[same]]
 
+    def differing_names(self) -> list[str]:
+        """Names of one tensor of the model under which it has different values; none as a rule."""
+        first: dict[str, str] = {}
+        for name in self.paths:
+            before = first.setdefault(self.wanted.group[name], name)
+            one, other = self.value(before), self.value(name)
+            if one is not other and _bits(one) != _bits(other):
+                return [before, name]
+        return []
+
     @cached_property
     def missing_names(self) -> list[str]:
         """The model's names for which it has nothing; counters may be left out."""
@@ -103,13 +114,23 @@ class Network:
     def content(self) -> str:
         """Hash of what it holds for the model."""
         named = {name: self.value(name) for name in self.wanted.values}
-        return content_hash({n: v for n, v in named.items() if isinstance(v, Tensor)})
+        return content_hash({n: v for n, v in named.items() if _has_values(v)})
 
     def size_words(self, part: str) -> str:
         """How large it is, in words."""
         own = self.wanted.values
         count = sum(own[n].numel() for n in self.paths if isinstance(own[n], nn.Parameter))
         return f"{one_line(part, 60)} ({len(self.paths)} tensors, {count:,} parameters)"
+
+
+def _bits(value: object) -> str:
+    """Hash of a tensor's shape, type and bits; NaN is what it is."""
+    return content_hash({"": value}) if _has_values(value) else ""
+
+
+def _has_values(value: object) -> TypeGuard[Tensor]:
+    """Whether it is a dense tensor whose values are there."""
+    return isinstance(value, Tensor) and value.layout == torch.strided and not value.is_meta
 
 
 def can_replace(given: object, own: Tensor) -> bool:

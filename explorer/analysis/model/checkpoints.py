@@ -55,8 +55,8 @@ def fit(held: object, model: nn.Module, source: object, part: str = "") -> Fit:
             holds several networks that fit.
 
     Raises:
-        CheckpointError: a key is missing or unknown, or has another shape or type; or several
-            networks fit.
+        CheckpointError: a key is missing or unknown, or has another shape or type; or a tied
+            tensor has two values; or several networks fit.
     """
     built: list[str] = []
     if isinstance(held, Adapter):
@@ -76,6 +76,7 @@ def fit(held: object, model: nn.Module, source: object, part: str = "") -> Fit:
     if network is None:
         raise _no_network_refusal(candidates, contents, wanted, model, source)
     _check_extra(network.extra(all_networks), source)
+    require_tied_alike(network, source)
     values = {wanted.own[name]: _value(network, name, source) for name in wanted.values}
     _check_tensors(values, {wanted.own[n]: v for n, v in wanted.values.items()}, source)
     return Fit(values, (remark,) if remark else (), tuple(built))
@@ -149,6 +150,19 @@ def _check_extra(extra: list[str], source: object) -> None:
         raise CheckpointError(
             f"{one_line(source)} has {_quoted_names(extra)}, unknown to the model; is it a "
             "checkpoint of this model and these arguments?"
+        )
+
+
+def require_tied_alike(network: Network, source: object) -> None:
+    """Refuse two values for one tensor of the model.
+
+    Raises:
+        CheckpointError: a tied tensor has other values under another of its names.
+    """
+    if twice := network.differing_names():
+        raise CheckpointError(
+            f"{one_line(source)}: {' and '.join(map(quote, twice))} are one tensor of the model, "
+            "but differ; was it trained with them tied?"
         )
 
 
