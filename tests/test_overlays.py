@@ -8,7 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from explorer.ask.overlays import answers_over, lies_over, overlay_words
+from explorer.ask.overlays import (
+    answers_over,
+    around_another_point,
+    lies_over,
+    overlay_words,
+)
 from explorer.figures.panels import stored_panel
 from explorer.figures.recipe import FigurePanel, FigureStyle
 from explorer.kinds.convexity import CONVEXITY, ConvexitySettings
@@ -91,6 +96,15 @@ def test_only_what_is_of_the_same_plane_lies_over_it(
 ) -> None:
     """Same point, same axes; the loss may be another, unless the axes hang on it."""
     assert lies_over(stored(catalog, over), stored(catalog, under)) is fits
+
+
+@pytest.mark.parametrize(("name", "fits"), [("train", True), ("eigen", False)])
+def test_another_task_has_other_eigenvectors(catalog: Catalog, name: str, fits: bool) -> None:
+    """Of one point under two problems a random plane is the same, one of eigenvectors is not."""
+    own = stored(catalog, name)
+    other = replace(own, key="other", problem_id="other", objective="other")
+    assert lies_over(other, own) is fits
+    assert around_another_point(other, own) is fits
 
 
 def test_it_is_named_by_what_differs(catalog: Catalog) -> None:

@@ -1,7 +1,7 @@
 """Which answers are of one plane, so that one can be drawn over the other's picture."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from explorer.kinds import kind_named, settings_from_json, unreadable
 from explorer.kinds.objective_settings import ObjectiveSettings
@@ -27,7 +27,7 @@ def around_another_point(over: records.Question, under: records.Question) -> boo
     mine, others = plane_identity(over), plane_identity(under)
     if mine is None or others is None:
         return False
-    return (mine.axes, mine.points[1:]) == (others.axes, others.points[1:])
+    return replace(mine, points=mine.points[1:]) == replace(others, points=others.points[1:])
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,7 @@ class PlaneIdentity:
 
     axes: tuple[object, ...]
     points: tuple[str, ...]  # through the first; of a whole run all of them
+    objective: str = ""  # hash of loss and data, where the axes are those of a loss
 
 
 def plane_identity(question: records.Question) -> PlaneIdentity | None:
@@ -46,7 +47,8 @@ def plane_identity(question: records.Question) -> PlaneIdentity | None:
     if recipe is None:
         return None
     single = len(kind.single_subjects(settings)) or len(question.point_ids)
-    return PlaneIdentity(tuple(sorted(recipe.items())), question.point_ids[:single])
+    objective = question.objective or question.key if settings.plane_follows_loss else ""
+    return PlaneIdentity(tuple(sorted(recipe.items())), question.point_ids[:single], objective)
 
 
 def answers_over(

@@ -143,6 +143,11 @@ class ObjectiveSettings(Settings):
         return None
 
     @property
+    def plane_follows_loss(self) -> bool:
+        """Whether the axes of that plane are those of its loss and data, as eigenvectors are."""
+        return False
+
+    @property
     def distinguishing_words(self) -> tuple[str, ...]:
         """What tells one question of a kind from another, in reading order."""
         return (self.split,)

@@ -69,11 +69,15 @@ class PlaneSettings(GivenAxisSettings):
 
     @property
     def plane_recipe(self) -> Mapping[str, object]:
-        """How its axes are drawn; of eigenvectors also of which loss."""
+        """How its axes are made."""
         own = {f.name for f in dataclasses.fields(PlaneSettings)}
         loss = {f.name for f in dataclasses.fields(ObjectiveSettings)}
-        names = own if self.direction == "eigenvector" else own - loss
-        return {"sort": "axes"} | {name: getattr(self, name) for name in names}
+        return {"sort": "axes"} | {name: getattr(self, name) for name in own - loss}
+
+    @property
+    def plane_follows_loss(self) -> bool:
+        """Whether its axes are eigenvectors."""
+        return self.direction == "eigenvector"
 
     @property
     def distinguishing_words(self) -> tuple[str, ...]:
