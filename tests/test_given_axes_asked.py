@@ -1,6 +1,7 @@
 """Given axes from the command line and on pages: asked, named, linked, imported, refused."""
 
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -265,3 +266,23 @@ def test_directions_come_with_a_merge(catalog: Catalog, folder: Path, tmp_path: 
     words = shlex.split(compute_command(other, plane(other)))
     assert main(words[3:]) == 0
     other.close()
+
+
+def test_a_refined_or_coarser_plane_brings_its_directions_too(catalog: Catalog) -> None:
+    """Its corner is taken over, which the directions come with; they outlive the first grid."""
+    one = next(m for m in catalog.models() if m.name == "one")
+    eigenvectors = SurfaceSettings(direction="eigenvector", x_count=3, y_count=3)
+    first, finer, coarser = (
+        add_answer(catalog, SURFACE, replace(eigenvectors, x_count=n, y_count=n), (one, ""))
+        for n in (3, 5, 2)
+    )
+    taken = [
+        catalog.question(q.key).facts.get("taken_over", {}).get("points") for q in (finer, coarser)
+    ]
+    assert taken == [9, 4]
+    brought = [
+        [(p.name, p.unit, p.point_id, p.label) for p in catalog.answer_points(key=q.key)]
+        for q in (first, finer, coarser)
+    ]
+    assert len(brought[0]) == 2 and brought[0] == brought[1] == brought[2]
+    assert catalog.check_integrity(contents=True) == []

@@ -66,6 +66,8 @@ def take_over(
             given_units = columns[_GIVEN_UNIT].tolist()
             renumbered = dict(zip(given_units, rows["unit"].tolist(), strict=True))
             _take_points(catalog, kind, question.key, givers[-1], renumbered)
+    if any(0 in columns["unit"] for _, columns in rows_by_giver):
+        _take_directions(catalog, question.key, [giver.key for giver, _ in rows_by_giver])
     return done
 
 
@@ -79,6 +81,15 @@ def _take_points(
             name, label = kind.unit_point(unit)
             points.append(replace(point, unit=unit, name=name, label=label))
     catalog.take_points(key, points)
+
+
+def _take_directions(catalog: Catalog, key: str, givers: Sequence[str]) -> None:
+    """Give an answer the directions of a giver: they are the family's, and come with unit 0."""
+    for giver in givers:
+        brought = [point for point in catalog.answer_points(key=giver) if point.is_direction]
+        if brought:
+            catalog.take_points(key, brought)
+            return
 
 
 def _rows_of_relatives(
