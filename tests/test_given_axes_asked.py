@@ -100,7 +100,7 @@ def test_its_command_finds_it(catalog: Catalog, capsys: pytest.CaptureFixture[st
     [
         (["--x-to", "two"], "--y-to must say what the axis is made of"),
         (["--x-to", "two", "--y-to", "two", "--x-stored", "one"], "--x-stored is of no use"),
-        (["--x-to", "one", "--y-to", "two"], "x_from and x_to must be two points"),
+        (["--x-to", "one", "--y-to", "two"], "the axis x must lead from one point to another"),
         (["--x-axis", "stored", "--x-stored", "two", "--y-to", "two"], "got a point of two"),
         (["--x-to", "nobody", "--y-to", "two"], "'nobody' is no model"),
     ],
@@ -220,7 +220,7 @@ def test_a_study_asks_it_of_other_models(catalog: Catalog) -> None:
     assert wishes_of(StudyReads.of(catalog, study), study)[0].key == question.key
     more = study_of(catalog, [question]).with_models([type(study.models[0])(id=two.id, name="two")])
     wish = wishes_of(StudyReads.of(catalog, more), more)[1]
-    assert "x_from and x_to must be two points" in wish.refusal  # from itself to itself
+    assert "the axis x must lead from one point to another" in wish.refusal  # from itself to itself
 
 
 def test_a_study_s_form_makes_a_question_along_a_stored_direction(catalog: Catalog) -> None:
@@ -249,6 +249,23 @@ def test_an_address_that_names_nothing_is_refused(catalog: Catalog) -> None:
     assert "x_to in the address must be one of" in one_sentence(wrong)
     wrong = opened(LINE.page, model="one", direction="given", x_axis="stored", x_stored="three")
     assert "x_stored in the address must be one of" in one_sentence(wrong)
+
+
+def test_axes_lead_to_other_models_at_first(catalog: Catalog) -> None:
+    """Whichever model is asked about, its page offers at once a plane through two others."""
+    for name in NAMES:
+        app = fine(opened(SURFACE.page, model=name, direction="given"))
+        ends = [box.value for box in app.selectbox if box.label.endswith("leads to")]
+        assert {name, *ends} == set(NAMES)
+
+
+def test_an_axis_that_leads_nowhere_is_told_beside_the_settings(catalog: Catalog) -> None:
+    """The sentence stands in the part of the page for answers, which would else be empty."""
+    wrong = opened(SURFACE.page, model="one", direction="given", x_to="one", y_to="two")
+    assert "The axis x must lead from one point to another" in one_sentence(wrong)
+    settings, answer = wrong.main.children[len(wrong.main.children) - 1].children.values()
+    assert settings.get("selectbox") and not settings.get("error")
+    assert answer.get("error")
 
 
 def test_directions_come_with_a_merge(catalog: Catalog, folder: Path, tmp_path: Path) -> None:

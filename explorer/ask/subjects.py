@@ -69,7 +69,10 @@ def check_ends(points: Mapping[str, str]) -> None:
     for name, point in points.items():
         axis, _, part = name.partition("_")
         if part == "from" and points.get(f"{axis}_to") == point:
-            raise ValueError(f"{axis}_from and {axis}_to must be two points, got the same twice")
+            raise ValueError(
+                f"the axis {axis} must lead from one point to another, got the same for both; "
+                f"choose another one for {axis} to lead to"
+            )
 
 
 def run_snapshots(catalog: Reads, model: records.Model, fewest: int) -> RunSnapshots:

@@ -8,6 +8,7 @@ import streamlit as st
 from streamlit.errors import StreamlitAPIException
 
 from explorer.kinds.setting import Setting
+from explorer.pages._stopping import stop_page
 from explorer.pages._text import as_message, as_step
 
 MOST_WHOLE = 2**53  # below it a browser holds whole numbers exactly
@@ -24,14 +25,12 @@ def check_address(key: str, must: str, fits: Callable[[str], bool]) -> None:
     """
     text = st.query_params.get(key)
     if text is not None and key not in st.session_state and not fits(text):
-        st.error(
+        stop_page(
             as_message(
                 f"{key} in the address must be {must}, got {text!r}; correct it there, or choose "
                 "this page anew on the left."
-            ),
-            icon=":material/error:",
+            )
         )
-        st.stop()
 
 
 def correct_address(key: str, options: Sequence[str]) -> None:

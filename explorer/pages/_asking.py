@@ -17,6 +17,7 @@ from explorer.pages import _parts as parts
 from explorer.pages._facts import seconds_text
 from explorer.pages._progress import show_progress
 from explorer.pages._running import AppState
+from explorer.pages._stopping import stop_page
 from store import Catalog, CatalogError, records
 
 LIVE_SECONDS = 0.7
@@ -72,8 +73,7 @@ def find_questions(
     try:
         return {name: wish.stored_question(catalog) for name, wish in wishes.items()}
     except ValueError as error:
-        st.error(parts.sentence(error), icon=":material/error:")
-        st.stop()
+        stop_page(parts.sentence(error))
 
 
 def ask_button(

@@ -16,6 +16,7 @@ from explorer.pages._address import (
 )
 from explorer.pages._parts import FIRST_MODEL_SECONDS, known_models, live_fragment
 from explorer.pages._session import remember_models, remembered_models
+from explorer.pages._stopping import answer_place, stop_page
 from explorer.pages._text import as_step, as_text
 from explorer.wording import printable
 from store import Catalog, records
@@ -32,7 +33,8 @@ def choose_model(catalog: Catalog, fewest: int = 1) -> records.Model:
     labels = list(models_by_label)
     fitting = [name for name, model in models_by_label.items() if model.points >= fewest]
     if not fitting:
-        _wait_for_snapshots(catalog, fewest)
+        with answer_place():
+            _wait_for_snapshots(catalog, fewest)
         st.stop()
     last = [labels[place] for place in remembered_models(list(models_by_label.values()))]
     usual = next((name for name in last if name in fitting), fitting[0])
@@ -63,8 +65,7 @@ def choose_models(catalog: Catalog) -> dict[str, Subject]:
     last = [labels[place] for place in remembered_models(list(models_by_label.values()))]
     names = choose_several_named("Models", labels, "model", last or labels[:1])
     if not names:
-        st.info("Choose at least one model.")
-        st.stop()
+        stop_page("Choose at least one model.", error=False)
     models = {name: models_by_label[name] for name in names}
     remember_models(list(models.values()))
     if len(names) == 1:

@@ -15,6 +15,7 @@ from explorer.kinds.setting import (
 )
 from explorer.pages._address import check_address, check_number, linked_option
 from explorer.pages._parts import sentence
+from explorer.pages._stopping import stop_page
 from explorer.pages._terms import setting_help
 from explorer.pages._text import as_text
 
@@ -184,8 +185,7 @@ def checked_settings(settings: type[S], values: Mapping[str, SettingValue]) -> S
     try:
         return make(**values)
     except ValueError as error:
-        st.error(sentence(_with_label(settings, error)), icon=":material/error:")
-        st.stop()
+        stop_page(sentence(_with_label(settings, error)))
 
 
 def _with_label(settings: type, error: ValueError) -> ValueError:

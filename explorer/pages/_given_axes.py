@@ -3,14 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import streamlit as st
-
 from explorer.ask.subject_names import label_models
 from explorer.ask.subjects import Subject, point_text
 from explorer.kinds.given_axes import GIVEN, GivenAxisSettings
 from explorer.pages import _controls as controls
 from explorer.pages import _forms as forms
 from explorer.pages._address import check_address, choose_listed, choose_named
+from explorer.pages._stopping import stop_page
 from explorer.pages._text import as_text
 from store import Catalog, records
 
@@ -35,18 +34,24 @@ class ChosenAxes:
 
 
 def choose_given_axes(
-    catalog: Catalog, settings: type[GivenAxisSettings], problem_id: str, axes: str
+    catalog: Catalog,
+    settings: type[GivenAxisSettings],
+    own: Sequence[records.Model],
+    axes: str,
 ) -> ChosenAxes:
     """What each of the axes is made of.
 
     Args:
         catalog: where the models are.
         settings: the class of the kind's settings.
-        problem_id: of the problem whose models they are.
+        own: the models that are asked about, of one problem.
         axes: their letters.
     """
+    problem_id, own_ids = own[0].problem_id, {model.id for model in own}
     labels = label_models(catalog.models())
     models = {name: m for name, m in labels.items() if m.problem_id == problem_id}
+    # An axis leads away from the model, and a plane's second one to a third model.
+    others = [name for name, m in models.items() if m.id not in own_ids] or list(models)
     values: forms.Values = {"direction": GIVEN}
     further: list[Subject | None] = []
     for axis in axes:
@@ -54,8 +59,8 @@ def choose_given_axes(
         values[f"{axis}_axis"] = sort
         if sort == "points":
             further += [
-                _choose_end(catalog, models, f"{axis}_from", [ITSELF, *models]),
-                _choose_end(catalog, models, f"{axis}_to", list(models)),
+                _choose_end(catalog, models, f"{axis}_from", ITSELF),
+                _choose_end(catalog, models, f"{axis}_to", others["xy".index(axis) % len(others)]),
             ]
         elif sort == "stored":
             further.append(_choose_direction(catalog, models, f"{axis}_stored", problem_id))
@@ -64,14 +69,12 @@ def choose_given_axes(
 
 
 def _choose_end(
-    catalog: Catalog, models: Mapping[str, records.Model], key: str, options: Sequence[str]
+    catalog: Catalog, models: Mapping[str, records.Model], key: str, usual: str
 ) -> Subject | None:
-    """A point of one of the models; None for the one that is asked about."""
-    _check_name(key, options)
+    """A point of one of the models, at first of the usual one; None for the one asked about."""
     axis, _, part = key.partition("_")
-    # Not the newest model at both ends: a plane wants two more.
-    others = [name for name in options if name != ITSELF]
-    usual = ITSELF if part == "from" else others[min("xy".index(axis) + 1, len(others) - 1)]
+    options = [ITSELF, *models] if part == "from" else list(models)
+    _check_name(key, options)
     label = choose_named(END_WORDS[part].format(axis), options, key, usual)
     if label == ITSELF:
         return None
@@ -93,8 +96,7 @@ def _choose_direction(
             brought[name] = {point_text(point): point for point in points}
     options = [*files, *brought]
     if not options:
-        st.info(NO_DIRECTION)
-        st.stop()
+        stop_page(NO_DIRECTION, error=False)
     _check_name(key, options)
     label = choose_named(f"{key[0]} along", options, key, options[0])
     if label in files:

@@ -1,11 +1,10 @@
 """What a page asks about the loss: data, examples, precision, BatchNorm; also from the URL."""
 
-import streamlit as st
-
 from explorer.contracts.facts import ProblemFacts
 from explorer.kinds.objective_settings import FROZEN
 from explorer.kinds.setting import setting_field
 from explorer.pages import _forms as forms
+from explorer.pages._stopping import stop_page
 from explorer.wording import counted
 from store import records
 
@@ -45,6 +44,5 @@ def _choose_subset(settings: type, count: int) -> forms.Values:
     names = ("examples", "examples_seed")
     values |= forms.choose_row(settings, names, values, usual=usual, narrow=True)
     if isinstance(examples := values["examples"], int) and examples > count:
-        st.error(f"The split has only {counted(count, 'example')}; choose fewer.")
-        st.stop()
+        stop_page(f"The split has only {counted(count, 'example')}; choose fewer.")
     return values

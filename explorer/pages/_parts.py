@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import streamlit as st
@@ -10,6 +11,7 @@ from streamlit.delta_generator import DeltaGenerator
 from explorer.ask.subject_names import label_models
 from explorer.pages._charts import measure_column
 from explorer.pages._running import AppState, app_state
+from explorer.pages._stopping import answer_place, asking
 from explorer.pages._text import as_message, as_text
 from explorer.wording import printable
 from store import Catalog, CatalogError, records
@@ -87,8 +89,13 @@ class Sides:
     """The parts of a page that asks."""
 
     top: DeltaGenerator  # of the left column: what begins the work, in view wherever one scrolls
-    left: DeltaGenerator  # what is asked
+    column: DeltaGenerator  # what is asked, below it
     right: DeltaGenerator  # what is known
+
+    @property
+    def left(self) -> AbstractContextManager[None]:
+        """The left column, to draw into; what stops the page there is said on the right."""
+        return asking(self.column, self.right)
 
 
 def sides() -> Sides:
@@ -112,13 +119,23 @@ def known_models(catalog: Catalog) -> dict[str, records.Model]:
     def nothing_yet() -> None:
         if catalog.models():
             st.rerun()
-        st.info("No models yet: the sample models appear here as soon as they are imported.")
+        st.info(no_models_words(catalog))
 
     models_by_label = label_models(catalog.models())
     if not models_by_label:
-        nothing_yet()
+        with answer_place():
+            nothing_yet()
         st.stop()
     return models_by_label
+
+
+def no_models_words(catalog: Catalog) -> str:
+    """Why there is no model, and what to do."""
+    if catalog.active_jobs(1) or app_state().is_settling:
+        return "The sample models are being imported; this takes a few seconds at first."
+    return (
+        "No models: **Import** brings one in, and the trash of the catalog gives back what it has."
+    )
 
 
 def each_once(questions: Mapping[str, records.Question]) -> dict[str, records.Question]:

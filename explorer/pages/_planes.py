@@ -14,7 +14,7 @@ from explorer.pages import _forms as forms
 from explorer.pages._address import check_address, check_number
 from explorer.pages._given_axes import ChosenAxes, choose_given_axes
 from explorer.pages._terms import setting_help
-from store import Catalog
+from store import Catalog, records
 
 CONTOUR_LINES = replace(setting_field(PlaneLook, "levels"), name="contours")
 MARKS_WORDS = (
@@ -56,13 +56,13 @@ def choose_style(lines: int) -> PlaneStyle:
     return PlaneStyle(colours, most_lines, clip or 0.0)
 
 
-def choose_axes(catalog: Catalog, settings: type[PlaneSettings], problem_id: str) -> ChosenAxes:
+def choose_axes(catalog: Catalog, settings: type[PlaneSettings], own: records.Model) -> ChosenAxes:
     """What a plane's axes are.
 
     Args:
         catalog: where points and directions are.
         settings: the class of the kind's settings.
-        problem_id: of the problem whose models they are of.
+        own: the model that is asked about.
     """
     direction = forms.choose(settings, "direction", menu=True)
     if direction == "eigenvector":
@@ -70,7 +70,7 @@ def choose_axes(catalog: Catalog, settings: type[PlaneSettings], problem_id: str
         return ChosenAxes({"direction": direction, **ranks})
     given = ChosenAxes({"direction": direction})
     if direction == GIVEN:
-        given = choose_given_axes(catalog, settings, problem_id, "xy")
+        given = choose_given_axes(catalog, settings, [own], "xy")
     values = dict(given.values)
     if "random" in (direction, values.get("y_axis")):
         values |= choose_directions(settings)

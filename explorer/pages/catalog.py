@@ -105,10 +105,8 @@ def show_models(app: AppState) -> None:
             model_table.show_actions(app.catalog, label, model, noted[model.id])
     elif noted:
         st.info("All models are archived.")
-    elif app.catalog.active_jobs(1) or app.is_settling:
-        st.info("The sample models are being imported; this takes a few seconds at first.")
     else:
-        st.info("No models: **Import** brings one in, and the trash gives back what it has.")
+        st.info(parts.no_models_words(app.catalog))
 
 
 def show_trash(catalog: Catalog) -> None:

@@ -40,7 +40,7 @@ def choose(catalog: Catalog) -> tuple[tuple[Subject, ...], ConvexitySettings]:
     with st.expander("Objective", expanded=True):
         values = choose_objective(ConvexitySettings, catalog.problem(model.problem_id))
     with st.expander("Plane", expanded=True):
-        axes = planes.choose_axes(catalog, ConvexitySettings, model.problem_id)
+        axes = planes.choose_axes(catalog, ConvexitySettings, model)
         values |= axes.values
         for axis in "xy":
             values |= forms.choose_axis(ConvexitySettings, axis)

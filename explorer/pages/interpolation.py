@@ -27,6 +27,7 @@ from explorer.pages._ending import show_ending
 from explorer.pages._objective import choose_objective
 from explorer.pages._offers import offer_stored
 from explorer.pages._pairs import ChosenPoint, choose_pair
+from explorer.pages._stopping import stop_page
 from explorer.pages._text import as_text, joined_names
 from store import Catalog, records
 
@@ -63,8 +64,7 @@ def _settings_on(
     """The settings over another split; the page stops where that has too few examples."""
     count = ProblemFacts.of(problem.facts).splits[split].count
     if settings.examples > count:
-        st.error(f"{as_text(split)} has only {count:,} examples; choose fewer, or leave it out.")
-        st.stop()
+        stop_page(f"{as_text(split)} has only {count:,} examples; choose fewer, or leave it out.")
     return replace(settings, split=split)
 
 

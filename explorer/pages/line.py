@@ -1,6 +1,6 @@
 """Loss along lines through one or several models: choose, ask, compare, export."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 import streamlit as st
@@ -30,22 +30,22 @@ from store import Catalog, records
 def choose(catalog: Catalog) -> tuple[dict[str, tuple[Subject, ...]], LineSettings]:
     """The subjects of each question by the model's label, and the lines, from the left column."""
     subjects = controls.choose_models(catalog)
-    problem = next(iter(subjects.values()))[0].problem_id
+    models = [model for model, _ in subjects.values()]
     with st.expander("Objective", expanded=True):
-        values = choose_objective(LineSettings, catalog.problem(problem))
+        values = choose_objective(LineSettings, catalog.problem(models[0].problem_id))
     with st.expander("Lines", expanded=True):
-        axes = choose_direction(catalog, problem)
+        axes = choose_direction(catalog, models)
         values |= axes.values
         values |= forms.choose_axis(LineSettings, "x")
     settings = forms.checked_settings(LineSettings, values)
     return {name: axes.subjects(own) for name, own in subjects.items()}, settings
 
 
-def choose_direction(catalog: Catalog, problem_id: str) -> ChosenAxes:
+def choose_direction(catalog: Catalog, models: Sequence[records.Model]) -> ChosenAxes:
     """What the direction is, or the directions are."""
     direction = forms.choose(LineSettings, "direction", menu=True)
     if direction == GIVEN:
-        return choose_given_axes(catalog, LineSettings, problem_id, "x")
+        return choose_given_axes(catalog, LineSettings, models, "x")
     if direction == "eigenvector":
         return ChosenAxes({"direction": direction, "rank": forms.choose(LineSettings, "rank")})
     if direction != "random":

@@ -65,7 +65,7 @@ def choose(catalog: Catalog) -> ChosenPlane:
     with st.expander("Objective", expanded=True):
         values = choose_objective(SurfaceSettings, catalog.problem(model.problem_id))
     with st.expander("Plane", expanded=True):
-        axes = planes.choose_axes(catalog, SurfaceSettings, model.problem_id)
+        axes = planes.choose_axes(catalog, SurfaceSettings, model)
         values |= axes.values
         for axis in "xy":
             values |= forms.choose_axis(SurfaceSettings, axis)
