@@ -1,6 +1,6 @@
 """Several losses on one plane: contour lines of one answer over the picture of another."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from explorer.figures.panels import stored_panel
 from explorer.figures.recipe import FigurePanel, FigureStyle
 from explorer.kinds.convexity import CONVEXITY, ConvexitySettings
 from explorer.kinds.line import LINE, LineSettings
+from explorer.kinds.projection import PROJECTION, ProjectionSettings
 from explorer.kinds.run import RUN, RunSettings
 from explorer.kinds.surface import SURFACE, Surface, SurfaceLook, SurfaceSettings
 from explorer.render import surface as drawn_surface
@@ -104,7 +105,17 @@ def test_another_task_has_other_eigenvectors(catalog: Catalog, name: str, fits: 
     own = stored(catalog, name)
     other = replace(own, key="other", problem_id="other", objective="other")
     assert lies_over(other, own) is fits
-    assert around_another_point(other, own) is fits
+
+
+@pytest.mark.parametrize(("name", "alike"), [("train", True), ("eigen", False), ("run", False)])
+def test_only_axes_that_no_point_decides_are_alike_elsewhere(
+    catalog: Catalog, name: str, alike: bool
+) -> None:
+    """Random ones are those of the seed; eigenvectors and components are of their own points."""
+    own = stored(catalog, name)
+    other = replace(own, key="other", point_ids=("elsewhere", *own.point_ids[1:]))
+    assert around_another_point(other, own) is alike
+    assert not around_another_point(own, own) and not lies_over(other, own)
 
 
 def test_it_is_named_by_what_differs(catalog: Catalog) -> None:
@@ -185,6 +196,46 @@ def test_the_page_offers_them(catalog: Catalog) -> None:
     assert '"over-0"' in chart.proto.spec  # another value of the same answer
     wrong = opened(SURFACE.page, model="one", x_count="5", y_count="5", over="nothing")
     assert "over in the address must be analyses of this plane" in one_sentence(wrong)
+
+
+def test_a_picture_with_other_lines_is_another_film(catalog: Catalog) -> None:
+    """One that was made is offered for what it shows alone, though the last of the lines stays."""
+    model = next(model for model in catalog.models() if model.name == "one")
+    add_answer(catalog, PROJECTION, ProjectionSettings(), (model, ""), (model, ""))
+    last = f"test ({stored(catalog, 'test').key[:8]})"
+    shown = {"model": "one", "x_count": "5", "y_count": "5", "runs": "one"}
+    app = fine(opened(SURFACE.page, **shown, over=["accuracy", last]))
+    (make,) = [button for button in app.button if _makes_film(button)]
+    app = fine(make.click().run())
+    (making,) = app.session_state["kept"]["makings"].values()
+    making.thread.join(120)
+    app = fine(app.run())
+    assert making.content and not [button for button in app.button if _makes_film(button)]
+    (menu,) = [box for box in app.multiselect if box.label == "Contours over it"]
+    app.query_params["over"] = [last]  # as the browser does
+    app = fine(menu.set_value([last]).run())
+    assert [button for button in app.button if _makes_film(button)]
+
+
+def _makes_film(button: Any) -> bool:
+    """Whether it makes that of the paths."""
+    return str(button.key).startswith("make-projection")
+
+
+def test_a_figure_says_what_is_drawn_over_it(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file's provenance has each answer that it shows."""
+    shown: list[list[str]] = []
+
+    def note(name: str, draw: object, questions: Iterable[records.Question], key: str = "") -> None:
+        shown.append([question.key for question in questions])
+
+    monkeypatch.setattr("explorer.pages._export.figure_download", note)
+    over, under = stored(catalog, "test"), stored(catalog, "train")
+    labels = ["accuracy", f"test ({over.key[:8]})"]
+    fine(opened(SURFACE.page, model="one", x_count="5", y_count="5", over=labels))
+    assert shown == [[under.key, over.key]]
 
 
 def test_compare_draws_them_over_the_baseline(catalog: Catalog) -> None:

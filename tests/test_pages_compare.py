@@ -315,11 +315,18 @@ def test_one_scale_spans_all_values(log: bool | None) -> None:
 
 def test_nonsense_in_the_address_is_a_sentence_each(folder: Path) -> None:
     """What it may be and what came; the page is as usual, and says it once."""
-    bad = {"view": "<b>", "shared": "maybe", "linked": "4", "hide": "", "baseline": "zzz"}
+    bad = {
+        "view": "<b>",
+        "shared": "maybe",
+        "linked": "4",
+        "hide": "",
+        "baseline": "zzz",
+        "overlaid": "?",
+    }
     app = compared("low", "high", **bad)
     said = texts(app, "warning")
     assert any("view in the address must be one of Contour, 3-D" in text for text in said)
-    for toggle in ("shared", "linked", "hide"):
+    for toggle in ("shared", "linked", "hide", "overlaid"):
         assert sum(text.startswith(f"{toggle} in the address must be one of") for text in said) == 1
     assert any("The baseline of the address is not among these" in text for text in said)
     assert len(numbers(app)) == 2

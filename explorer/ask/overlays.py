@@ -1,7 +1,7 @@
 """Which answers are of one plane, so that one can be drawn over the other's picture."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from explorer.kinds import kind_named, settings_from_json, unreadable
 from explorer.kinds.objective_settings import ObjectiveSettings
@@ -23,20 +23,19 @@ def lies_over(over: records.Question, under: records.Question) -> bool:
 
 
 def around_another_point(over: records.Question, under: records.Question) -> bool:
-    """Whether two planes have the same axes, each around a point of its own."""
+    """Whether two planes have axes that are made alike, each around a point of its own."""
     mine, others = plane_identity(over), plane_identity(under)
     if mine is None or others is None:
         return False
-    return replace(mine, points=mine.points[1:]) == replace(others, points=others.points[1:])
+    return mine.axes == others.axes and mine.origin != others.origin
 
 
 @dataclass(frozen=True)
 class PlaneIdentity:
     """What makes a plane the one that it is."""
 
-    axes: tuple[object, ...]
-    points: tuple[str, ...]  # through the first; of a whole run all of them
-    objective: str = ""  # hash of loss and data, where the axes are those of a loss
+    origin: str  # id of the point it goes through; "" where its axes say that too
+    axes: tuple[object, ...]  # settings, points and loss that they are made of
 
 
 def plane_identity(question: records.Question) -> PlaneIdentity | None:
@@ -46,9 +45,12 @@ def plane_identity(question: records.Question) -> PlaneIdentity | None:
     recipe = settings.plane_recipe
     if recipe is None:
         return None
-    single = len(kind.single_subjects(settings)) or len(question.point_ids)
-    objective = question.objective or question.key if settings.plane_follows_loss else ""
-    return PlaneIdentity(tuple(sorted(recipe.items())), question.point_ids[:single], objective)
+    single = len(kind.single_subjects(settings))
+    points = question.point_ids[:single] or question.point_ids  # a whole run's are all of it
+    axes = (*sorted(recipe.items()), *points[1:])
+    if settings.plane_follows_loss:
+        return PlaneIdentity("", (*axes, points[0], question.objective or question.key))
+    return PlaneIdentity(points[0], axes) if single else PlaneIdentity("", (*axes, points[0]))
 
 
 def answers_over(
@@ -61,14 +63,19 @@ def answers_over(
         under: what they are drawn over.
         kinds: names of those wanted; all unless given.
     """
+    plane = plane_identity(under)
+    if plane is None:
+        return []
     stored, _ = catalog.questions(limit=MOST_OFFERED)
     return [
         other
         for other in stored
         if other.status == "complete"
+        and other.key != under.key
         and (not kinds or other.kind in kinds)
         and not unreadable(other.kind, other.settings)
-        and lies_over(other, under)
+        and kind_named(other.kind).over
+        and plane_identity(other) == plane
     ]
 
 

@@ -160,7 +160,7 @@ def numbers_download(name: str, question: records.Question, result: "Result") ->
 
 def animation_download(
     name: str,
-    question: records.Question,
+    questions: Sequence[records.Question],
     draw_growing: Callable[[], Callable[[int], "Drawing"]],
     until: int,
 ) -> None:
@@ -168,7 +168,7 @@ def animation_download(
 
     Args:
         name: of the file.
-        question: about the paths.
+        questions: about all that is drawn.
         draw_growing: makes a function that draws the paths up to a moment.
         until: the last moment.
     """
@@ -181,14 +181,24 @@ def animation_download(
         frames = frame_indices(until + 1)
         return animation(draw_growing(), frames, format, width_inches=inches, tell=tell)
 
-    key = [name, question.units_done, inches, until, st.query_params.to_dict()]
+    key = [inches, until, *_picture_state(questions)]
     offer_file(format, f"{name}.{format.lower()}", MOVING_FORMATS[format], key, animation_bytes)
 
 
 def turntable_download(
-    name: str, question: records.Question, draw: Callable[[], "Drawing"]
+    name: str,
+    questions: Sequence[records.Question],
+    draw: Callable[[], "Drawing"],
+    until: int = 0,
 ) -> None:
-    """The 3-D view turning once around, from where the user last stood, as a GIF or an MP4."""
+    """The 3-D view turning once around, from where the user last stood, as a GIF or an MP4.
+
+    Args:
+        name: of the file.
+        questions: about all that is drawn.
+        draw: makes the drawing.
+        until: the moment up to which paths are drawn.
+    """
     if not renderer().opengl().ok:
         return  # the tab of the still picture says why
     format, inches = _moving_options("turntable")
@@ -200,9 +210,15 @@ def turntable_download(
 
         return turntable(as_relief(draw()), format, inches, tell=tell)
 
-    key = [name, question.units_done, inches, st.query_params.to_dict()]
+    key = [inches, until, *_picture_state(questions)]
     file_name = f"{name}-turntable.{format.lower()}"
     offer_file(format, file_name, MOVING_FORMATS[format], key, turntable_bytes)
+
+
+def _picture_state(questions: Iterable[records.Question]) -> list[object]:
+    """How far the answers are, and all that the address says of how they are drawn."""
+    address = [(name, st.query_params.get_all(name)) for name in st.query_params]
+    return [[(question.key, question.units_done) for question in questions], address]
 
 
 def _moving_options(key: str) -> tuple[str, float]:

@@ -1,6 +1,6 @@
 """What can be taken away of what a page shows: figures, the relief, meshes, numbers."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -31,6 +31,7 @@ def export_plane(
     surface: Surface,
     draw: Callable[[str], "Drawing"],
     drawn_paths: DrawnPaths | None = None,
+    over: Sequence[records.Question] = (),
 ) -> None:
     """What can be taken away of a plane, as it is drawn now; also paths drawn over it.
 
@@ -39,6 +40,7 @@ def export_plane(
         surface: the answer.
         draw: makes its drawing in a view, "contour" or "relief", without the paths.
         drawn_paths: over it.
+        over: answers whose contour lines are drawn over it, in the view "contour" alone.
     """
 
     def draw_all(view: str) -> "Drawing":
@@ -55,11 +57,12 @@ def export_plane(
         )
         shown_questions = [question, *([drawn_paths.question] if drawn_paths else [])]
         with figure:
-            figure_download(name, partial(draw_all, "contour"), shown_questions)
+            figure_download(name, partial(draw_all, "contour"), [*shown_questions, *over])
         with relief:
             relief_download(name, partial(draw_all, "relief"), shown_questions)
         with turntable:
-            turntable_download(name, question, partial(draw_all, "relief"))
+            until = drawn_paths.until if drawn_paths else 0
+            turntable_download(name, shown_questions, partial(draw_all, "relief"), until)
         with mesh:
             mesh_download(name, question, partial(draw_all, "relief"))
         with numbers:
@@ -69,7 +72,7 @@ def export_plane(
                 paths_name = file_name(drawn_paths.question)
                 animation_download(
                     paths_name,
-                    drawn_paths.question,
+                    [*shown_questions, *over],
                     partial(draw_growing, drawn_paths),
                     drawn_paths.until,
                 )
@@ -113,7 +116,7 @@ def export_run(
         with figure:
             figure_download(file_name(question), lambda: draw_growing()(until), [question])
         with moving:
-            animation_download(file_name(question), question, draw_growing, until)
+            animation_download(file_name(question), [question], draw_growing, until)
         with numbers:
             numbers_download(file_name(question), question, run)
 

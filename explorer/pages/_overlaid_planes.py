@@ -46,7 +46,10 @@ def _shares_axes(panel: Panel, baseline: Panel) -> bool:
         return True
     label = as_text(panel.label, LABEL_LETTERS)
     if around_another_point(panel.question, baseline.question):
-        st.caption(f"{label} is around a point of its own: the axes are the same, places are not.")
+        st.caption(
+            f"{label} is around a point of its own: its axes are made alike, places are not the "
+            "same."
+        )
         return True
     st.caption(f"{label} has other axes and is not drawn over the baseline.")
     return False

@@ -28,6 +28,7 @@ class Overlay:
     """An answer whose contour lines are drawn over a plane."""
 
     words: str  # in what it differs from the plane
+    question: records.Question
     surface: Surface
     look: PlaneLook  # its usual one
     is_value: bool = False  # whether it is another value of the very answer that is drawn
@@ -63,7 +64,7 @@ def choose_overlays(
         "analyses of this very plane.",
     )
     return [
-        _own_value(surface, label)
+        _own_value(surface, label, under)
         if label in own
         else _overlay(catalog, words_by_label[label], under)
         for label in chosen
@@ -83,10 +84,10 @@ def draw_overlays(drawing: "Drawing", overlays: Sequence[Overlay], look: PlaneLo
     return drawing
 
 
-def _own_value(surface: Surface, name: str) -> Overlay:
+def _own_value(surface: Surface, name: str, question: records.Question) -> Overlay:
     """Another value of the answer that is drawn."""
     look = PlaneLook(value=name, log=spans_decades(surface.values[name]), title=name)
-    return Overlay(name, surface, look, is_value=True)
+    return Overlay(name, question, surface, look, is_value=True)
 
 
 def _overlay(catalog: Catalog, over: records.Question, under: records.Question) -> Overlay:
@@ -99,7 +100,7 @@ def _overlay(catalog: Catalog, over: records.Question, under: records.Question) 
     look = kind_named(over.kind).look.usual(result)
     if not isinstance(result, Surface) or not isinstance(look, PlaneLook):
         raise UnreadableAnswer(f"{over.title} is no plane; take it out")
-    return Overlay(overlay_words(over, under), result, look)
+    return Overlay(overlay_words(over, under), over, result, look)
 
 
 def _never(_: str) -> bool:

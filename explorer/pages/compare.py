@@ -113,7 +113,7 @@ def choose(panels: Sequence[Panel]) -> tuple[Panel, panels_.Choices]:
     """The baseline, and how panels are looked at."""
     planes = any(panel.is_plane for panel in panels)
     correct_address("view", list(panels_.VIEWS))
-    for toggle in ("shared", "linked", "hide"):
+    for toggle in ("shared", "linked", "hide", "overlaid"):
         correct_address(toggle, ON_OR_OFF)
     view, linked = "Contour", False
     with st.container(horizontal=True, vertical_alignment="bottom"):

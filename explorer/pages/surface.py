@@ -134,7 +134,8 @@ def show_answer(
         explain(surface, values[look.value], drawn_paths)
     checks.show_badges(question, surface)
     with st.container(horizontal=True, gap="small"):
-        export_plane(question, surface, draw_view, drawn_paths)
+        others = [overlay.question for overlay in over if not overlay.is_value]
+        export_plane(question, surface, draw_view, drawn_paths, others)
         if question.status == "complete":
             refine_button(app, plane)
     show_provenance(app.catalog, question, surface.facts)
