@@ -77,7 +77,7 @@ def test_its_title_says_what_the_axes_are(catalog: Catalog) -> None:
 def test_its_link_shows_it(catalog: Catalog) -> None:
     """The page of its link asks the same question: nothing is left to compute; models are named."""
     link = links.link_to(plane(catalog), links.Subjects(catalog))
-    assert link.parameters["x_to"] == "two" and link.parameters["y_to"] == "three"
+    assert link.parameters["x_end"] == "two" and link.parameters["y_end"] == "three"
     app = fine(opened(link.kind.page, **link.parameters))
     assert not [b.label for b in app.button if b.label.startswith("Compute")]
     (chart,) = app.get("vega_lite_chart")
@@ -87,7 +87,7 @@ def test_its_link_shows_it(catalog: Catalog) -> None:
 def test_its_command_finds_it(catalog: Catalog, capsys: pytest.CaptureFixture[str]) -> None:
     """What is copied asks the same question, with each point by its option."""
     words = shlex.split(compute_command(catalog, plane(catalog)))
-    assert {"--model=one", "--x-from=one", "--x-to=two", "--y-to=three"} <= set(words)
+    assert {"--model=one", "--x-start=one", "--x-end=two", "--y-end=three"} <= set(words)
     assert main(words[3:]) == 0
     assert capsys.readouterr().out == f"{plane(catalog).key}\n"
     shorter = [word for word in words[3:] if not word.endswith("-from=one")]
@@ -98,11 +98,11 @@ def test_its_command_finds_it(catalog: Catalog, capsys: pytest.CaptureFixture[st
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--x-to", "two"], "--y-to must say what the axis is made of"),
-        (["--x-to", "two", "--y-to", "two", "--x-stored", "one"], "--x-stored is of no use"),
-        (["--x-to", "one", "--y-to", "two"], "the axis x must lead from one point to another"),
-        (["--x-axis", "stored", "--x-stored", "two", "--y-to", "two"], "got a point of two"),
-        (["--x-to", "nobody", "--y-to", "two"], "'nobody' is no model"),
+        (["--x-end", "two"], "--y-end must say what the axis is made of"),
+        (["--x-end", "two", "--y-end", "two", "--x-stored", "one"], "--x-stored is of no use"),
+        (["--x-end", "one", "--y-end", "two"], "the axis x must lead from one point to another"),
+        (["--x-axis", "stored", "--x-stored", "two", "--y-end", "two"], "got a point of two"),
+        (["--x-end", "nobody", "--y-end", "two"], "'nobody' is no model"),
     ],
 )
 def test_what_makes_no_axes_is_refused(
@@ -245,8 +245,8 @@ def test_a_study_s_form_makes_a_question_along_a_stored_direction(catalog: Catal
 
 def test_an_address_that_names_nothing_is_refused(catalog: Catalog) -> None:
     """A model that is not there, a direction that is none."""
-    wrong = opened(SURFACE.page, model="one", direction="given", x_to="nobody")
-    assert "x_to in the address must be one of" in one_sentence(wrong)
+    wrong = opened(SURFACE.page, model="one", direction="given", x_end="nobody")
+    assert "x_end in the address must be one of" in one_sentence(wrong)
     wrong = opened(LINE.page, model="one", direction="given", x_axis="stored", x_stored="three")
     assert "x_stored in the address must be one of" in one_sentence(wrong)
 
@@ -255,13 +255,13 @@ def test_axes_lead_to_other_models_at_first(catalog: Catalog) -> None:
     """Whichever model is asked about, its page offers at once a plane through two others."""
     for name in NAMES:
         app = fine(opened(SURFACE.page, model=name, direction="given"))
-        ends = [box.value for box in app.selectbox if box.label.endswith("leads to")]
+        ends = [box.value for box in app.selectbox if box.label.startswith("End point of")]
         assert {name, *ends} == set(NAMES)
 
 
 def test_an_axis_that_leads_nowhere_is_told_beside_the_settings(catalog: Catalog) -> None:
     """The sentence stands in the part of the page for answers, which would else be empty."""
-    wrong = opened(SURFACE.page, model="one", direction="given", x_to="one", y_to="two")
+    wrong = opened(SURFACE.page, model="one", direction="given", x_end="one", y_end="two")
     assert "The axis x must lead from one point to another" in one_sentence(wrong)
     settings, answer = wrong.main.children[len(wrong.main.children) - 1].children.values()
     assert settings.get("selectbox") and not settings.get("error")

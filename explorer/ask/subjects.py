@@ -61,14 +61,14 @@ def check_ends(points: Mapping[str, str]) -> None:
     """Refuse an axis that leads nowhere, from a point to itself.
 
     Args:
-        points: ids by the names of the subjects, as x_from and x_to.
+        points: ids by the names of the subjects, as x_start and x_end.
 
     Raises:
         ValueError: there is such an axis.
     """
     for name, point in points.items():
         axis, _, part = name.partition("_")
-        if part == "from" and points.get(f"{axis}_to") == point:
+        if part == "start" and points.get(f"{axis}_end") == point:
             raise ValueError(
                 f"the axis {axis} must lead from one point to another, got the same for both; "
                 f"choose another one for {axis} to lead to"

@@ -204,10 +204,10 @@ def _shared_parameters(kind: Kind) -> list[inspect.Parameter]:
 def _subject_parameter(name: str) -> inspect.Parameter:
     """The option that names a point or a direction which the settings ask for."""
     axis, _, part = name.partition("_")
-    default = " (the model itself unless given)" if part == "from" else ""
+    default = " (the model itself unless given)" if part == "start" else ""
     words = {
-        "from": f"where the difference begins that is {axis}{default}; named as --model",
-        "to": f"where the difference ends that is {axis}; named as --model",
+        "start": f"start point of the difference that is {axis}{default}; named as --model",
+        "end": f"end point of the difference that is {axis}; named as --model",
         "stored": f"the direction that is {axis}: an imported one, or NAME@KEY:AXIS of an analysis",
     }
     shown = Parameter(help=words[part], metavar="NAME", group=SETTINGS)

@@ -49,7 +49,7 @@ def further_subjects(
             f"{option_name(name)} is of no use with these settings; they want {wanted}"
         )
     for name in names:
-        if name not in given and not name.endswith("_from"):
+        if name not in given and not name.endswith("_start"):
             raise ValueError(f"{option_name(name)} must say what the axis is made of; name it")
     return [
         subject_named(catalog, given[name], direction=name.endswith("_stored"))

@@ -8,9 +8,9 @@ from explorer.kinds.direction_settings import DirectionSettings
 from explorer.kinds.setting import Setting
 
 GIVEN = "given"  # of all sorts of directions
-GIVEN_AXES = ("points", "stored")
+GIVEN_AXES = ("difference", "stored")
 SECOND_AXES = (*GIVEN_AXES, "random")
-SCALINGS = ("own", "unit", "filter")
+SCALINGS = ("raw", "unit", "filter")
 NOT_GIVEN = {"direction": ("random", "gradient", "eigenvector")}
 
 
@@ -19,8 +19,8 @@ def given_axis(label: str, axes: tuple[str, ...]) -> Setting:
     random = "; random: drawn from a seed and normalised" if "random" in axes else ""
     return Setting(
         label,
-        "points: from one point to another; stored: a direction from a file, or one that an "
-        f"analysis was made along{random}.",
+        "difference: from a start point to an end point; stored: a direction from a file, or one "
+        f"that an analysis was made along{random}.",
         choices=axes,
         unused_with=NOT_GIVEN,
     )
@@ -30,19 +30,19 @@ def given_axis(label: str, axes: tuple[str, ...]) -> Setting:
 class GivenAxisSettings(DirectionSettings):
     """Directions of any sort, the first of which may be given."""
 
-    x_axis: Annotated[str, given_axis("x axis", GIVEN_AXES)] = "points"
+    x_axis: Annotated[str, given_axis("x axis", GIVEN_AXES)] = "difference"
     scaling: Annotated[
         str,
         Setting(
             "Scaling",
-            "Of given axes. own: one unit is the whole difference, or the stored direction as it "
+            "Of given axes. raw: one unit is the whole difference, or the stored direction as it "
             "is; unit: one unit is a distance of 1; filter: each output filter gets the norm of "
             "the model's own (Li et al. 2018).",
             choices=SCALINGS,
             sources={"filter": "li2018"},
             unused_with=NOT_GIVEN,
         ),
-    ] = "own"
+    ] = "raw"
 
     def __post_init__(self) -> None:
         """A seed is of no use where nothing is drawn."""
@@ -53,7 +53,7 @@ class GivenAxisSettings(DirectionSettings):
     @classmethod
     def possible_subjects(cls) -> tuple[str, ...]:
         """Both ends of a difference, and a stored direction."""
-        return ("x_from", "x_to", "x_stored")
+        return ("x_start", "x_end", "x_stored")
 
     @property
     def given_axes(self) -> Mapping[str, str]:
@@ -69,13 +69,13 @@ class GivenAxisSettings(DirectionSettings):
         """The points and directions that the axes are made of."""
         names: list[str] = []
         for axis, sort in self.given_axes.items():
-            if sort == "points":
-                names += [f"{axis}_from", f"{axis}_to"]
+            if sort == "difference":
+                names += [f"{axis}_start", f"{axis}_end"]
             elif sort == "stored":
                 names.append(f"{axis}_stored")
         return tuple(names)
 
     @property
     def given_words(self) -> str:
-        """What the axes are, as "points and random"."""
+        """What the axes are, as "difference and random"."""
         return " and ".join(self.given_axes.values())

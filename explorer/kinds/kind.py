@@ -105,8 +105,10 @@ def _axes_text(given: Mapping[str, str], origin: str) -> str:
         parts = words.setdefault(axis, [])
         if part == "stored":
             parts.append(name)
-        elif part != "from" or name != origin:
-            parts.append(f"{part} {name}")
+        elif part == "end":
+            parts.append(f"to {name}")
+        elif name != origin:
+            parts.append(f"from {name}")
     return ", ".join(" ".join([axis, *parts]) for axis, parts in words.items())
 
 

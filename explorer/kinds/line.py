@@ -126,11 +126,13 @@ class LineSettings(GivenAxisSettings):
 
     @property
     def _given_words(self) -> str:
-        return "the difference of two points" if self.x_axis == "points" else "a stored direction"
+        return (
+            "the difference of two points" if self.x_axis == "difference" else "a stored direction"
+        )
 
     @property
     def _unit_words(self) -> str:
-        units = {"own": ", in units of its length", "filter": ", in norms of each filter"}
+        units = {"raw": ", in units of its length", "filter": ", in norms of each filter"}
         return units.get(self.scaling, "")
 
     @property

@@ -46,7 +46,7 @@ class PlaneSettings(GivenAxisSettings):
     ] = "random"
     x_rank: Annotated[int, rank_of_eigenvector("Rank of x", NO_RANK_WITH)] = 1
     y_rank: Annotated[int, rank_of_eigenvector("Rank of y", NO_RANK_WITH)] = 2
-    y_axis: Annotated[str, given_axis("y axis", SECOND_AXES)] = "points"
+    y_axis: Annotated[str, given_axis("y axis", SECOND_AXES)] = "difference"
 
     def __post_init__(self) -> None:
         """Refuse what makes no two axes."""
@@ -60,7 +60,7 @@ class PlaneSettings(GivenAxisSettings):
     @classmethod
     def possible_subjects(cls) -> tuple[str, ...]:
         """Those of both axes."""
-        return (*super().possible_subjects(), "y_from", "y_to", "y_stored")
+        return (*super().possible_subjects(), "y_start", "y_end", "y_stored")
 
     @property
     def given_axes(self) -> Mapping[str, str]:

@@ -14,7 +14,7 @@ from explorer.pages._text import as_text
 from store import Catalog, records
 
 ITSELF = "the model itself"
-END_WORDS = {"from": "{} begins at", "to": "{} leads to"}
+END_WORDS = {"start": "Start point of {}", "end": "End point of {}"}
 NO_DIRECTION = (
     "No direction of this problem is stored. Lines and planes along eigenvectors or downhill, and "
     "training runs, bring theirs; or import a file as a direction."
@@ -57,10 +57,10 @@ def choose_given_axes(
     for axis in axes:
         sort = forms.choose(settings, f"{axis}_axis", menu=True)
         values[f"{axis}_axis"] = sort
-        if sort == "points":
+        if sort == "difference":
             further += [
-                _choose_end(catalog, models, f"{axis}_from", ITSELF),
-                _choose_end(catalog, models, f"{axis}_to", others["xy".index(axis) % len(others)]),
+                _choose_end(catalog, models, f"{axis}_start", ITSELF),
+                _choose_end(catalog, models, f"{axis}_end", others["xy".index(axis) % len(others)]),
             ]
         elif sort == "stored":
             further.append(_choose_direction(catalog, models, f"{axis}_stored", problem_id))
@@ -73,10 +73,10 @@ def _choose_end(
 ) -> Subject | None:
     """A point of one of the models, at first of the usual one; None for the one asked about."""
     axis, _, part = key.partition("_")
-    options = [ITSELF, *models] if part == "from" else list(models)
+    options = [ITSELF, *models] if part == "start" else list(models)
     _check_name(key, options)
     label = choose_named(END_WORDS[part].format(axis), options, key, usual)
-    if label == ITSELF:
+    if part == "start" and label == ITSELF:
         return None
     return models[label], controls.choose_snapshot(
         catalog, models[label], f"{key}_step", False
@@ -98,7 +98,7 @@ def _choose_direction(
     if not options:
         stop_page(NO_DIRECTION, error=False)
     _check_name(key, options)
-    label = choose_named(f"{key[0]} along", options, key, options[0])
+    label = choose_named(f"Direction of {key[0]}", options, key, options[0])
     if label in files:
         return files[label], files[label].point_id
     own, step_key = brought[label], f"{key}_step"

@@ -8,7 +8,7 @@ from explorer.kinds.look import SubjectName
 from explorer.render.marks.ticks import number_text
 
 BESIDE = 1e-4  # of the length of an axis: a point that is nearer lies on it
-UNITS = {"own": "", "unit": ", as a distance", "filter": ", per filter"}
+UNITS = {"raw": "", "unit": ", as a distance", "filter": ", per filter"}
 
 
 @dataclass(frozen=True)
