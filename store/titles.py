@@ -1,6 +1,10 @@
 """Titles of analyses: "KIND of NAME", or of several names with words between them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import combinations
+
+_MOST_LEFT_OUT = 6  # names like the first of which some may not be said again
+_ENDS = ("", " ", ",", ")")  # what may follow a name
 
 
 def replace_names(title: str, names: Sequence[str], places: Sequence[int], new: str) -> str:
@@ -8,23 +12,35 @@ def replace_names(title: str, names: Sequence[str], places: Sequence[int], new: 
 
     Args:
         title: such as "Interpolation of net to other at step 3".
-        names: of the subjects, in the order in which the title has them.
+        names: of the subjects; the title has them in this order, or with what stands in brackets
+            last. A subject that is the first one again may be left out.
         places: of the names that change.
         new: their name from now on.
     """
-    ends_of_kind = (at + 4 for at in range(len(title)) if title.startswith(" of ", at))
-    for start in ends_of_kind:
-        spans = _spans(title, names, start)
-        if spans and spans[0][0] == start:
-            for place in reversed(places):
-                begin, end = spans[place]
-                title = title[:begin] + new + title[end:]
-            return title
+    ends_of_kind = [at + 4 for at in range(len(title)) if title.startswith(" of ", at)]
+    for order in _orders(names):
+        for start in ends_of_kind:
+            spans = _spans(title, [names[place] for place in order], start)
+            if spans and spans[0][0] == start:
+                changed = (s for s, place in zip(spans, order, strict=True) if place in places)
+                for begin, end in sorted(changed, reverse=True):
+                    title = title[:begin] + new + title[end:]
+                return title
     different = list(dict.fromkeys(names))  # a subject that comes again may be named once
     if len(different) < len(names):
         moved = sorted({different.index(names[place]) for place in places})
         return replace_names(title, different, moved, new)
     return title
+
+
+def _orders(names: Sequence[str]) -> Iterator[list[int]]:
+    """In which order a title may have the names, by their places; the fullest come first."""
+    again = [place for place in range(1, len(names)) if names[place] == names[0]]
+    for count in range(min(len(again), _MOST_LEFT_OUT) + 1):
+        for left_out in combinations(again, count):
+            first, *rest = (place for place in range(len(names)) if place not in left_out)
+            for turn in range(max(1, len(rest))):
+                yield [first, *rest[turn:], *rest[:turn]]
 
 
 def _spans(title: str, names: Sequence[str], start: int) -> list[tuple[int, int]]:
@@ -44,7 +60,7 @@ def _word(title: str, name: str, start: int) -> int:
     begin = title.find(name, start)
     while begin >= 0:
         end = begin + len(name)
-        if title[begin - 1] == " " and title[end : end + 1] in ("", " "):
+        if title[begin - 1] == " " and title[end : end + 1] in _ENDS:
             return begin
         begin = title.find(name, begin + 1)
     return -1

@@ -161,9 +161,25 @@ def test_a_file_is_a_direction(
     fine(opened(LINE.page, **link.parameters))
     home = fine(opened(CATALOG_PAGE))
     assert "Directions" in texts(home, "subheader")
-    catalog.delete_model(direction.id)
+    words = shlex.split(compute_command(catalog, question))
+    assert "--x-stored=step" in words and main(words[3:]) == 0
+    check_commands_name_it(catalog, question, capsys)
+
+
+def check_commands_name_it(
+    catalog: Catalog, question: records.Question, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The imported direction "step" is listed, renamed, deleted with what is along it, and back."""
+    assert main(["rename", "step", "stride"]) == 0
+    capsys.readouterr()
+    assert main(["list"]) == 0 and "direction stride: 1 analysis\n" in capsys.readouterr().out
+    assert catalog.question(question.key).title == "Line of one (x stride)"
+    assert main(["delete", "stride", "--yes"]) == 0
     assert catalog.models(directions=True) == []
     assert catalog.question(question.key).deleted is not None
+    assert main(["restore", "stride"]) == 0
+    assert catalog.question(question.key).deleted is None
+    catalog.delete_model(catalog.models(directions=True)[0].id)
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,8 @@ def _option_words(described: SettingField, value: object) -> Iterator[str]:
 
 def _subject_text(catalog: Catalog, model_id: str, point_id: str) -> str:
     """NAME, NAME@STEP, NAME@FILE or NAME@KEY:POINT; an id where the name says too little."""
-    names = [model.name for model in catalog.models()]
+    lists = catalog.models(), catalog.models(directions=True)
+    names = [model.name for models in lists for model in models]
     model = catalog.model(model_id)
     plain = names.count(model.name) == 1 and "@" not in model.name
     name = model.name if plain else model.id[:KEY_LETTERS]

@@ -12,7 +12,7 @@ from store import records
 
 
 def list_catalog(search: str = "", /, *, json: bool = False, catalog: OpenCatalog) -> int:
-    """Models with their losses, then analyses with their keys and how far they are.
+    """Models with losses, imported directions, then analyses with keys and how far they are.
 
     Args:
         search: words, or a condition as in `kind == "surface" and learning_rate < 0.1`: then only
@@ -21,10 +21,12 @@ def list_catalog(search: str = "", /, *, json: bool = False, catalog: OpenCatalo
         catalog: where they are.
     """
     models = [] if search else catalog.models()
+    directions = [] if search else catalog.models(directions=True)
     stored_questions = all_questions(catalog, search)
     if json:
         content = {
             "models": [_model_json(m) for m in models],
+            "directions": [_direction_json(d) for d in directions],
             "analyses": [_analysis_json(q) for q in stored_questions],
         }
         print_json(content)
@@ -37,6 +39,9 @@ def list_catalog(search: str = "", /, *, json: bool = False, catalog: OpenCatalo
         )
         size = counted(ModelFacts.of(model.facts).parameters or 0, "parameter")
         print(f"model {message(model.name)}: {size}, {measured}")
+    for direction in directions:
+        analyses = counted(direction.analyses, "analysis", "analyses")
+        print(f"direction {message(direction.name)}: {analyses}")
     for question in stored_questions:
         if unreadable(question.kind, question.settings):
             continue
@@ -59,6 +64,15 @@ def _model_json(model: records.Model) -> dict[str, object]:
         "points": model.points,
         "measurements": model.measurements,
         "created": str(model.created),
+    }
+
+
+def _direction_json(direction: records.Model) -> dict[str, object]:
+    return {
+        "id": direction.id,
+        "name": direction.name,
+        "analyses": direction.analyses,
+        "created": str(direction.created),
     }
 
 
