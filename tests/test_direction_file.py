@@ -6,7 +6,7 @@ from torch import nn
 
 from explorer.analysis.model.checkpoint_file import CheckpointError
 from explorer.analysis.model.checkpoints import fit
-from explorer.analysis.model.direction_file import direction_tensors
+from explorer.analysis.model.direction_file import direction_in_file
 from explorer.problem import Problem, cross_entropy
 from tests.networks import seeded
 
@@ -38,7 +38,7 @@ def tied() -> Problem:
 @pytest.mark.parametrize("name", ["first.weight", "second.weight", "module.second.weight"])
 def test_a_tied_tensor_is_given_by_any_of_its_names(tied: Problem, name: str) -> None:
     """It moves under all of them, also behind a wrapper's prefix; two tensors are left at 0."""
-    tensors, left = direction_tensors({name: ONES}, tied, "f.pt")
+    tensors, left = direction_in_file({name: ONES}, tied, "f.pt")
     assert tensors["first.weight"].equal(ONES) and tensors["second.weight"].equal(ONES)
     assert left == 2 and not tensors["last.weight"].any()
 
@@ -47,18 +47,18 @@ def test_of_several_directions_one_is_chosen(tied: Problem) -> None:
     """None is taken in silence; the part that is named is."""
     held = {name: {"first.weight": size * ONES} for name, size in (("a", 1), ("b", 2))}
     with pytest.raises(CheckpointError, match=r"holds several directions, a .* choose with --part"):
-        direction_tensors(held, tied, "f.pt")
-    tensors, _ = direction_tensors(held, tied, "f.pt", "b")
+        direction_in_file(held, tied, "f.pt")
+    tensors, _ = direction_in_file(held, tied, "f.pt", "b")
     assert tensors["first.weight"].equal(2 * ONES)
     with pytest.raises(CheckpointError, match="has no part 'c'"):
-        direction_tensors(held, tied, "f.pt", "c")
+        direction_in_file(held, tied, "f.pt", "c")
 
 
 def test_two_values_of_one_tensor_are_refused(tied: Problem) -> None:
     """In a direction and in a checkpoint alike: neither of them is the model's."""
     state = {**tied.model.state_dict(), "second.weight": ONES}
     with pytest.raises(CheckpointError, match="are one tensor of the model"):
-        direction_tensors(state, tied, "f.pt")
+        direction_in_file(state, tied, "f.pt")
     with pytest.raises(CheckpointError, match="are one tensor of the model"):
         fit(state, tied.model, "f.pt")
 
@@ -77,4 +77,4 @@ def test_tied_tensors_that_are_alike_are_taken(tied: Problem) -> None:
 def test_what_has_no_values_is_refused(tied: Problem, value: torch.Tensor, words: str) -> None:
     """In one sentence."""
     with pytest.raises(CheckpointError, match=words):
-        direction_tensors({"last.weight": torch.ones(3, 4), "first.weight": value}, tied, "f.pt")
+        direction_in_file({"last.weight": torch.ones(3, 4), "first.weight": value}, tied, "f.pt")

@@ -10,6 +10,7 @@ import safetensors.torch
 import torch
 
 from explorer.ask import questions
+from explorer.ask.brought_points import directions_by_model
 from explorer.ask.command_text import compute_command
 from explorer.ask.comparability import hindrances
 from explorer.ask.study import Study, add_study, study_model, study_named, study_of
@@ -257,6 +258,16 @@ def test_a_study_s_form_makes_a_question_along_a_stored_direction(catalog: Catal
     wishes = wishes_of(StudyReads.of(catalog, changed), changed)
     assert question.settings["x_axis"] == "stored" and len(question.subjects) == 2
     assert [wish.refusal for wish in wishes] == [""] * len(study.models)
+
+
+def test_directions_are_listed_under_their_models_alone(catalog: Catalog) -> None:
+    """Each under the model that it is of, ends of searches and the like not at all."""
+    listed = directions_by_model(catalog)
+    own = {
+        model.id: [p for p in catalog.answer_points(model_id=model.id) if p.is_direction]
+        for model in catalog.models()
+    }
+    assert listed and listed == {id: points for id, points in own.items() if points}
 
 
 def test_an_address_that_names_nothing_is_refused(catalog: Catalog) -> None:

@@ -23,6 +23,15 @@ def brought_words(catalog: Catalog, points: Sequence[records.AnswerPoint]) -> li
     return [tellers[point.question_key](point.unit) for point in points]
 
 
+def directions_by_model(catalog: Catalog) -> dict[str, list[records.AnswerPoint]]:
+    """The directions that answers brought, by the ids of their models, in one look."""
+    directions: dict[str, list[records.AnswerPoint]] = {}
+    for point in catalog.answer_points():
+        if point.is_direction:
+            directions.setdefault(point.model_id, []).append(point)
+    return directions
+
+
 def _teller(catalog: Catalog, key: str) -> Callable[[int], str]:
     """From the unit of work that brings a point of this answer to the words for the point."""
     question = catalog.question(key)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from explorer.ask.brought_points import directions_by_model
 from explorer.ask.subject_names import label_models
 from explorer.ask.subjects import Subject, point_text
 from explorer.kinds.given_axes import GIVEN, GivenAxisSettings
@@ -89,11 +90,12 @@ def _choose_direction(
     """A direction from a file, or one of those that analyses of a model brought."""
     imported = label_models(catalog.models(directions=True))
     files = {name: d for name, d in imported.items() if d.problem_id == problem_id}
-    brought: dict[str, dict[str, records.AnswerPoint]] = {}
-    for name, model in models.items():
-        points = [p for p in catalog.answer_points(model_id=model.id) if p.is_direction]
-        if points:
-            brought[name] = {point_text(point): point for point in points}
+    points_by_model = directions_by_model(catalog)
+    brought = {
+        name: {point_text(point): point for point in points_by_model[model.id]}
+        for name, model in models.items()
+        if model.id in points_by_model
+    }
     options = [*files, *brought]
     if not options:
         stop_page(NO_DIRECTION, error=False)

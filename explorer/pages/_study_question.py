@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
+from explorer.ask.brought_points import directions_by_model
 from explorer.ask.study import (
     EACH,
     START,
@@ -82,11 +83,10 @@ def _subject_options(catalog: Catalog, kind: Kind, name: str) -> dict[str, Study
     if name.endswith("_stored"):
         imported = label_models(catalog.models(directions=True))
         options: dict[str, StudySubject] = {n: study_model(d) for n, d in imported.items()}
+        points_by_model = directions_by_model(catalog)
         for label, model in label_models(catalog.models()).items():
-            for point in catalog.answer_points(model_id=model.id):
-                if point.is_direction:
-                    text = f"{label}: {point_text(point)}"
-                    options[text] = study_model(model, point.point_id)
+            for point in points_by_model.get(model.id, ()):
+                options[f"{label}: {point_text(point)}"] = study_model(model, point.point_id)
         return options
     options = {SUBJECT_WORDS[EACH]: EACH}
     if not kind.whole_run:

@@ -29,7 +29,7 @@ def inspect_direction(loaded: LoadedProblem, checkpoint: Checkpoint, folder: Pat
         CheckpointError: the file holds no direction of this model.
     """
     held = read_checkpoint(checkpoint.file)
-    tensors, left = direction_tensors(held, loaded.problem, checkpoint.file, checkpoint.part)
+    tensors, left = direction_in_file(held, loaded.problem, checkpoint.file, checkpoint.part)
     remark = f"{counted(left, 'tensor')} of the model are not in the file, and 0 in the direction"
     point = store_point(tensors, {}, folder)
     return ImportResult(
@@ -52,7 +52,7 @@ def inspect_direction(loaded: LoadedProblem, checkpoint: Checkpoint, folder: Pat
     )
 
 
-def direction_tensors(
+def direction_in_file(
     held: object, problem: Problem, source: object, part: str = ""
 ) -> tuple[dict[str, Tensor], int]:
     """The direction under the model's names, and how many tensors that move it has no value for.
