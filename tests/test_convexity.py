@@ -17,7 +17,7 @@ from explorer.kinds.convexity import CONVEXITY, Convexity, ConvexitySettings, ne
 from explorer.kinds.grid import STRIDES, level_indices
 from explorer.pages import _running
 from explorer.problem import Problem
-from tests.filling import add_answer, add_tiny, new_catalog
+from tests.filling import add_answer, add_tiny, new_catalog, work
 from tests.networks import of_weights, perceptron
 from tests.screen import badges, fine, labels, opened, texts
 
@@ -184,4 +184,21 @@ def test_a_map_is_asked_and_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     fine(value.set_value("smallest eigenvalue").run())
     (said,) = opened(CONVEXITY.page, model="tiny", precision="bf16").error
     assert "precision in the address must be one of float32, float64" in said.value
+    _running.stop_apps()
+
+
+def test_a_stopped_map_of_too_few_points_promises_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a job the first points are on their way; stopped, its page says what goes on with it."""
+    catalog = new_catalog(tmp_path / "catalog")
+    model = add_tiny(catalog, tmp_path / "tiny", "tiny")
+    questions.ask(catalog, CONVEXITY, model, ConvexitySettings(x_count=3, y_count=3))
+    work(catalog, pieces=1)
+    (question,), _ = catalog.questions()
+    assert question.units_done < 4
+    monkeypatch.setenv("EXPLORER_CATALOG", str(tmp_path / "catalog"))
+    app = fine(opened(CONVEXITY.page, model="tiny", x_count="3", y_count="3"))
+    assert "Too little is stored for a picture" in " ".join(texts(app, "info"))
+    assert "on their way" not in " ".join(texts(app, "caption"))
     _running.stop_apps()

@@ -61,7 +61,7 @@ def choose_overlays(
         format_func=as_text,
         placeholder="of another split, loss or task",
         help="Contour lines over the colours: of the other values of this answer, and of stored "
-        "analyses of this very plane.",
+        "analyses of this very plane; in the contour view.",
     )
     return [
         _own_value(surface, label, under)

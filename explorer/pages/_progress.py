@@ -97,6 +97,15 @@ def _show_stopped(app: AppState, question: records.Question, name: str) -> None:
         st.rerun()
 
 
+def show_awaited(catalog: Catalog, question: records.Question) -> None:
+    """In the place of a picture, for which too little is stored: whether more is under way."""
+    if catalog.active_job_for(question.key) is None:
+        st.info("Too little is stored for a picture: **Resume** computes the rest.")
+        return
+    st.caption(f"The first {kind_named(question.kind).unit} are on their way.")
+    st.skeleton(height=480)
+
+
 def worker_stage(catalog: Catalog, job_id: str) -> str:
     """What a job's worker is doing, in its own word."""
     folder = Spool(catalog.jobs_folder).job(job_id)

@@ -28,6 +28,7 @@ from explorer.pages._export import export_plane
 from explorer.pages._facts import about_text, facts_line
 from explorer.pages._objective import choose_objective
 from explorer.pages._offers import offer_stored
+from explorer.pages._progress import show_awaited
 from explorer.pages._provenance import show_provenance
 from explorer.pages._terms import cited, term_help
 from store import Catalog, records
@@ -118,8 +119,7 @@ def show(
     (question,) = stored_questions.values()
     convexity_map = questions.result_as(catalog, question, Convexity)
     if convexity_map.computed.sum() < 4:
-        st.caption("The first points are on their way.")
-        st.skeleton(height=480)
+        show_awaited(catalog, question)
         return
     look = choose_look(convexity_map)
     names = subject_names(catalog, question)

@@ -26,6 +26,7 @@ from explorer.pages._export import export_plane
 from explorer.pages._facts import about_text, facts_line
 from explorer.pages._objective import choose_objective
 from explorer.pages._offers import offer_stored
+from explorer.pages._progress import show_awaited
 from explorer.pages._provenance import show_provenance
 from explorer.pages._running import AppState
 from explorer.pages._surface_view import choose_look, decay_of, show_drawing
@@ -108,8 +109,7 @@ def show_answer(
 
     surface = questions.result_as(app.catalog, question, Surface)
     if surface.computed.sum() < 4:
-        st.caption("The first points are on their way.")
-        st.skeleton(height=480)
+        show_awaited(app.catalog, question)
         return
     decay = decay_of(plane.usual_decay)
     values = with_penalty(surface.values, decay)
