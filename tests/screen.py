@@ -20,7 +20,7 @@ def identities() -> list[str]:
     return sorted(sha256([s.name, s.torch, s.measured]) for s in samples())
 
 
-def opened(page: str = CATALOG_PAGE, **address: str) -> AppTest:
+def opened(page: str = CATALOG_PAGE, **address: str | list[str]) -> AppTest:
     """The page as it looks under that address."""
     app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
     for name, value in address.items():

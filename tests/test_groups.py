@@ -7,8 +7,9 @@ import pytest
 from scipy import stats
 
 from explorer.codec import to_json
-from explorer.kinds.groups import SUMMARIES, Profile, Profiles, group_profile
+from explorer.kinds.groups import Profile, Profiles, group_profile
 from explorer.kinds.line import LINE, LineLook, LineSettings
+from explorer.kinds.summaries import SUMMARIES
 from explorer.pages import _groups as groups
 from explorer.render.groups import draw_groups
 from store import Catalog, records
@@ -156,7 +157,7 @@ def add_line(catalog: Catalog, model: str, loss: float, count: int, key: str = "
 
 
 def compared(*keys: str, **address: str) -> AppTest:
-    return opened(COMPARE_PAGE, panel=[*keys], **address)  # type: ignore[arg-type]
+    return opened(COMPARE_PAGE, panel=[*keys], **address)
 
 
 STEM = "name without its last number"

@@ -99,7 +99,7 @@ def add_bowl(
 
 def compared(*names: str, **address: str) -> AppTest:
     """The page with the panels of these bowls."""
-    app = opened(COMPARE_PAGE, panel=[KEYS[name] for name in names], **address)  # type: ignore[arg-type]
+    app = opened(COMPARE_PAGE, panel=[KEYS[name] for name in names], **address)
     return fine(app)
 
 
@@ -228,7 +228,7 @@ def test_an_address_of_another_catalog_shows_no_pins_of_ours(folder: Path) -> No
     """Its keys are unknown here: that is said, also after the page has run again."""
     catalog = Catalog(folder)
     pins.pin(catalog, [KEYS["low"], KEYS["high"]])
-    app = fine(opened(COMPARE_PAGE, panel=["theirs", "too"]))  # type: ignore[arg-type]
+    app = fine(opened(COMPARE_PAGE, panel=["theirs", "too"]))
     for page in (app, app.run()):
         assert "2 of 2 analyses are not in this catalog, or unreadable." in texts(page, "warning")
         assert not page.dataframe
@@ -240,7 +240,7 @@ def test_what_is_gone_is_told_and_the_rest_stays(folder: Path) -> None:
     catalog = Catalog(folder)
     catalog.delete_question(KEYS["other"])
     wanted = [KEYS["low"], KEYS["other"], KEYS["high"], "unknown"]
-    app = fine(opened(COMPARE_PAGE, panel=wanted))  # type: ignore[arg-type]
+    app = fine(opened(COMPARE_PAGE, panel=wanted))
     said = texts(app, "warning")
     assert "1 of 4 analyses is not in this catalog, or unreadable." in said
     assert any(text.startswith("Surface of low is in the trash: restore it") for text in said)
@@ -350,7 +350,7 @@ def test_one_that_failed_says_why(folder: Path) -> None:
     add_bowl(catalog, "bowl failed", "high", 1.0, "test", seed=9, units=0)
     catalog.add_job("job of failed", "answer", "a surface", {}, question_key="bowl failed")
     catalog.update_job("job of failed", status="failed", error="the <b>file</b> is gone")
-    app = opened(COMPARE_PAGE, panel=[KEYS["low"], KEYS["high"], "bowl failed"])  # type: ignore[arg-type]
+    app = opened(COMPARE_PAGE, panel=[KEYS["low"], KEYS["high"], "bowl failed"])
     (said,) = texts(app, "error")
     assert "has failed: the" in said and "<b>" not in said.replace("\\<b", "")
     assert len(numbers(app)) == 2

@@ -154,6 +154,6 @@ def test_answers_that_share_no_picture_have_one_each(folder: Path) -> None:
         add_answer(catalog, SHARPNESS, settings, (model, ""), (model, first)).key
         for settings in (SETTINGS, other)
     ]
-    app = fine(opened("explorer/pages/compare.py", panel=asked))  # type: ignore[arg-type]
+    app = fine(opened("explorer/pages/compare.py", panel=asked))
     assert charts(app) == 2
     assert sum("**Sharpness of" in text for text in texts(app, "markdown")) == 2

@@ -109,7 +109,7 @@ def test_summaries_are_those_of_the_text_books() -> None:
         number = summarised(numbers, words, summary)["g"]
         assert number.value == mean
         assert (number.low, number.high) == pytest.approx((mean - spread, mean + spread))
-    extent = summarised(numbers, words, "range")["g"]
+    extent = summarised(numbers, words, "median and range")["g"]
     assert (extent.value, extent.low, extent.high) == (2.0, 1.0, 6.0)
     alone = summarised([ResultNumber(2.0), None, ResultNumber(math.nan)], words, "95 % interval")
     assert alone["g"].value == 2.0 and math.isnan(alone["g"].low)
@@ -162,7 +162,7 @@ def test_both_numbers_of_a_group_are_of_the_same_models() -> None:
     """A model without one of them, or with NaN there, counts in neither."""
     x = Quantity("x", (ResultNumber(1.0), ResultNumber(5.0), ResultNumber(9.0)))
     y = Quantity("y", (ResultNumber(2.0), ResultNumber(math.nan), None))
-    (pair,) = numbers_page._pairs(x, y, ["a", "b", "c"], ["g"] * 3, "range")
+    (pair,) = numbers_page._pairs(x, y, ["a", "b", "c"], ["g"] * 3, "median and range")
     assert (pair.x.value, pair.y.value) == (1.0, 2.0)
 
 
@@ -178,7 +178,9 @@ def test_the_page_draws_both(folder: Path, monkeypatch: pytest.MonkeyPatch) -> N
     app = fine(opened(STUDY_PAGE, study="seeds", view="Scatter"))
     assert charts(app) == 1 and "Kendall's rank correlation" in " ".join(texts(app, "caption"))
     group = "name without its last number"
-    app = fine(opened(STUDY_PAGE, study="seeds", view="Scatter", group=group, summary="range"))
+    app = fine(
+        opened(STUDY_PAGE, study="seeds", view="Scatter", group=group, summary="median and range")
+    )
     assert "2 groups: too few" in " ".join(texts(app, "caption"))
     assert alternative_text(app).endswith(" of 2 groups")
     app = fine(opened(STUDY_PAGE, study="seeds", view="Parallel"))

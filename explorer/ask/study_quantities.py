@@ -11,15 +11,8 @@ from explorer.ask.study import Study
 from explorer.ask.study_cells import Cell
 from explorer.ask.study_words import question_words
 from explorer.kinds.numbers import ResultNumber
-from explorer.kinds.statistics import student_quantile
+from explorer.kinds.summaries import summary_of
 from store import Catalog, records
-
-SUMMARIES = {
-    "95 % interval": "mean, with Student's 95 % interval of it",
-    "standard error": "mean, plus and minus its standard error",
-    "standard deviation": "mean, plus and minus the standard deviation",
-    "range": "median, from the least to the largest",
-}
 
 
 @dataclass(frozen=True)
@@ -116,27 +109,18 @@ def summarised(
     Args:
         numbers: of the models; what is not finite is left out.
         groups: the word of each model.
-        summary: one of `SUMMARIES`; the interval supposes that a group's numbers are normal.
+        summary: one of `summaries.SUMMARIES`; the interval supposes normal numbers.
     """
     by_group: dict[str, list[float]] = {}
     for word, number in zip(groups, numbers, strict=True):
         if number is not None and math.isfinite(number.value):
             by_group.setdefault(word, []).append(number.value)
-    return {word: _summary(np.array(values), summary) for word, values in by_group.items()}
+    return {word: _summary(values, summary) for word, values in by_group.items()}
 
 
-def _summary(values: np.ndarray, summary: str) -> ResultNumber:
-    if summary == "range":
-        return ResultNumber(float(np.median(values)), float(values.min()), float(values.max()))
-    mean, count = float(values.mean()), len(values)
-    if count < 2:
-        return ResultNumber(mean)
-    spread = float(values.std(ddof=1))
-    if summary != "standard deviation":
-        spread /= math.sqrt(count)
-    if summary == "95 % interval":
-        spread *= student_quantile(count - 1)
-    return ResultNumber.within(mean, spread)
+def _summary(values: Sequence[float], summary: str) -> ResultNumber:
+    middle, low, high = summary_of(np.array(values)[:, None], summary)
+    return ResultNumber(float(middle[0]), float(low[0]), float(high[0]))
 
 
 def rank_correlation(

@@ -1,20 +1,12 @@
 """Curves of several answers as one: their middle at each x, and how far they spread around it."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from explorer.kinds.statistics import student_quantile
-
-SUMMARIES = {
-    "95 % interval": "the mean, with Student's 95 % interval of it, for values that are normal",
-    "standard error": "the mean, plus and minus its standard error",
-    "standard deviation": "the mean, plus and minus the standard deviation",
-    "mean and range": "the mean, from the least to the largest",
-    "median and range": "the median, from the least to the largest",
-}
+from explorer.kinds.summaries import summary_of
 
 
 @dataclass(frozen=True)
@@ -59,7 +51,7 @@ def group_profile(profiles: Mapping[str, Profile], summary: str) -> GroupProfile
 
     Args:
         profiles: by name, at least one.
-        summary: one of `SUMMARIES`.
+        summary: one of `summaries.SUMMARIES`.
 
     Raises:
         ValueError: they are at different x.
@@ -74,7 +66,7 @@ def group_profile(profiles: Mapping[str, Profile], summary: str) -> GroupProfile
     values = np.array([one.y for one in profiles.values()], dtype=np.float64)
     computed = np.asarray(np.all([one.computed for one in profiles.values()], axis=0))
     with np.errstate(all="ignore"):  # what is not finite stays so
-        middle, low, high = _summary(values, summary)
+        middle, low, high = summary_of(values, summary)
     not_finite = int((computed & ~np.isfinite(values).all(axis=0)).sum())
     return GroupProfile(first.x, middle, low, high, computed, len(values), not_finite)
 
@@ -82,19 +74,3 @@ def group_profile(profiles: Mapping[str, Profile], summary: str) -> GroupProfile
 def _same_places(x: np.ndarray, other: np.ndarray) -> bool:
     """Whether two axes are one, but for rounding."""
     return x.shape == other.shape and bool(np.allclose(x, other, rtol=1e-9, atol=1e-12))
-
-
-def _summary(values: np.ndarray, summary: str) -> Sequence[np.ndarray]:
-    """Middle, lower and upper end (X,) of values (n, X)."""
-    nowhere = np.full(values.shape[1], np.nan)
-    middle = np.asarray(np.median(values, axis=0) if "median" in summary else values.mean(axis=0))
-    if len(values) < 2:
-        return middle, nowhere, nowhere
-    if "range" in summary:
-        return middle, values.min(axis=0), values.max(axis=0)
-    reach = values.std(axis=0, ddof=1)
-    if summary != "standard deviation":
-        reach = reach / math.sqrt(len(values))
-    if summary == "95 % interval":
-        reach = reach * student_quantile(len(values) - 1)
-    return middle, middle - reach, middle + reach

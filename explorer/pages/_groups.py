@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, cast
 import streamlit as st
 
 from explorer.ask.model_words import model_words
-from explorer.kinds.groups import SUMMARIES, GroupProfile, Profiles, group_profile
+from explorer.kinds.groups import GroupProfile, Profiles, group_profile
 from explorer.kinds.kind import named_code
 from explorer.kinds.look import CurvesLook, overlaid_look
+from explorer.kinds.summaries import SUMMARIES
 from explorer.pages import _charts as charts
 from explorer.pages._address import correct_address
 from explorer.pages._panel import LABEL_LETTERS, Panel

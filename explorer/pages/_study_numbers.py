@@ -9,7 +9,6 @@ import streamlit as st
 
 from explorer.ask.study_cells import Cell
 from explorer.ask.study_quantities import (
-    SUMMARIES,
     Quantity,
     groupings_of,
     quantities_of,
@@ -17,6 +16,7 @@ from explorer.ask.study_quantities import (
     summarised,
 )
 from explorer.kinds.numbers import NumberPair
+from explorer.kinds.summaries import SUMMARIES
 from explorer.pages import _charts as charts
 from explorer.pages._address import check_address
 from explorer.pages._controls import choose_scale
@@ -184,7 +184,11 @@ def _explain(pairs: Sequence[NumberPair], dots_left_out: int, summary: str) -> N
         )
     elif finite:
         parts.append(f"{counted(len(finite), what)}: too few for a rank correlation.")
-    bars = "95 % intervals, or where a number must lie" if summary == EACH_MODEL else summary
+    bars = (
+        "95 % intervals, or where a number must lie"
+        if summary == EACH_MODEL
+        else SUMMARIES[summary]
+    )
     parts.append(f"Bars: {bars}.")
     if dots_left_out:
         parts.append(f"{counted(dots_left_out, what)} without a place on these axes.")
