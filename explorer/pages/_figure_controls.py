@@ -1,6 +1,5 @@
 """Controls of a figure: of its layout, its panels, their looks, words and notes."""
 
-from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -13,12 +12,12 @@ from explorer.figures.panels import readable_question
 from explorer.figures.recipe import MOST_PANELS, FigurePanel, Recipe
 from explorer.kinds import kind_named
 from explorer.kinds.look import CAMERA_NUMBERS
-from explorer.kinds.setting import SettingField, setting_fields
+from explorer.kinds.setting import setting_fields
 from explorer.pages import _figure_history as history
 from explorer.pages import _parts as parts
+from explorer.pages._figure_fields import choose_fields, edit_rows
 from explorer.pages._links import Subjects, analysis_name, links_of, show_link
 from explorer.pages._session import kept
-from explorer.pages._terms import setting_help
 from explorer.pages._text import as_text
 from explorer.render.export.composition import Note
 from explorer.render.relief3d.camera import camera_numbers
@@ -29,43 +28,6 @@ OF_THE_FIGURE = ("width", "title", "limits", "camera", "bar")  # parts of a look
 VIEW = "view"  # part of a look: the one of these
 VIEW_WORDS = {"contour": "Contour", "relief": "3-D"}
 MOST_OFFERED = 200  # analyses to add
-
-
-def choose_fields(
-    settings: type, values: Mapping[str, object], key: str, names: Sequence[str]
-) -> dict[str, Any]:
-    """The values of fields of a settings class, a control each: two in a row, switches below."""
-    described = [field for field in setting_fields(settings) if field.name in names]
-    switches = [field for field in described if field.type is bool]
-    others = [field for field in described if field.type is not bool]
-    chosen: dict[str, Any] = {}
-    for start in range(0, len(others), 2):
-        for field, column in zip(others[start : start + 2], st.columns(2), strict=False):
-            with column:
-                chosen[field.name] = _control(field, values[field.name], f"{key}-{field.name}")
-    with st.container(horizontal=True, gap="medium"):
-        for field in switches:
-            chosen[field.name] = _control(field, values[field.name], f"{key}-{field.name}")
-    return chosen
-
-
-def _control(field: SettingField, value: Any, key: str) -> object:
-    setting, help = field.setting, setting_help(field, ends=False) or None
-    label = f"{setting.label}, {setting.unit}" if setting.unit else setting.label
-    if field.type is bool:
-        return st.toggle(label, bool(value), key=key, help=help)
-    if setting.choices:
-        options = list(setting.choices)
-        index = options.index(value) if value in options else 0
-        return st.selectbox(label, options, index=index, key=key, help=help)
-    if field.type is str:
-        return st.text_input(label, str(value), key=key, help=help)
-    low, high = field.ends
-    step = field.type(setting.step or 1)
-    return st.number_input(
-        label, low, high, field.type(value), step, key=key, help=help,
-        format="%d" if field.type is int else "%.4g",
-    )  # fmt: skip
 
 
 def edit_panels(catalog: Catalog, figure: Document, recipe: Recipe) -> Recipe:
@@ -221,7 +183,7 @@ def _edit_notes(panel: FigurePanel, key: str) -> tuple[Note, ...]:
     rows = [(n.text, n.x, n.y, *(n.tip or (None, None))) for n in panel.notes]
     with st.expander("Notes on it", icon=":material/format_quote:"):
         st.caption("At shares of the panel, from its lower left corner; an arrow if it has an end.")
-        edited = _edit_rows(NOTE_COLUMNS, rows, f"{key}-notes", NOTE_CONFIG)
+        edited = edit_rows(NOTE_COLUMNS, rows, f"{key}-notes", NOTE_CONFIG)
     return tuple(
         Note(text, float(x), float(y), () if None in (to_x, to_y) else (float(to_x), float(to_y)))
         for text, x, y, to_x, to_y in edited
@@ -235,27 +197,6 @@ NOTE_CONFIG = {
     for name in list(NOTE_COLUMNS)[1:]
 }
 WORD_COLUMNS = {"words": "str", "written": "str"}
-
-
-def _edit_rows(
-    columns: Mapping[str, str],
-    rows: Sequence[tuple[object, ...]],
-    key: str,
-    config: Mapping[str, Any] | None = None,
-) -> list[tuple[Any, ...]]:
-    """The rows of a table as they are edited; None where a cell is empty.
-
-    The table begins as it was at first in this session: edits count from there.
-    """
-    import pandas as pd
-
-    begun = st.session_state.setdefault(f"{key}-begun", list(rows))
-    table = pd.DataFrame(begun, columns=list(columns)).astype(dict(columns))
-    edited = st.data_editor(table, num_rows="dynamic", key=key, column_config=config)
-    return [
-        tuple(None if pd.isna(cell) else cell for cell in row)
-        for row in edited.itertuples(index=False)
-    ]
 
 
 def _add_panel(catalog: Catalog, figure: Document, recipe: Recipe, subjects: Subjects) -> Recipe:
@@ -292,7 +233,7 @@ def _edit_words(figure: Document, recipe: Recipe) -> Recipe:
             r"For example *Loss* as `$\mathcal{L}(\theta)$`; letters between dollars are TeX."
         )
         rows = list(recipe.words.items())
-        edited = _edit_rows(WORD_COLUMNS, rows, f"{history.form_key(figure)}-words")
+        edited = edit_rows(WORD_COLUMNS, rows, f"{history.form_key(figure)}-words")
     words = {str(said): str(new) for said, new in edited if said and new}
     try:
         return replace(recipe, words=words)

@@ -13,6 +13,7 @@ from explorer.pages import _figure_history as history
 from explorer.pages import _parts as parts
 from explorer.pages import _pins as pins
 from explorer.pages._adding import new_figure
+from explorer.pages._figure_fields import choose_fields
 from explorer.pages._text import as_message, as_text
 from explorer.pages._undo import delete, offer_undo
 from store import Catalog
@@ -91,7 +92,7 @@ def rename_form(catalog: Catalog, figure: Document) -> None:
 def choose_style(figure: Document, style: FigureStyle) -> FigureStyle:
     """How the figure is laid out."""
     width = choose_width(figure, style.width)
-    values = controls.choose_fields(
+    values = choose_fields(
         FigureStyle, vars(style), history.form_key(figure), [n for n in vars(style) if n != "width"]
     )
     return FigureStyle(width=width, **values)
