@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from scipy.stats import kendalltau
 
+from explorer.ask.model_words import model_words
 from explorer.ask.study import Study, StudyQuestion, add_study, settings_to_keep, study_model
 from explorer.ask.study_cells import cells
 from explorer.ask.study_quantities import (
@@ -93,6 +94,16 @@ def test_names_that_differ_in_a_number_are_a_group(folder: Path) -> None:
     groupings = groupings_of(catalog, study_of(catalog), NAMES)
     assert groupings == {"name without its last number": ["a", "a", "b", "b", "b"]}
     catalog.close()
+
+
+def test_models_are_grouped_by_what_can_differ(tmp_path: Path) -> None:
+    """Of imported models no fact says of all that they are no directions."""
+    catalog = new_catalog(tmp_path / "catalog")
+    models = [add_tiny(catalog, tmp_path, f"run {seed}", (seed,)) for seed in (0, 1)]
+    words = model_words(catalog, models, [model.name for model in models])
+    catalog.close()
+    assert words["problem"] == ["tiny_problem.py"] * 2 and words["parameters"][0] != ""
+    assert not [name for name, values in words.items() if "False" in values]
 
 
 def test_summaries_are_those_of_the_text_books() -> None:

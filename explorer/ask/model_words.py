@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 from store import Catalog, records
 
-NO_FACTS = ("sample", "run", "tensors", "import", "remarks", "advice")  # that tell no models apart
+# Facts that tell no models apart.
+NO_FACTS = ("sample", "run", "tensors", "import", "remarks", "advice", "direction")
 
 
 def model_words(
