@@ -19,6 +19,7 @@ from explorer.ask.study_wishes import wishes_of
 from explorer.commands.app import main
 from explorer.contracts.checkpoint import Checkpoint
 from explorer.importing.order import order_import
+from explorer.importing.storing import imported_model, warnings
 from explorer.kinds.line import LINE, LineSettings
 from explorer.kinds.projection import PROJECTION, ProjectionSettings
 from explorer.kinds.surface import SURFACE, Surface, SurfaceSettings
@@ -165,6 +166,22 @@ def test_a_file_is_a_direction(
     words = shlex.split(compute_command(catalog, question))
     assert "--x-stored=step" in words and main(words[3:]) == 0
     check_commands_name_it(catalog, question, capsys)
+
+
+def test_a_direction_of_no_model_s_problem_is_told(catalog: Catalog, folder: Path) -> None:
+    """With other arguments than the models have, an import says which those are; else nothing."""
+    file = folder.parent / "elsewhere.safetensors"
+    safetensors.torch.save_file(tensors(), file)
+    problem = problem_file(folder.parent / "problem")
+    for arguments, told in (({"width": 6}, True), ({}, False)):
+        job = order_import(
+            catalog, problem, arguments, [Checkpoint(file=file)], "elsewhere", direction=True
+        )
+        direction = imported_model(catalog, done(catalog, job))
+        assert direction is not None
+        words = " ".join(warnings(catalog, direction))
+        assert ("again with the arguments of the model that it is for, as {} of" in words) is told
+        catalog.delete_model(direction.id)
 
 
 def check_commands_name_it(

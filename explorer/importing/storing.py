@@ -13,6 +13,7 @@ from explorer.contracts.checkpoint import RunIdentity
 from explorer.contracts.facts import ModelFacts, PointFacts, ProblemFacts
 from explorer.contracts.inspection import ImportResult, InspectedPoint
 from explorer.contracts.request import ImportRequest, stored_import
+from explorer.importing.unused_direction import unused_warnings
 from explorer.kinds import kind_named, settings_from_json
 from explorer.kinds.facts import AnswerFacts
 from store import CONTENT_HASH, Catalog, UnknownEntry, records
@@ -135,6 +136,7 @@ def warnings(catalog: Catalog, model: records.Model) -> list[str]:
             f"the loss of {model.name} is {loss} on {', '.join(odd)}, though its weights are "
             "finite: look for such values in the data, or a weight too large for float32"
         )
+    sentences += unused_warnings(catalog, model)
     facts = ModelFacts.of(model.facts)
     if facts.no_gradient:
         sentences.append(f"{catalog.problem(model.problem_id).path}: {facts.no_gradient}")
