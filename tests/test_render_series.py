@@ -14,6 +14,8 @@ from explorer.kinds.surface import Surface
 from explorer.render.drawing import Chart, as_chart
 from explorer.render.export.views import static_spec, whole_spec
 from explorer.render.linked import LinkedChart, LinkedCharts, can_be_linked
+from explorer.render.marks.curve import Curve, Row, axis_limits
+from explorer.render.marks.curves import chart
 from explorer.render.marks.series import CURSOR, SHOWN
 from explorer.render.scatter import ScatterLook, draw_parallel, draw_scatter
 from tests.drawing import drawn_line, drawn_surface, rows
@@ -183,3 +185,13 @@ def test_words_above_a_plot_are_told_of_names_as_text() -> None:
     assert vl_convert.vegalite_to_svg(whole_spec(chart)).startswith("<svg")
     assert json.dumps(json.dumps(" · a'+b ")).strip('"') in text
     assert json.dumps(json.dumps(' · q"\\ ')).strip('"') in text
+
+
+@pytest.mark.parametrize("value", [1.7e308, 1.0, 2.3e-308, 5e-324])
+@pytest.mark.parametrize("log", [True, False])
+def test_a_flat_curve_at_the_end_of_the_floats_is_drawn(value: float, log: bool) -> None:
+    """The axis has room around it, and its lower end below its upper one."""
+    row = Row("loss", {"": Curve(AXIS, np.full(3, value), np.ones(3, dtype=bool))}, 200, log)
+    low, high = axis_limits(row)
+    assert low < high and value <= high
+    chart([row], "x", 300, "").to_dict()

@@ -81,8 +81,9 @@ def axis_limits(row: Row) -> tuple[float, float]:
     low, high = float(drawable_values.min()), float(drawable_values.max())
     if row.log:
         margin = (math.log(high) - math.log(low)) * 0.04 or 0.1
-        low, high = math.exp(math.log(low) - margin), math.exp(min(math.log(high) + margin, 709))
-        return max(low, sys.float_info.min), high
+        least = max(math.exp(math.log(low) - margin), sys.float_info.min)
+        most = math.exp(min(math.log(high) + margin, 709))
+        return least, max(most, high, 10 * sys.float_info.min)  # also where floats end
     margin = (high / 2 - low / 2) * 0.08 or 0.05 * abs(high) or 0.5
     largest = sys.float_info.max
     return max(low - margin, -largest), min(high + margin, largest)
