@@ -45,6 +45,7 @@ ALLOWED = {  # file -> what it may name, and why
     "explorer/render/overlay.py": ({"surface"}, PLANE),
     "explorer/pages/_overlays.py": ({"surface"}, PLANE),
     "explorer/render/marks/plane.py": ({"surface"}, PLANE),
+    "explorer/render/marks/markers.py": ({"surface"}, PLANE),
     "explorer/render/marks/scale.py": ({"surface"}, PLANE),
     "explorer/render/export/thumbnail.py": ({"line"}, WORD),
     "explorer/render/marks/image.py": ({"surface"}, PLANE),

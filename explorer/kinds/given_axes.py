@@ -8,7 +8,8 @@ from explorer.kinds.direction_settings import DirectionSettings
 from explorer.kinds.setting import Setting
 
 GIVEN = "given"  # of all sorts of directions
-GIVEN_AXES = ("difference", "stored")
+DIFFERENCE = "difference"  # of two points, which an axis leads along
+GIVEN_AXES = (DIFFERENCE, "stored")
 SECOND_AXES = (*GIVEN_AXES, "random")
 SCALINGS = ("raw", "unit", "filter")
 NOT_GIVEN = {"direction": ("random", "gradient", "eigenvector")}
@@ -30,7 +31,7 @@ def given_axis(label: str, axes: tuple[str, ...]) -> Setting:
 class GivenAxisSettings(DirectionSettings):
     """Directions of any sort, the first of which may be given."""
 
-    x_axis: Annotated[str, given_axis("x axis", GIVEN_AXES)] = "difference"
+    x_axis: Annotated[str, given_axis("x axis", GIVEN_AXES)] = DIFFERENCE
     scaling: Annotated[
         str,
         Setting(
@@ -69,7 +70,7 @@ class GivenAxisSettings(DirectionSettings):
         """The points and directions that the axes are made of."""
         names: list[str] = []
         for axis, sort in self.given_axes.items():
-            if sort == "difference":
+            if sort == DIFFERENCE:
                 names += [f"{axis}_start", f"{axis}_end"]
             elif sort == "stored":
                 names.append(f"{axis}_stored")

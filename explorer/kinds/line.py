@@ -11,7 +11,7 @@ from explorer.kinds.axes import PointsAlongX, XFrom, XTo, check_axis
 from explorer.kinds.direction_settings import rank_of_eigenvector
 from explorer.kinds.eigenvalues import rank_words
 from explorer.kinds.facts import AxesFacts
-from explorer.kinds.given_axes import GIVEN, GivenAxisSettings
+from explorer.kinds.given_axes import DIFFERENCE, GIVEN, GivenAxisSettings
 from explorer.kinds.grid import axis_values, coarse_to_fine
 from explorer.kinds.groups import Profile, Profiles
 from explorer.kinds.kind import Kind
@@ -126,9 +126,7 @@ class LineSettings(GivenAxisSettings):
 
     @property
     def _given_words(self) -> str:
-        return (
-            "the difference of two points" if self.x_axis == "difference" else "a stored direction"
-        )
+        return "the difference of two points" if self.x_axis == DIFFERENCE else "a stored direction"
 
     @property
     def _unit_words(self) -> str:

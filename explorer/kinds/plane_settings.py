@@ -8,6 +8,7 @@ from typing import Annotated
 from explorer.kinds.direction_settings import NO_SEED_WITH, rank_of_eigenvector
 from explorer.kinds.eigenvalues import rank_words
 from explorer.kinds.given_axes import (
+    DIFFERENCE,
     GIVEN,
     SECOND_AXES,
     GivenAxisSettings,
@@ -46,7 +47,7 @@ class PlaneSettings(GivenAxisSettings):
     ] = "random"
     x_rank: Annotated[int, rank_of_eigenvector("Rank of x", NO_RANK_WITH)] = 1
     y_rank: Annotated[int, rank_of_eigenvector("Rank of y", NO_RANK_WITH)] = 2
-    y_axis: Annotated[str, given_axis("y axis", SECOND_AXES)] = "difference"
+    y_axis: Annotated[str, given_axis("y axis", SECOND_AXES)] = DIFFERENCE
 
     def __post_init__(self) -> None:
         """Refuse what makes no two axes."""

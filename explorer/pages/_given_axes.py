@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from explorer.ask.brought_points import directions_by_model
 from explorer.ask.subject_names import label_models
 from explorer.ask.subjects import Subject, point_text
-from explorer.kinds.given_axes import GIVEN, GivenAxisSettings
+from explorer.kinds.given_axes import DIFFERENCE, GIVEN, GivenAxisSettings
 from explorer.pages import _controls as controls
 from explorer.pages import _forms as forms
 from explorer.pages._address import check_address, choose_listed, choose_named
@@ -58,7 +58,7 @@ def choose_given_axes(
     for axis in axes:
         sort = forms.choose(settings, f"{axis}_axis", menu=True)
         values[f"{axis}_axis"] = sort
-        if sort == "difference":
+        if sort == DIFFERENCE:
             further += [
                 _choose_end(catalog, models, f"{axis}_start", ITSELF),
                 _choose_end(catalog, models, f"{axis}_end", others["xy".index(axis) % len(others)]),

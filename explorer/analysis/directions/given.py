@@ -22,7 +22,7 @@ from explorer.analysis.objective.random_directions import (
 )
 from explorer.codec import JsonValue
 from explorer.kinds.direction_settings import DirectionSettings
-from explorer.kinds.given_axes import GivenAxisSettings
+from explorer.kinds.given_axes import DIFFERENCE, GivenAxisSettings
 
 ALONG = 1 - 1e-9  # cosine from which two axes are one
 
@@ -137,7 +137,7 @@ def _axis_vector(
     flat, sort = objective.flat, settings.given_axes[axis]
     if sort == "random":
         return _drawn_vector(flat, settings), drawn_recipe(settings, 1)
-    require_same_beside(objective.problem, parts if sort == "difference" else ())
+    require_same_beside(objective.problem, parts if sort == DIFFERENCE else ())
     recipe: dict[str, JsonValue] = {"direction": sort, "scaling": settings.scaling}
     recipe["orthogonal"] = axis != "x" and bool(getattr(settings, "orthogonal", False))
     recipe["made_of"] = [content_hash(part) for part in parts]
