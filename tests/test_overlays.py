@@ -183,6 +183,15 @@ def test_a_figure_s_panel_has_them(catalog: Catalog) -> None:
         stored_panel(catalog, replace(panel, over=(keys["seed"],)), FigureStyle())
 
 
+def test_a_film_reads_no_answer_twice(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A panel that is read draws all its pictures, with what lies over it, from that."""
+    keys = [stored(catalog, name).key for name in ("train", "test")]
+    panel = stored_panel(catalog, FigurePanel(key=keys[0], over=(keys[1],)), FigureStyle())
+    monkeypatch.delattr(Catalog, "values")
+    for _ in range(2):
+        assert "over-0" in [str(layer.name) for layer in as_chart(panel.draw(catalog)).layer]
+
+
 def test_the_page_offers_them(catalog: Catalog) -> None:
     """Chosen ones are in the address; one that is not there is refused in a sentence."""
     label = f"test ({stored(catalog, 'test').key[:8]})"

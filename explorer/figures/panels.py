@@ -32,6 +32,7 @@ class StoredPanel:
     result: Result
     look: Look
     over: tuple[records.Question, ...] = ()
+    results_over: tuple[Result, ...] = ()  # of these: a film draws them again and again
 
     @property
     def kind(self) -> Kind:
@@ -50,9 +51,8 @@ class StoredPanel:
         """
         names = subject_names(catalog, self.question)
         drawing = drawing_of(self.kind, self.result, look_until(self.look, until), names)
-        for question in self.over:
+        for question, result in zip(self.over, self.results_over, strict=True):
             kind = kind_named(question.kind)
-            result = questions.result_of(catalog, question)
             draw_over = named_code(kind.over)
             assert callable(draw_over)
             words = overlay_words(question, self.question)
@@ -118,7 +118,8 @@ def stored_panel(catalog: Catalog, panel: FigurePanel, style: FigureStyle) -> St
                 f"{other.title} is of another plane and cannot be drawn over {question.title}; "
                 "take it out"
             )
-    return StoredPanel(panel, question, result, look, over)
+    results_over = tuple(questions.result_of(catalog, other) for other in over)
+    return StoredPanel(panel, question, result, look, over, results_over)
 
 
 def readable_question(catalog: Catalog, key: str) -> records.Question:
