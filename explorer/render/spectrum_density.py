@@ -39,15 +39,7 @@ def density_chart(spectra: Spectrum | Mapping[str, Spectrum], look: SpectrumLook
     }
     spectrum_curves = {name: curve for name, curve in curves_or_none.items() if curve is not None}
     only = next(iter(named.values())) if len(named) == 1 else None
-    fitted = fitted_overlays(only, look) if only is not None else {}
-    reference_curves = {
-        name: Curve(
-            grid,
-            smoothed_density(grid, reference.nodes, reference.weights, width),
-            _all_computed(grid),
-        )
-        for name, reference in fitted.items()
-    }
+    reference_curves = _reference_curves(only, look, grid, width)
     floor = density_floor(named.values(), width)
     all_curves = {**spectrum_curves, **reference_curves}
     limits = _value_limits(all_curves, floor, look)
@@ -92,6 +84,21 @@ def _density_curve(spectrum: Spectrum, grid: np.ndarray, width: float, band: boo
     mean, below, above = mean_and_band
     exact = spectrum.facts.dense or len(spectrum.probes) < 2
     return Curve(grid, mean, _all_computed(grid), (below, above) if band and not exact else None)
+
+
+def _reference_curves(
+    spectrum: Spectrum | None, look: SpectrumLook, grid: np.ndarray, width: float
+) -> dict[str, Curve]:
+    """The densities of the fitted references on the grid (G,), by the same kernel."""
+    fitted = fitted_overlays(spectrum, look) if spectrum is not None else {}
+    return {
+        name: Curve(
+            grid,
+            smoothed_density(grid, reference.nodes, reference.weights, width),
+            _all_computed(grid),
+        )
+        for name, reference in fitted.items()
+    }
 
 
 def fitted_overlays(spectrum: Spectrum, look: SpectrumLook) -> dict[str, Reference]:

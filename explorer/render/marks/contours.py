@@ -40,15 +40,7 @@ def contour_layers(
         return []
     has_place = is_drawable(z, look.log) & np.isfinite(preview.uncertainty)
     place_of = np.where(has_place, scale.fractions(z), np.nan)  # in the colours' unit: no overflow
-    (left, right), (bottom, top) = cell_extent(x), cell_extent(y)
-    generator = contourpy.contour_generator(
-        (np.array([left, *x, right]) - x[0]) / np.ptp(x),
-        (np.array([bottom, *y, top]) - y[0]) / np.ptp(y) * ratio,
-        np.ma.masked_invalid(_with_border(place_of)),
-    )
-    at = scale.fractions(np.array(levels))
-    level_lines = [(n, np.asarray(line)) for n, a in enumerate(at) for line in generator.lines(a)]
-    lines = _simplify(level_lines)
+    lines = _simplify(_level_lines(surface, place_of, scale.fractions(np.array(levels)), ratio))
     if not lines:
         return []
     inks = [ink or ink_colour(colour) for colour in scale.colours(np.array(levels))]
@@ -68,13 +60,40 @@ def contour_layers(
     rows = []
     for n, spot, angle in _label_spots([(n, line) for n, line in lines if levels[n] in main]):
         px, py = x[0] + spot[0] * np.ptp(x), y[0] + spot[1] / ratio * np.ptp(y)
-        own = "#" + bytes(scale.colours(np.array([levels[n]]))[0]).hex()
-        halo = OVER_HALO if ink else own
+        halo = OVER_HALO if ink else _colour_of(levels[n], scale)
         rows.append(
             {"x": px, "y": py, "text": level_texts[n], "angle": angle, "ink": inks[n], "halo": halo}
         )
     complete = bool(preview.computed.all())  # a halo would show on the pale preview
     return layers + (_label_layers(rows, complete) if rows else [])
+
+
+def _level_lines(
+    surface: Surface, places: np.ndarray, levels: np.ndarray, ratio: float
+) -> list[tuple[int, np.ndarray]]:
+    """The lines of each level with its number, their vertices (V, 2) in widths of the plot.
+
+    Args:
+        surface: whose axes they are over.
+        places: of the values in the scale's unit, (Y, X); NaN where no line is.
+        levels: in the same unit.
+        ratio: height of the plot in widths.
+    """
+    x, y = surface.x, surface.y
+    (left, right), (bottom, top) = cell_extent(x), cell_extent(y)
+    generator = contourpy.contour_generator(
+        (np.array([left, *x, right]) - x[0]) / np.ptp(x),
+        (np.array([bottom, *y, top]) - y[0]) / np.ptp(y) * ratio,
+        np.ma.masked_invalid(_with_border(places)),
+    )
+    return [
+        (n, np.asarray(line)) for n, level in enumerate(levels) for line in generator.lines(level)
+    ]
+
+
+def _colour_of(value: float, scale: ColourScale) -> str:
+    """The colour of a value, as "#rrggbb"."""
+    return "#" + bytes(scale.colours(np.array([value]))[0]).hex()
 
 
 def _with_border(places: np.ndarray) -> np.ndarray:
