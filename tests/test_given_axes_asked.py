@@ -24,6 +24,7 @@ from explorer.kinds.line import LINE, LineSettings
 from explorer.kinds.projection import PROJECTION, ProjectionSettings
 from explorer.kinds.surface import SURFACE, Surface, SurfaceSettings
 from explorer.pages import _links as links
+from explorer.pages import _running
 from store import Catalog, records
 from tests.filling import add_answer, add_tiny, done, new_catalog, work
 from tests.screen import CATALOG_PAGE, fine, one_sentence, opened, pressed, texts
@@ -301,6 +302,21 @@ def test_axes_lead_to_other_models_at_first(catalog: Catalog) -> None:
         app = fine(opened(SURFACE.page, model=name, direction="given"))
         ends = [box.value for box in app.selectbox if box.label.startswith("End point of")]
         assert {name, *ends} == set(NAMES)
+
+
+def test_another_window_s_width_moves_nothing(catalog: Catalog) -> None:
+    """A picture keeps its size when its page is drawn anew after a wider window was opened."""
+    link = links.link_to(plane(catalog), links.Subjects(catalog))
+    app = fine(opened(link.kind.page, **link.parameters))
+    (before,) = app.get("vega_lite_chart")
+    state = _running.app_state()
+    width, state.width = state.width, 2 * state.width
+    try:
+        (after,) = fine(app.run()).get("vega_lite_chart")
+        (wider,) = fine(opened(link.kind.page, **link.parameters)).get("vega_lite_chart")
+    finally:
+        state.width = width
+    assert after.proto.spec == before.proto.spec != wider.proto.spec
 
 
 def test_an_axis_that_leads_nowhere_is_told_beside_the_settings(catalog: Catalog) -> None:

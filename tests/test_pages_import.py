@@ -192,3 +192,20 @@ def test_follow_is_offered_for_a_growing_run(place: Path) -> None:
     assert following.followed_runs(Catalog(place / "catalog")) == {}
     record(place / "run", end=True)
     assert not filled(place, str(place / "run")).toggle
+
+
+def test_an_imported_direction_leads_to_the_pages_along_it(place: Path) -> None:
+    """The links below it open a model of its problem with the direction as the axis x."""
+    arguments = '{"width": 7}'
+    for name in ("of seven", "step of seven"):
+        file = checkpoint(place / f"{name}.safetensors", seed=1, width=7)
+        app = filled(place, str(file), name=name, arguments=arguments)
+        agreement(app).check().run()
+        if name.startswith("step"):
+            boxes = {box.label: box for box in app.checkbox}
+            boxes["The file holds a direction"].check().run()
+        fine(pressed(app, "Import"))
+        fine(settled(app))
+    links = {link.proto.label: link.proto.query_string for link in app.get("page_link")}
+    assert "model=of+seven" in links["Line"] and "x_stored=step+of+seven" in links["Line"]
+    assert "direction=given" in links["Surface"]

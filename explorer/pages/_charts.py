@@ -64,9 +64,12 @@ _RULER = st.components.v2.component("column_ruler", html=_HTML, css=_CSS, js=_JS
 def measure_column() -> None:
     """Have the browser say how wide this column and how high the window is.
 
-    At first they are what a browser last said.
+    At first they are what a browser last said; one of the same size says nothing, and keeps it
+    whatever another window says meanwhile.
     """
     last_size = {"width": column_width(), "height": window_height()}
+    kept().setdefault("column width", last_size["width"])
+    kept().setdefault("window height", last_size["height"])
     new_size = _RULER(key="ruler", data={"known": last_size}, on_size_change=lambda: None).get(
         "size"
     )

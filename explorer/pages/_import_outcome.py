@@ -2,13 +2,14 @@
 
 import streamlit as st
 
-from explorer.ask.subject_names import all_labels
+from explorer.ask.subject_names import all_labels, label_models
 from explorer.ask.subjects import point_of
 from explorer.contracts.facts import ModelFacts, PointFacts, ProblemFacts
 from explorer.contracts.progress import WorkerProgress
 from explorer.importing import following, storing
 from explorer.jobs.spool import Spool
 from explorer.kinds import KINDS
+from explorer.kinds.given_axes import GIVEN
 from explorer.pages import _parts as parts
 from explorer.pages._facts import facts_line, part_of_data
 from explorer.pages._import_form import complain
@@ -75,7 +76,7 @@ def show_import(catalog: Catalog, job: records.Job) -> None:
     label = all_labels(catalog)[model.id]
     st.subheader(as_text(label), anchor=False)
     if ModelFacts.of(model.facts).direction:
-        show_direction(catalog, job, model)
+        show_direction(catalog, job, model, label)
         return
     count = counted(model.points, "snapshot")
     st.caption(f"{facts_line(model)} · {count}")
@@ -91,17 +92,25 @@ def show_import(catalog: Catalog, job: records.Job) -> None:
     st.dataframe(tensor_columns(model), hide_index=True, key="tensors")
 
 
-def show_direction(catalog: Catalog, job: records.Job, direction: records.Model) -> None:
+def show_direction(
+    catalog: Catalog, job: records.Job, direction: records.Model, label: str
+) -> None:
     """What a file with a direction held, and where it can be used."""
     st.caption("A direction: choose it as a given axis of a line or a plane of this problem.")
     if kept := storing.kept_name(job, direction):
         st.info(parts.sentence(ValueError(kept)))
     for warning in storing.warnings(catalog, direction):
         st.warning(parts.sentence(ValueError(warning)), icon=":material/warning:")
+    labels = label_models(catalog.models())
+    models = [name for name, m in labels.items() if m.problem_id == direction.problem_id]
+    if not models:  # a warning says so
+        return
+    axis = {"direction": GIVEN, "x_axis": "stored", "x_stored": label}
     with st.container(horizontal=True):
         for kind in KINDS:
             if kind.own_page and kind.settings.possible_subjects():
-                st.page_link(kind.page, label=kind.title, icon=kind.icon)
+                parameters = {"model": models[0], **axis}
+                st.page_link(kind.page, label=kind.title, icon=kind.icon, query_params=parameters)
 
 
 def measurement_columns(catalog: Catalog, model: records.Model) -> dict[str, list[object]]:
