@@ -501,3 +501,16 @@ def test_a_plane_is_turned_to_three_dimensions_by_one_press(folder: Path, catalo
     (view,) = [one for one in app.segmented_control if one.label == "View"]
     fine(view.set_value("contour").run())
     assert kept_recipe(catalog, id) == two_panels(catalog)
+
+
+@pytest.mark.parametrize("words", ["a\0b", "\x1b[31m", "\ud800"])
+def test_characters_that_no_file_of_words_has_are_refused(words: str) -> None:
+    """In a heading, a note and a word of an axis: an SVG with one could not be opened."""
+    makers = (
+        lambda: FigurePanel(key="k", heading=words),
+        lambda: FigurePanel(key="k", notes=(replace(NOTE, text=words),)),
+        lambda: Recipe(words={"Loss": words}),
+    )
+    for make in makers:
+        with pytest.raises(ValueError, match="characters that can be read"):
+            make()

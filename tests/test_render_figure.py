@@ -227,3 +227,13 @@ def test_a_chart_keeps_its_rows_whatever_altair_is_set_to() -> None:
     with alt.data_transformers.enable("empty"), alt.theme.enable("none"):
         meanwhile = static_spec(chart)
     assert meanwhile == alone and len(alone["datasets"]) > 1
+
+
+def test_a_long_title_or_name_leaves_room_for_the_plot() -> None:
+    """A title takes as many lines as it needs, and says all; a name in a legend ends with it."""
+    words = "seven words that many would write above their picture " * 4
+    titled = drawn_surface(a_surface(), title=words)
+    svg = save_figure(titled, "svg", 3.25).decode()
+    assert re.sub('aria-label="[^"]*"', "", svg).count("seven") == 4 and 'viewBox="0 0 234 ' in svg
+    named = drawn_line({words: a_line(), "Two": a_line()})
+    assert 'viewBox="0 0 234 ' in save_figure(named, "svg", 3.25).decode()

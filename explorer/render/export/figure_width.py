@@ -1,12 +1,14 @@
 """Figures of exactly the width asked for, all axes and legends included."""
 
 import math
+import textwrap
 
 from explorer.render.export.svg import POINTS, drawing_size, drawn_svg
 from explorer.render.export.views import INNER_VIEWS, Spec, all_views
 
 LEGEND_COLUMN = 66  # points that a symbol and its words need at least
 MOST_TRIES = 16  # drawings until one has the width asked for; two or three are usual
+TITLE_LETTER, LEAST_LETTERS = 6, 8  # points of a letter of a title; letters in a line
 SMALLEST_PLOT, SMALLEST_STEP = 20.0, 0.05  # points of a plot's width, and between two drawings
 WIDEST_MARGIN = 0.15  # of the width, that a figure may leave free where nothing fits better
 
@@ -47,7 +49,8 @@ def fit_width(spec: Spec, width: float) -> str:
 def _scale_view(view: Spec, factor: float, width: float) -> Spec:
     """The view with its plots, and what is placed in pixels of a plot, `factor` times as large.
 
-    Legends below plots `width` points wide get fewer columns where these have no room.
+    Legends of plots `width` points wide get fewer columns where these have no room, and names and
+    titles end with the plot: a title takes more lines, a name is cut.
     """
     view = dict(view)
     for name in ("width", "height"):
@@ -56,10 +59,20 @@ def _scale_view(view: Spec, factor: float, width: float) -> Spec:
     for key in INNER_VIEWS:
         if key in view:
             view[key] = [_scale_view(inner, factor, width) for inner in view[key]]
+    if "title" in view:
+        view["title"] = _fit_title(view["title"], width)
     if "encoding" in view:
         encoding = view["encoding"].items()
         view["encoding"] = {n: _scale_channel(c, factor, width) for n, c in encoding}
     return view
+
+
+def _fit_title(title: object, width: float) -> object:
+    title = {"text": title} if isinstance(title, str) else title
+    if not isinstance(title, dict) or not isinstance(title.get("text"), str):
+        return title
+    lines = textwrap.wrap(title["text"], max(LEAST_LETTERS, int(width // TITLE_LETTER)))
+    return {**title, "text": lines, "limit": width} if len(lines) > 1 else title
 
 
 def _scale_channel(channel: object, factor: float, width: float) -> object:
@@ -72,6 +85,8 @@ def _scale_channel(channel: object, factor: float, width: float) -> object:
         legend["gradientLength"] *= factor
     if "columns" in legend:
         legend["columns"] = max(1, min(legend["columns"], int(width // LEGEND_COLUMN)))
+    if "labelLimit" in legend:
+        legend["labelLimit"] = min(legend["labelLimit"] or math.inf, width)
     return {**channel, "legend": legend} if legend else channel
 
 

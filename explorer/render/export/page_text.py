@@ -11,6 +11,7 @@ from explorer.render.export.fonts import BUNDLED_FONTS, SANS, font_families
 from explorer.render.export.svg import SVG_NAMESPACE
 
 TEX = re.compile(r"(?<!\\)\$[^$]+(?<!\\)\$")
+_NO_TEXT = re.compile("[\\x00-\\x08\\x0b-\\x1f\\ud800-\\udfff\\ufffe\\uffff]")  # XML has none
 MOST_LETTERS = 1000  # of words with TeX
 MOST_NESTED = 6  # groups within each other: ziamath takes twice as long with each
 _BRACKET = re.compile(r"\\(?:left|right)(?![A-Za-z])|\\.|[{}]")
@@ -52,11 +53,16 @@ def has_tex(words: str) -> bool:
 
 
 def check_tex(words: str) -> None:
-    """Refuse TeX that cannot be drawn.
+    """Refuse TeX that cannot be drawn, and characters that no file of words has.
 
     Raises:
-        ValueError: it does not parse, or has a command that is not known.
+        ValueError: it does not parse, or has a command that is not known; or a control character.
     """
+    if bad := _NO_TEXT.search(words):
+        raise ValueError(
+            f"words must be written in characters that can be read, got {bad.group()!a} in "
+            f"{words[:40]!a}; take it out"
+        )
     if has_tex(words):
         _tex_group(words, 9, "black", "left", SANS_FILE)
 
