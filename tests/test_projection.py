@@ -234,9 +234,13 @@ def test_paths_are_asked_on_the_surface_s_page(
     app = fine(opened(SURFACE.page, model="one", x_count="5", y_count="5", runs=["one", "two"]))
     assert "movement; two random directions of" in " ".join(texts(app, "caption"))
     with caught_downloads(monkeypatch) as downloads:
-        fine(app.select_slider(key="until").set_value(1).run())
-    assert Image.open(io.BytesIO(downloads["Download GIF"]())).n_frames == 2
+        app = fine(app.select_slider(key="until").set_value(1).run())
     assert downloads["Download PDF"]().startswith(b"%PDF")
+    (make,) = [b for b in app.button if str(b.key).startswith("make-projection")]
+    app = fine(make.click().run())
+    (making,) = app.session_state["kept"]["makings"].values()
+    making.thread.join(120)
+    assert Image.open(io.BytesIO(making.content)).n_frames == 2
     app = fine(opened(SURFACE.page, model="one", runs=["one", "two"]))  # a card's own address
     assert len(app.get("vega_lite_chart")) == 1 and len(app.select_slider) == 2  # and "Point"
     app = fine(opened(RUN.page, model="one", x_count="5", y_count="5", runs=["two"]))

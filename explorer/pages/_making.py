@@ -71,18 +71,18 @@ def offer_file(
         label: of the file's sort, as in "GIF".
         file_name: of the file.
         media: its media type.
-        key: of all that the file shows: another key is another file.
+        key: of all that the file shows: another key, or name, is another file.
         make: makes it, telling how far it is; what that raises ends it.
     """
     makings: dict[str, Making] = kept().setdefault(MAKINGS_KEY, {})
-    name = repr([label, *key])
+    name = repr([file_name, *key])
     working = name in makings and makings[name].thread.is_alive()
 
     @parts.live_fragment(LOOK_SECONDS if working else None)
     def show() -> None:
         making = makings.get(name)
         if making is not None and making.thread.is_alive():
-            _show_progress(label, making)
+            _show_progress(label, making, f"stop-{file_name}")
             return
         if working:  # it has just ended: nothing to look for any more
             st.rerun()
@@ -116,10 +116,10 @@ def _begin(makings: dict[str, Making], name: str, make: Callable[[Tell], bytes])
         del makings[old]
 
 
-def _show_progress(label: str, making: Making) -> None:
+def _show_progress(label: str, making: Making, key: str) -> None:
     share = making.done / making.total if making.total else 0.0
     words = f"{making.done} of {making.total} pictures" if making.total else "Beginning"
     bar, button = st.columns([3, 1], vertical_alignment="center")
     bar.progress(share, f"{label}: {words}")
-    if button.button("Stop", icon=":material/stop:", key="stop-making"):
+    if button.button("Stop", icon=":material/stop:", key=key):
         making.stop()
