@@ -17,6 +17,7 @@ from store.records import MergeCounts
 from store.rows import now, put_row, put_rows, row_count, scalar
 from store.seals import seal_after, seal_rows
 from store.tables import append
+from store.titles import title_with_names
 from store.values import check_units, new_rows, write_progress
 
 _UNITED = ("models", "questions", "images", "answer_states")  # each in a way of its own
@@ -53,9 +54,13 @@ def _add_all(cursor: Cursor, theirs: OtherCatalog, brought: Mapping[str, Sequenc
         restore_document(cursor, row["what"], row["id"])
     for row in brought["models"]:
         put_row(cursor, "models", row, () if row["deleted"] else ("deleted",))
+    here = dict(cursor.execute("SELECT id, name FROM models").fetchall())
+    there = {row["id"]: row["name"] for row in brought["models"]}
     images = {row["question_key"]: row for row in brought["images"]}
     units = 0
     for row in brought["questions"]:
+        title = title_with_names(row["title"], row["model_ids"], there, here)
+        row = {**row, "title": title}
         units += _complete_question(cursor, theirs, row, images.get(row["key"]))
     _add_states(cursor, brought["answer_states"])
     return units

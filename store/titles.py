@@ -1,6 +1,6 @@
 """Titles of analyses: "KIND of NAME", or of several names with words between them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 
 _MOST_LEFT_OUT = 6  # names like the first of which some may not be said again
@@ -30,6 +30,32 @@ def replace_names(title: str, names: Sequence[str], places: Sequence[int], new: 
     if len(different) < len(names):
         moved = sorted({different.index(names[place]) for place in places})
         return replace_names(title, different, moved, new)
+    return title
+
+
+def title_with_names(
+    title: str, ids: Sequence[str], before: Mapping[str, str], now: Mapping[str, str]
+) -> str:
+    """The title with the names that models have now.
+
+    Args:
+        title: of an analysis.
+        ids: of its models, in the order of its subjects.
+        before: by id, the names that the title was made of.
+        now: by id, those of today.
+    """
+    names = [before.get(id, id) for id in ids]
+    new_names: dict[str, str] = {}  # by what stands for each meanwhile: two may swap their names
+    for id in dict.fromkeys(ids):
+        old = before.get(id, id)
+        if (new := now.get(id, old)) != old:
+            mark = f"\0{id}\0"
+            places = [place for place, other in enumerate(ids) if other == id]
+            title = replace_names(title, names, places, mark)
+            names = [mark if other == id else name for other, name in zip(ids, names, strict=True)]
+            new_names[mark] = new
+    for mark, new in new_names.items():
+        title = title.replace(mark, new)
     return title
 
 

@@ -363,3 +363,20 @@ def test_a_refined_or_coarser_plane_brings_its_directions_too(catalog: Catalog) 
     ]
     assert len(brought[0]) == 2 and brought[0] == brought[1] == brought[2]
     assert catalog.check_integrity(contents=True) == []
+
+
+def test_a_merge_calls_models_what_they_are_called_here(
+    catalog: Catalog, folder: Path, tmp_path: Path
+) -> None:
+    """In the titles of what it brings too, so that a later rename finds them."""
+    other = new_catalog(tmp_path / "other")
+    for number, name in enumerate(("two", "first")):  # "one" is called "two" here, "two" "first"
+        add_tiny(other, tmp_path, name, (number,))
+    other.merge(folder)
+    titles = {q.title for q in other.questions()[0]}
+    assert "Surface of two (x to first, y to three)" in titles
+    two = next(m for m in other.models() if m.name == "two")
+    other.rename_model(two.id, "again")
+    titles = {q.title for q in other.questions()[0]}
+    assert "Surface of again (x to first, y to three)" in titles
+    other.close()
