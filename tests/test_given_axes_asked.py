@@ -304,6 +304,21 @@ def test_axes_lead_to_other_models_at_first(catalog: Catalog) -> None:
         assert {name, *ends} == set(NAMES)
 
 
+def test_a_setting_of_no_use_keeps_nothing_apart(catalog: Catalog) -> None:
+    """Random and stored directions are other directions, not also another sort of given axis."""
+    (one,) = [m for m in catalog.models() if m.name == "one"]
+    random = add_answer(catalog, LINE, LineSettings(x_count=5), (one, ""))
+    direction = eigenvector(catalog)
+    (stored,) = [
+        q
+        for q in catalog.questions()[0]
+        if q.settings.get("x_axis") == "stored" and q.kind == "line"
+    ][:1]
+    words = " ".join(hindrances(catalog, random, stored).of_numbers)
+    assert "other Direction (random, given)" in words and "x axis" not in words
+    assert "rank" not in " ".join(hindrances(catalog, random, direction).of_numbers).lower()
+
+
 def test_another_window_s_width_moves_nothing(catalog: Catalog) -> None:
     """A picture keeps its size when its page is drawn anew after a wider window was opened."""
     link = links.link_to(plane(catalog), links.Subjects(catalog))

@@ -93,6 +93,8 @@ def hindrances(catalog: Catalog, first: records.Question, other: records.Questio
         pair = [getattr(one, described.name) for one in values]
         if described.name == "split" or described.setting.filled_in or pair[0] == pair[1]:
             continue
+        if not all(described.counts(vars(one)) for one in values):
+            continue  # of no use in one of them: the setting that makes it so differs, and is told
         words = f"other {described.setting.label} ({_text(pair[0])}, {_text(pair[1])})"
         if described.setting.seed or (described.name in kind.axes and described.type is int):
             places.append(words)

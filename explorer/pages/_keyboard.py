@@ -22,7 +22,7 @@ _HTML = """
 <dialog aria-label="Keys">
   <h2>Keys</h2>
   <dl></dl>
-  <label><input type="checkbox"> Single keys</label>
+  <label><input type="checkbox"> Keys without Ctrl</label>
   <button type="button">Close</button>
 </dialog>
 """
