@@ -209,6 +209,7 @@ def test_even_sizes_are_answered(place, count):
         ("split=valid", "split must be one of train, test, got 'valid'"),
         ("colour=red", "there is no setting 'colour'; there are "),
         ("x_count", "a setting must be NAME=VALUE, got 'x_count'"),
+        ("split=\udcff", "a setting must be UTF-8, got 'split=\\udcff'"),
     ],
 )
 def test_a_bad_setting_is_one_line_and_asks_nothing(place, text, words):

@@ -270,3 +270,10 @@ def test_the_command_line_draws_the_same(
         assert draw(*arguments) == 1
         assert sentence in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["a.svg"]
+
+
+@pytest.mark.parametrize("camera", [(1, 2, 3, 1, 2, 3, 0, 0, 1), (3, -4, 2, 0, 0, 0, 0, 0, 0)])
+def test_a_camera_that_looks_nowhere_is_refused(camera: tuple[float, ...]) -> None:
+    """Before the renderer, which could not draw from it."""
+    with pytest.raises(ValueError, match="camera must look at another place"):
+        SurfaceLook(view="relief", camera=camera)

@@ -614,6 +614,6 @@ def test_the_address_keeps_the_camera(folder: Path) -> None:
     (viewer,) = [c for c in app.get("bidi_component") if c.key == "relief"]
     sent = json.loads(viewer.proto.json)["camera"]
     assert sent == {"position": [3, -4, 2], "focal_point": [0, 0, 0.3], "up": [0, 0, 1]}
-    for bad in ("1,2,3", "0,0,0,0,0,0,0,0,1", "nan,0,0,1,1,1,0,0,1", "a"):
+    for bad in ("1,2,3", "0,0,0,0,0,0,0,0,1", "nan,0,0,1,1,1,0,0,1", "3,4,5,0,0,0,0,0,0", "a"):
         (said,) = opened(SURFACE_PAGE, **STORED, view="3-D", camera=bad).error
         assert "camera in the address must be nine numbers" in said.value

@@ -4,16 +4,19 @@ from collections.abc import Iterable
 from json import JSONDecodeError
 
 from explorer.codec import JsonValue, json_of
+from explorer.wording import is_utf8
 
 
 def named_values(texts: Iterable[str]) -> dict[str, JsonValue]:
     """The values of NAME=VALUE by name; each a JSON value, or a plain word.
 
     Raises:
-        ValueError: one has no name.
+        ValueError: one has no name, or is no text.
     """
     values: dict[str, JsonValue] = {}
     for text in texts:
+        if not is_utf8(text):
+            raise ValueError(f"a setting must be UTF-8, got {text!a}")
         name, equals, value = text.partition("=")
         if not equals:
             raise ValueError(f"a setting must be NAME=VALUE, got {text!r}")

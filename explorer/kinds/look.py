@@ -147,6 +147,10 @@ class PlaneLook(Look):
             raise SettingError("limits", f"must be two that increase, got {self.limits}")
         if len(self.camera) not in (0, CAMERA_NUMBERS):
             raise SettingError("camera", f"must be nine numbers, got {len(self.camera)}")
+        position, focus, up = self.camera[:3], self.camera[3:6], self.camera[6:]
+        if self.camera and (position == focus or not any(up)):
+            must = "must look at another place than its own, with an up that is not 0"
+            raise SettingError("camera", f"{must}, got {self.camera}")
 
     @property
     def ceiling(self) -> float | None:

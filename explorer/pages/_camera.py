@@ -75,4 +75,5 @@ def _is_camera(text: str) -> bool:
     except ValueError:
         return False
     finite = all(math.isfinite(number) and abs(number) < 1e6 for number in numbers)
-    return len(numbers) == CAMERA_NUMBERS and finite and numbers[:3] != numbers[3:6]
+    looks = numbers[:3] != numbers[3:6] and any(numbers[6:])
+    return len(numbers) == CAMERA_NUMBERS and finite and looks
