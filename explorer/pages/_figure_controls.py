@@ -57,7 +57,7 @@ def _edit_panel(
             _keep_and_rerun(catalog, figure, moved)
         if question is None:
             return recipe
-        left, middle, right = st.columns([3, 1.4, 1])
+        left, middle, right = st.columns([2.4, 1.9, 1.1])
         heading = left.text_input(
             "Heading", panel.heading, key=f"{key}-heading", help="TeX between dollar signs."
         )
