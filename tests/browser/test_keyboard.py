@@ -27,6 +27,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     running.end()
 
 
+SETTLED = """!document.querySelector('[data-testid=stStatusWidget]')
+    && !document.querySelector('[data-stale=true]')"""
+
+
 @pytest.fixture
 def page(context: sync_api.BrowserContext, server: Server) -> Iterator[sync_api.Page]:
     """The older line's page."""
@@ -45,6 +49,7 @@ def test_keys_step_through_analyses_and_lead_to_the_search(page: sync_api.Page) 
     page.get_by_text("7 points are stored").wait_for()
     page.wait_for_function("location.search.includes('x_count=7')")
     page.locator(".st-key-go-older a").first.wait_for()
+    page.wait_for_function(SETTLED)  # a key finds the link of a page that is being made anew
     page.keyboard.press("j")
     page.get_by_text("5 points are stored").wait_for()
     page.keyboard.press("/")
