@@ -1,5 +1,6 @@
 """A catalog's smallest entries: a model, a question, pieces of its answer."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,24 @@ def put_model(catalog: Catalog, id="m1", name="ResNet", point="w1", facts=None) 
         ],
     )
     return file_hash
+
+
+def put_models(catalog: Catalog, names: Sequence[str], facts: records.Json) -> None:
+    """Models of one problem by their names, which are their ids too."""
+    points = [
+        Point(
+            model_id=name,
+            point_id=f"w {name}",
+            label="final",
+            file_hash=catalog.put_file(name.encode(), "safetensors"),
+        )
+        for name in names
+    ]
+    catalog.add_import(
+        Problem(id="p1", name="rings", path="/x/rings.py", source_hash="0" * 64, facts=facts),
+        [Model(id=n, name=n, problem_id="p1", point_id=f"w {n}") for n in names],
+        points,
+    )
 
 
 def piece(units, loss=None) -> dict[str, np.ndarray]:

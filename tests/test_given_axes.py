@@ -154,8 +154,8 @@ def test_a_stored_direction_is_an_axis_of_another_model(
 ) -> None:
     """What a line along an eigenvector brings is stepped along from any point of the model."""
     first, second, _ = corners
-    found = LineSettings(direction="eigenvector", precision="float64", x_count=3)
-    piece, *_ = line.answer(small, [first], found, frozenset(), CPU)
+    eigen_line = LineSettings(direction="eigenvector", precision="float64", x_count=3)
+    piece, *_ = line.answer(small, [first], eigen_line, frozenset(), CPU)
     (brought,) = piece.points
     assert brought.is_direction and brought.unit == 0
     direction = {name: torch.from_numpy(value) for name, value in brought.tensors.items()}

@@ -12,12 +12,12 @@ from explorer.kinds.line import LINE, LineLook, LineSettings
 from explorer.kinds.summaries import SUMMARIES
 from explorer.pages import _groups as groups
 from explorer.render.groups import draw_groups
-from store import Catalog, records
+from store import Catalog
 from tests.app_test import AppTest
 from tests.drawing import rows
 from tests.filling import new_catalog
 from tests.screen import charts, fine, opened, texts
-from tests.stored import question
+from tests.stored import put_models, question
 
 COMPARE_PAGE = "explorer/pages/compare.py"
 X = np.linspace(-1, 1, 5)
@@ -114,22 +114,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     catalog = new_catalog(tmp_path_factory.mktemp("groups") / "catalog")
     split = {"count": 9, "fingerprint": "test" * 16}
     facts = {"splits": {"test": split}, "loss": "cross_entropy"}
-    problem = records.Problem(
-        id="p1", name="rings", path="/x/rings.py", source_hash="0" * 64, facts=facts
-    )
-    models = [
-        records.Model(id=name, name=name, problem_id="p1", point_id=f"w {name}") for name in LOSSES
-    ]
-    points = [
-        records.Point(
-            model_id=name,
-            point_id=f"w {name}",
-            label="final",
-            file_hash=catalog.put_file(name.encode(), "safetensors"),
-        )
-        for name in LOSSES
-    ]
-    catalog.add_import(problem, models, points, [])
+    put_models(catalog, list(LOSSES), facts)
     for name, loss in LOSSES.items():
         add_line(catalog, name, loss, 5)
     add_line(catalog, "net-1", 2.0, 7, key="longer")

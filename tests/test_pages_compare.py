@@ -18,11 +18,11 @@ from explorer.pages import _panels as panels
 from explorer.pages import _pins as pins
 from explorer.pages._panel import panels_of
 from explorer.render.plane import DIFFERENCE_NAME, difference_of, draw_difference_of
-from store import Catalog, records
+from store import Catalog
 from tests.app_test import AppTest
 from tests.filling import new_catalog
 from tests.screen import charts, fine, opened, texts
-from tests.stored import question
+from tests.stored import put_models, question
 
 COMPARE_PAGE = "explorer/pages/compare.py"
 SIDE = 5  # points of a plane
@@ -42,22 +42,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two models with a bowl each on one plane, and one of the first on other data."""
     catalog = new_catalog(tmp_path_factory.mktemp("compare") / "catalog")
     facts = {"splits": SPLITS, "loss": "cross_entropy"}
-    problem = records.Problem(
-        id="p1", name="rings", path="/x/rings.py", source_hash="0" * 64, facts=facts
-    )
-    models = [
-        records.Model(id=name, name=name, problem_id="p1", point_id=f"w {name}") for name in HEIGHTS
-    ]
-    points = [
-        records.Point(
-            model_id=name,
-            point_id=f"w {name}",
-            label="final",
-            file_hash=catalog.put_file(name.encode(), "safetensors"),
-        )
-        for name in HEIGHTS
-    ]
-    catalog.add_import(problem, models, points, [])
+    put_models(catalog, list(HEIGHTS), facts)
     for name, height in HEIGHTS.items():
         add_bowl(catalog, KEYS[name], name, height, "test")
     add_bowl(catalog, KEYS["other"], "low", 5.0, "rest")

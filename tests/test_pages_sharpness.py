@@ -150,10 +150,10 @@ def test_answers_that_share_no_picture_have_one_each(folder: Path) -> None:
     model = next(model for model in catalog.models() if model.name == "run")
     first = catalog.points(model.id)[0].point_id
     other = dataclasses.replace(SETTINGS, rescaling="none", ascent=3)
-    asked = [
+    keys = [
         add_answer(catalog, SHARPNESS, settings, (model, ""), (model, first)).key
         for settings in (SETTINGS, other)
     ]
-    app = fine(opened("explorer/pages/compare.py", panel=asked))
+    app = fine(opened("explorer/pages/compare.py", panel=keys))
     assert charts(app) == 2
     assert sum("**Sharpness of" in text for text in texts(app, "markdown")) == 2

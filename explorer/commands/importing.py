@@ -69,14 +69,23 @@ def import_checkpoints(
         )
         return _follow(catalog, import_sources, run)
     job = sources.order(
-        catalog,
-        import_sources,
-        problem_path,
-        arguments,
-        name=name,
-        part=part,
-        direction=direction,
+        catalog, import_sources, problem_path, arguments, name=name, part=part, direction=direction
     )
+    _wait_and_warn(catalog, job, name)
+    return 0
+
+
+def _wait_and_warn(catalog: Catalog, job: str, name: str) -> None:
+    """Wait for an import; what is unusual about what it brought is said.
+
+    Args:
+        catalog: where it is stored.
+        job: of the import.
+        name: that was asked for; "" for none.
+
+    Raises:
+        ValueError: the import failed.
+    """
     wait_for_jobs(catalog, [job], "auto")
     stored_job = catalog.job(job)
     model = storing.imported_model(catalog, stored_job)
@@ -84,7 +93,6 @@ def import_checkpoints(
         print(message(kept), file=sys.stderr)
     for warning_text in storing.warnings(catalog, model) if model else ():
         print(f"warning: {message(warning_text)}", file=sys.stderr)
-    return 0
 
 
 def _follow(catalog: Catalog, run_sources: Sources, run: following.FollowedRun) -> int:

@@ -6,7 +6,6 @@ import pandas  # noqa: F401 - whole before altair looks at it: another thread ma
 from collections.abc import Sequence
 
 import altair as alt
-import pyarrow as pa
 
 from explorer.kinds.look import PlaneLook, SubjectName
 from explorer.kinds.preview import preview
@@ -17,6 +16,7 @@ from explorer.render.marks.contours import contour_layers
 from explorer.render.marks.layers import plain_layer
 from explorer.render.marks.plane import plot_ratio
 from explorer.render.marks.scale import colour_scale, require_value
+from explorer.render.marks.stroke_legend import stroke_legend
 from explorer.render.relief3d.relief import Relief
 
 OVER_COLOURS = (ORANGE, "#e701a3", BLUE, "#64635d")  # of one answer after the other
@@ -52,29 +52,9 @@ def draw_over(
     lines = contour_layers(
         surface, preview(values, surface.computed), scale, look, plot_ratio(surface), colour
     )
-    legend = _legend(words, colour).properties(name=f"{LEGEND}-{len(earlier)}")
+    legend = stroke_legend("over", [words], [colour]).properties(name=f"{LEGEND}-{len(earlier)}")
     chart = plane.copy(deep=False)
     chart.layer = [*plane.layer, *(plain_layer(layer) for layer in (*lines, legend))]
     # Each legend has a scale of its own: one for all would take the colours of the first.
     chart.resolve = alt.Resolve(scale=alt.ScaleResolveMap(stroke="independent"))
     return chart
-
-
-def _legend(words: str, colour: str) -> alt.Chart:
-    """What the lines are, above the picture."""
-    legend = {
-        "title": None,
-        "orient": "top",
-        "symbolType": "stroke",
-        "symbolStrokeWidth": 3,
-        "labelLimit": 0,
-    }
-    scale = {"domain": [words], "range": [colour]}
-    nowhere = pa.nulls(1, pa.float64())  # a NaN would not be JSON
-    return (
-        alt.Chart(pa.table({"x": nowhere, "y": nowhere, "over": [words]}))
-        .mark_point(opacity=1)
-        .encode(
-            x=alt.X("x:Q"), y=alt.Y("y:Q"), stroke=alt.Stroke("over:N", legend=legend, scale=scale)
-        )
-    )

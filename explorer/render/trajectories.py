@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import altair as alt
-import pyarrow as pa
 
 from explorer.kinds.look import LAST, SubjectName
 from explorer.kinds.trajectory import Trajectory
@@ -15,6 +14,7 @@ from explorer.render.drawing import Chart, Drawing
 from explorer.render.marks.arrow import arrow_table, column_name, tooltip_title
 from explorer.render.marks.colours import series_colours
 from explorer.render.marks.layers import plain_layer
+from explorer.render.marks.stroke_legend import stroke_legend
 from explorer.render.marks.ticks import number_text
 from explorer.render.relief3d.height import Marker
 from explorer.render.relief3d.relief import Relief
@@ -128,7 +128,8 @@ def chart_until(plane: Chart, tracks: Sequence[Track]) -> Callable[[int], Chart]
         if tracks:
             for track, count in zip(tracks, snapshots_until(tracks, moment), strict=True):
                 layers += _path_layers(track, count) if count else []
-        legend = [_run_legend(tracks)] if len(tracks) > 1 else []
+        names, colours = [track.name for track in tracks], [track.colour for track in tracks]
+        legend = [stroke_legend("path", names, colours)] if len(tracks) > 1 else []
         chart.layer = [*plane.layer, *(plain_layer(layer) for layer in (*legend, *layers))]
         return chart
 
@@ -179,24 +180,3 @@ def _tooltip_row(track: Track, t: int) -> dict[str, object]:
     tooltip_row |= {"run": track.name, "step": str(track.steps[t])}
     tooltip_row |= {f"true {name}": number_text(value[t]) for name, value in path.values.items()}
     return tooltip_row | {"from the plane": number_text(path.out[t], 4)}
-
-
-def _run_legend(tracks: Sequence[Track]) -> alt.Chart:
-    """Which colour is which run; on a channel of its own, as the colours' scale is the loss's."""
-    names = [track.name for track in tracks]
-    nowhere = pa.nulls(len(names), pa.float64())
-    legend = {
-        "title": None,
-        "orient": "top",
-        "symbolType": "stroke",
-        "symbolStrokeWidth": 3,
-        "labelLimit": 0,
-    }
-    scale = {"domain": names, "range": [track.colour for track in tracks]}
-    return (
-        alt.Chart(pa.table({"x": nowhere, "y": nowhere, "run": names}))
-        .mark_point(opacity=1)
-        .encode(
-            x=alt.X("x:Q"), y=alt.Y("y:Q"), stroke=alt.Stroke("run:N", legend=legend, scale=scale)
-        )
-    )

@@ -1,0 +1,33 @@
+"""A legend of lines that no channel of their plot can carry: of paths and contours on a plane."""
+
+from collections.abc import Sequence
+
+import altair as alt
+import pyarrow as pa
+
+
+def stroke_legend(field: str, names: Sequence[str], colours: Sequence[str]) -> alt.Chart:
+    """Which colour is which line, above the plot; its points are nowhere.
+
+    It is on a channel of its own, as the colours' scale is that of the plane's values.
+
+    Args:
+        field: of the channel; two legends of one field would be one.
+        names: of the lines.
+        colours: of the lines, in the same order.
+    """
+    nowhere = pa.nulls(len(names), pa.float64())  # a NaN would not be JSON
+    legend = {
+        "title": None,
+        "orient": "top",
+        "symbolType": "stroke",
+        "symbolStrokeWidth": 3,
+        "labelLimit": 0,
+    }
+    scale = {"domain": list(names), "range": list(colours)}
+    stroke = alt.Stroke(f"{field}:N", legend=legend, scale=scale)
+    return (
+        alt.Chart(pa.table({"x": nowhere, "y": nowhere, field: list(names)}))
+        .mark_point(opacity=1)
+        .encode(x=alt.X("x:Q"), y=alt.Y("y:Q"), stroke=stroke)
+    )
