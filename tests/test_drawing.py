@@ -173,7 +173,8 @@ def charts_twice(answers: dict[str, Answer]) -> list[Chart]:
     ]
 
 
-@pytest.mark.filterwarnings("error", "ignore:Automatically deduplicated")  # the same answer twice
+# The same answer twice; and workers of other tests, which outlive what started them.
+@pytest.mark.filterwarnings("error", "ignore:Automatically deduplicated", "ignore::ResourceWarning")
 def test_any_two_stand_side_by_side(answers: dict[str, Answer]) -> None:
     """Charts of all kinds, each twice, are one valid picture; each once, in a row and in dark, too.
 

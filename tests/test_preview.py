@@ -183,7 +183,7 @@ def test_a_level_without_a_finite_value_is_shown_as_it_is() -> None:
     assert np.isnan(shown.values).all() and not shown.interpolated.any()
 
 
-@pytest.mark.filterwarnings("error")
+@pytest.mark.filterwarnings("error", "ignore::ResourceWarning")  # workers of other tests
 @pytest.mark.parametrize("sign", [1.0, -1.0])
 def test_no_range_is_too_large(sign: float) -> None:
     """From the smallest to the largest floats nothing overflows into view, and nothing warns."""
