@@ -12,8 +12,11 @@ import pytest
 from safetensors.numpy import load_file
 
 from explorer.ask import questions
+from explorer.ask.command_text import compute_command
 from explorer.ask.provenance import points_brought
 from explorer.ask.questions import result_as
+from explorer.ask.subject_names import subject_names
+from explorer.ask.subjects import point_text
 from explorer.commands.subjects import subject_named
 from explorer.jobs.job_folder import JobFolder
 from explorer.jobs.piece_files import read_arrival
@@ -22,6 +25,7 @@ from explorer.kinds.critical_result import Critical
 from explorer.kinds.critical_settings import CriticalSettings
 from explorer.kinds.line import LINE, LineSettings
 from explorer.kinds.piece import Piece, PiecePoint
+from explorer.kinds.projection import PROJECTION, Projection, ProjectionSettings
 from explorer.pages import _running
 from explorer.pages._links import Subjects, link_to
 from explorer.pages._text import as_text
@@ -73,6 +77,29 @@ def test_a_line_is_asked_about_the_end_of_a_search(searched: tuple[Catalog, str]
     middle = np.flatnonzero(centre["x"] == 0)
     assert centre["loss"][middle] == pytest.approx(ends["loss"][1], rel=1e-9)
     assert catalog.check_integrity(contents=True) == []
+
+
+def test_a_point_stands_alone_in_the_place_of_a_run(searched: tuple[Catalog, str]) -> None:
+    """The end of a search is one dot on a plane, beside its model's whole run, by its own name."""
+    catalog, key = searched
+    (model,) = catalog.models()
+    _, end = catalog.answer_points(key=key)
+    others = [(model, end.point_id), (model, "")]
+    settings = ProjectionSettings(precision="float64")
+    answer = complete(catalog, questions.ask(catalog, PROJECTION, model, settings, others=others))
+    assert answer.settings["lengths"] == [1, 1]
+    assert set(answer.point_ids[1:]) == {end.point_id, model.point_id}
+    assert "net at end of search 2" in answer.title
+    names = [name.text for name in subject_names(catalog, answer)]
+    assert set(names[1:]) == {"net", "net at end of search 2"}
+    ends = catalog.values(key, CRITICAL.table)
+    losses = result_as(catalog, answer, Projection).loss
+    at = answer.point_ids[1:].index(end.point_id)
+    assert losses[at] == pytest.approx(ends["loss"][1], rel=1e-9)
+    link = link_to(answer, Subjects(catalog))
+    assert set(link.parameters["runs"]) == {"net", f"net@{point_text(end)}"}
+    command = compute_command(catalog, answer)
+    assert f"net@{key[:12]}:2" in command
 
 
 def test_what_is_no_point_of_an_answer_is_one_sentence(searched: tuple[Catalog, str]) -> None:

@@ -116,7 +116,10 @@ def question_about(
     points = tuple(p or m.point_id for m, p in subjects[:single])
     check_ends(dict(zip(kind.single_subjects(settings), points, strict=False)))
     if isinstance(settings, OfRuns):
-        runs = [run_snapshots(catalog, m, kind.fewest) for m, _ in subjects[single:]]
+        runs = [
+            settings.wanted_of(run_snapshots(catalog, subject, kind.fewest))
+            for subject in subjects[single:]
+        ]
         settings = settings.about(runs)
         points += tuple(itertools.chain.from_iterable(run.points for run in runs))
     return QuestionIdentity(kind, settings, identity, points)

@@ -195,8 +195,10 @@ def study_model(model: records.Model, point: str = "") -> StudyModel:
 
 
 def _run_role(main: Subject, subject: Subject) -> StudySubject:
-    """What a whole run is where the question is asked of another model than the main one."""
-    return EACH if subject[0].id == main[0].id else study_model(subject[0])
+    """What a whole run, or a point alone, is where the question is asked of another model."""
+    model, point = subject
+    whole = point == model.point_id
+    return EACH if whole and model.id == main[0].id else study_model(model, point)
 
 
 def _role(

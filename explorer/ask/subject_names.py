@@ -39,7 +39,7 @@ def subject_names(catalog: Catalog, question: records.Question) -> tuple[Subject
         zip(question.model_ids, question.model_names, strict=True)
     ):
         label = labels.get(model_id, printable(name))
-        if place < first_run:
+        if place < first_run or ends[place] != catalog.model(model_id).point_id:  # a point alone
             names.append(_point_name(catalog, model_id, ends[place], label))
         else:
             points = runs[place - first_run]

@@ -20,7 +20,8 @@ class Reads(Protocol):
         """The points of a model by step; those without one come last."""
 
 
-Subject = tuple[records.Model, str]  # a model and the id of its point; "" for the final one
+# A model and the id of its point; "" for the final one, or, in the place of a run, for its whole run.
+Subject = tuple[records.Model, str]
 
 
 def models_of(
@@ -33,7 +34,7 @@ def models_of(
 def ordered_subjects(
     kind: Kind, settings: ObjectiveSettings, subjects: Sequence[Subject]
 ) -> list[Subject]:
-    """The subjects as a question has them: further runs by their models' points.
+    """The subjects as a question has them: further runs by their points.
 
     In which order further runs are named changes nothing, and asks nothing new.
 
@@ -44,7 +45,7 @@ def ordered_subjects(
     fits = len(subjects) == len(names)
     single = len(kind.single_subjects(settings))
     if kind.whole_run:
-        runs = [model.id for model, _ in subjects[single:]]
+        runs = [(model.id, _point_alone(model, point)) for model, point in subjects[single:]]
         fits = len(subjects) >= len(names) and len(set(runs)) == len(runs)
     if not fits:
         needed = f"{len(names)} ({', '.join(names)})"
@@ -53,7 +54,7 @@ def ordered_subjects(
     first = max(1, single)  # a run that gives the plane stays the first
     further = list(subjects[first:])
     if kind.whole_run:
-        further.sort(key=lambda subject: (subject[0].point_id, subject[0].id))
+        further.sort(key=lambda run: (run[1] or run[0].point_id, run[0].id))
     return [*subjects[:first], *further]
 
 
@@ -75,14 +76,25 @@ def check_ends(points: Mapping[str, str]) -> None:
             )
 
 
-def run_snapshots(catalog: Reads, model: records.Model, fewest: int) -> RunSnapshots:
+def _point_alone(model: records.Model, point: str) -> str:
+    """The point that stands for itself in the place of a run; empty for the whole run."""
+    return "" if point == model.point_id else point
+
+
+def run_snapshots(catalog: Reads, subject: Subject, fewest: int) -> RunSnapshots:
     """The snapshots of a model's training in order, each once, its final one last.
+
+    A subject whose point is not its model's final one is that point alone: a snapshot, or a point
+    that an answer brought.
 
     Raises:
         ValueError: they are fewer than needed.
     """
+    model, point = subject
     states = {p.point_id: p.optimiser_state for p in catalog.points(model.id)}
     order = [*(id for id in states if id != model.point_id), model.point_id]
+    if alone := _point_alone(model, point):
+        order = [alone]
     if len(order) < fewest:
         raise ValueError(
             f"a run must have at least {fewest} different snapshots, {model.name} has "

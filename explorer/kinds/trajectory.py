@@ -29,6 +29,13 @@ class OfRuns(Settings):
         Setting("Lengths", "Snapshots of each run.", least=1, open_ended=True, filled_in=True),
     ] = ()
 
+    def wanted_of(self, run: RunSnapshots) -> RunSnapshots:
+        """Those snapshots of a run that are asked about; all of them unless a kind says otherwise.
+
+        The final one is always among them.
+        """
+        return run
+
     def about(self, runs: Sequence[RunSnapshots]) -> Self:
         """The settings with what is filled in from the runs that are asked about.
 

@@ -160,7 +160,9 @@ def link_parameters(
     places = zip(parameter_names(kind, settings), names[:single], steps[:single], strict=False)
     for (name, step_name), model, step in places:
         about |= {name: model} | ({} if step is None else {step_name: step})
-    runs = {"runs": list(names[single:])} if names[single:] else {}
+    further = zip(names[single:], steps[single:], strict=True)
+    texts = [name if step is None else f"{name}@{step}" for name, step in further]
+    runs = {"runs": texts} if texts else {}
     return _as_parameters(about | changed) | runs
 
 
