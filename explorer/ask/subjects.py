@@ -20,7 +20,7 @@ class Reads(Protocol):
         """The points of a model by step; those without one come last."""
 
 
-# A model and the id of its point; "" for the final one, or, in the place of a run, for its whole run.
+# A model and the id of its point: "" for its final one; in the place of a run, for all of the run.
 Subject = tuple[records.Model, str]
 
 
