@@ -10,11 +10,11 @@ import pytest
 import torch
 
 from explorer.analysis import interpolation
-from explorer.analysis.interpolation import Chord
 from explorer.analysis.objective import batchnorm
 from explorer.analysis.objective.flat_model import FlatModel
 from explorer.analysis.objective.named_tensors import Tensors
 from explorer.analysis.objective.objective import Objective
+from explorer.analysis.paths.evaluators import Chord
 from explorer.kinds.execution import Choice, EarlierChoice
 from explorer.kinds.facts import ChordFacts
 from explorer.kinds.interpolation import Interpolation, InterpolationSettings
@@ -173,15 +173,22 @@ def test_distance_and_cosine(pair: Pair) -> None:
 
 
 def test_recalibrated_statistics_are_those_of_each_point(pair: Pair) -> None:
-    """Recomputed at every point, ends too; what the points measure by themselves is told."""
+    """Recomputed at every point between the ends, which are the two models by themselves."""
     problem, first, second = pair
     settings = replace(DOUBLE, batchnorm="recalibrated", batchnorm_batch=32)
     profile = line_of(problem, [first, second], settings)
-    again = ObjectiveSettings(precision="float64", batchnorm="recalibrated", batchnorm_batch=32)
-    assert profile.ends()[1] == pytest.approx(alone(problem, second, again)["loss"], rel=1e-12)
     own = alone(problem, second, ObjectiveSettings(precision="float64"))
-    assert profile.facts.own[1] == own
-    assert abs(profile.ends()[1] - own["loss"]) > 1e-3
+    assert profile.facts.own[1] == own and profile.ends()[1] == own["loss"]
+    assert profile.values["accuracy"][profile.x == 1] == own["accuracy"]
+    again = ObjectiveSettings(precision="float64", batchnorm="recalibrated", batchnorm_batch=32)
+    assert abs(alone(problem, second, again)["loss"] - own["loss"]) > 1e-3
+    (half,) = np.flatnonzero(profile.x == 0.5)
+    midpoint = {
+        name: (first[name] + second[name]) / 2 if first[name].is_floating_point() else first[name]
+        for name in first
+    }
+    expected = alone(problem, midpoint, again)["loss"]
+    assert profile.loss[half] == pytest.approx(expected, rel=1e-9)
     assert profile.facts.statistics == "recomputed at every point"
 
 

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from explorer.analysis.objective import batchnorm
-from explorer.analysis.objective.evaluator import Evaluator
 from explorer.analysis.objective.moved_parameters import require_same_beside
 from explorer.analysis.objective.named_tensors import Tensors
 from explorer.analysis.objective.objective import Objective
@@ -22,27 +21,12 @@ from explorer.analysis.objective.plane import (
     precision_error,
     tuning_facts,
 )
+from explorer.analysis.paths.evaluators import PathEvaluator, path_evaluator
 from explorer.codec import JsonValue
 from explorer.kinds.interpolation import InterpolationSettings
 from explorer.kinds.piece import Piece
 from explorer.kinds.progress import SILENT, Progress
 from explorer.problem import Problem
-
-
-class Chord(Evaluator):
-    """An evaluator along the straight line to another point, exact at both ends."""
-
-    def __init__(self, objective: Objective, other: Tensor) -> None:
-        """From the objective's present point (D,) to the other."""
-        super().__init__(objective, (other - objective.flat.theta).unsqueeze(0))
-        self.other = other.clone()
-
-    def place(self, theta: Tensor, steps: Tensor) -> None:
-        """Put (1 - a) base + a other into `theta`, for a step (1,) or several (K, 1)."""
-        if steps.shape[-1]:
-            torch.lerp(self.base, self.other, steps, out=theta)
-        else:
-            theta.copy_(self.base)
 
 
 def answer(
@@ -54,29 +38,90 @@ def answer(
     choices: EarlierChoices = NO_CHOICES,
     progress: Progress = SILENT,
 ) -> Iterator[Piece]:
-    """The points of the line that are not in `done`, coarse levels first.
+    """The points of the path that are not in `done`, coarse levels first.
 
-    Source: Goodfellow et al. 2015, arXiv:1412.6544, section 2.
+    Subjects are both ends, then the bends between them. Where statistics are recomputed, both ends
+    keep their own: they are the two models by themselves.
+
+    Raises:
+        ValueError: a bend is not finite, or its running statistics would have to be frozen.
+
+    Source: Goodfellow et al. 2015, arXiv:1412.6544, section 2, for the straight line; Garipov et
+    al. 2018, arXiv:1802.10026, for paths with bends.
     """
     require_same_beside(problem, subjects)
-    own = own_losses(problem, subjects, settings, device)
+    own = own_losses(problem, subjects[:2], settings, device)
     objective = objective_at(problem, subjects[0], settings, device)
-    second = objective.with_first_examples(objective.examples)
-    second.load(subjects[1])
-    objective.between = batchnorm.differing_buffers(objective.flat, second.flat)
-    evaluator = Chord(objective, second.flat.theta)
-    facts = tuning_facts(evaluator, settings.units - len(done), choices)
+    first, *bends, last = _flat_points(objective, subjects)
+    objective.between = _moving_buffers(objective, subjects[1])
+    _check_bends(objective, bends)
+    evaluator = path_evaluator(objective, settings.shape, (first, *bends, last))
     x, index = settings.axis, settings.places
-    facts |= precision_error(evaluator, x[index][:, None])
-    facts |= chord_facts(evaluator.base, evaluator.other)
+    facts = tuning_facts(evaluator, settings.units - len(done), choices)
+    facts |= precision_error(evaluator, evaluator.coordinates(x[index]))
+    facts |= chord_facts(first, last)
     facts |= {"alone": [facts.pop("stand_alone"), _at_other(evaluator)], "own": own}
     facts["statistics"] = _statistics(objective)
+    facts["arc_length"] = float(evaluator.lengths(np.ones(1))[0])
+    recomputes = settings.batchnorm == "recalibrated" and bool(facts["statistics"])
+    if recomputes:
+        facts["alone"] = own
 
     def columns(units: np.ndarray) -> dict[str, np.ndarray]:
         i = index[units]
-        return {"i": i, "x": x[i]} | evaluator.values(x[i][:, None])
+        t = x[i]
+        values = evaluator.values(evaluator.coordinates(t))
+        if recomputes:
+            _put_own(values, t, own)
+        return {"i": i, "x": t, "arc_length": evaluator.lengths(t)} | values
 
     return answer_pieces(settings.units, done, columns, facts, evaluator)
+
+
+def _flat_points(objective: Objective, subjects: Sequence[Tensors]) -> list[Tensor]:
+    """Both ends, and between them the bends that follow them among the subjects; (D,) each.
+
+    The objective is left standing on the first.
+    """
+    points = []
+    for subject in (*subjects[1:], subjects[0]):
+        objective.load(subject)
+        points.append(objective.flat.theta.clone())
+    last, *bends, first = points
+    return [first, *bends, last]
+
+
+def _moving_buffers(objective: Objective, second: Tensors) -> batchnorm.Ends:
+    """The buffers that differ between the objective's point and a second one."""
+    other = objective.with_first_examples(objective.examples)
+    other.load(second)
+    return batchnorm.differing_buffers(objective.flat, other.flat)
+
+
+def _check_bends(objective: Objective, bends: Sequence[Tensor]) -> None:
+    """Refuse bends between which nothing is known.
+
+    Raises:
+        ValueError: one is not finite, or the statistics between them are to be frozen.
+    """
+    for number, bend in enumerate(bends, start=1):
+        if not bool(torch.isfinite(bend).all()):
+            raise ValueError(
+                f"bend {number} of the path must have finite parameters, got NaN or infinity: "
+                "train the path again with a smaller learning rate"
+            )
+    if bends and objective.between and objective.settings.batchnorm == "frozen":
+        raise ValueError(
+            "batchnorm must be recalibrated or batch on a path with bends, whose running "
+            "statistics nobody knows, got 'frozen'"
+        )
+
+
+def _put_own(values: dict[str, np.ndarray], t: np.ndarray, own: list[dict[str, float]]) -> None:
+    """Give both ends the values of the two models by themselves."""
+    for place, end_values in zip((0.0, 1.0), own, strict=True):
+        for name, value in end_values.items():
+            values[name][t == place] = value
 
 
 def chord_facts(first: Tensor, second: Tensor) -> dict[str, JsonValue]:
@@ -94,9 +139,9 @@ def chord_facts(first: Tensor, second: Tensor) -> dict[str, JsonValue]:
     }
 
 
-def _at_other(evaluator: Chord) -> dict[str, float]:
+def _at_other(evaluator: PathEvaluator) -> dict[str, float]:
     """The values at the other end, as on the line."""
-    end_values = evaluator.values(np.ones((1, 1)))
+    end_values = evaluator.values(evaluator.coordinates(np.ones(1)))
     return {name: float(value[0]) for name, value in end_values.items() if name != "squared_norm"}
 
 

@@ -96,7 +96,9 @@ def hindrances(catalog: Catalog, first: records.Question, other: records.Questio
         if not all(described.counts(vars(one)) for one in values):
             continue  # of no use in one of them: the setting that makes it so differs, and is told
         words = f"other {described.setting.label} ({_text(pair[0])}, {_text(pair[1])})"
-        if described.setting.seed or (described.name in kind.axes and described.type is int):
+        setting = described.setting
+        sampled = described.name in kind.axes and described.type is int
+        if setting.seed or setting.moves_points or sampled:
             places.append(words)
         else:
             numbers.append(words)

@@ -101,6 +101,8 @@ def question_about(
         ValueError: more or fewer subjects than the kind has, or models of several problems.
         UnknownEntry: the model's problem is not in the catalog.
     """
+    if settings.subject_sequence():
+        settings = settings.with_further(1 + len(others) - len(kind.subjects))
     subjects = ordered_subjects(kind, settings, [(model, point), *others])
     for other, _ in others:
         if other.problem_id != model.problem_id:

@@ -33,6 +33,23 @@ class Source:
 
 
 SOURCES = {
+    "garipov2018": Source(
+        "inproceedings",
+        "Garipov, Timur and Izmailov, Pavel and Podoprikhin, Dmitrii and Vetrov, Dmitry and "
+        "Wilson, Andrew Gordon",
+        "Loss Surfaces, Mode Connectivity, and Fast Ensembling of DNNs",
+        2018,
+        "Advances in Neural Information Processing Systems",
+        arxiv="1802.10026",
+    ),
+    "draxler2018": Source(
+        "inproceedings",
+        "Draxler, Felix and Veschgini, Kambis and Salmhofer, Manfred and Hamprecht, Fred A.",
+        "Essentially No Barriers in Neural Network Energy Landscape",
+        2018,
+        "International Conference on Machine Learning",
+        arxiv="1803.00885",
+    ),
     "li2018": Source(
         "inproceedings",
         "Li, Hao and Xu, Zheng and Taylor, Gavin and Studer, Christoph and Goldstein, Tom",

@@ -131,6 +131,7 @@ class ChordFacts(AxesFacts):
     alone: tuple[Values, ...] = ()  # at the ends, each model by itself
     own: tuple[Values, ...] = ()  # the same, with each model's own statistics
     statistics: str = ""  # where the running statistics between them come from
+    arc_length: float | None = None  # of the path between them
 
     @property
     def point_losses(self) -> tuple[float | None, ...]:

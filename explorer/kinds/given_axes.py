@@ -80,3 +80,17 @@ class GivenAxisSettings(DirectionSettings):
     def given_words(self) -> str:
         """What the axes are, as "difference and random"."""
         return " and ".join(self.given_axes.values())
+
+    def further_words(self, names: Mapping[str, str], origin: str) -> str:
+        """What given axes are made of, as "x to B, y from A to C"; from the origin is not said."""
+        words: dict[str, list[str]] = {}
+        for role, name in names.items():
+            axis, _, part = role.partition("_")
+            parts = words.setdefault(axis, [])
+            if part == "stored":
+                parts.append(name)
+            elif part == "end":
+                parts.append(f"to {name}")
+            elif name != origin:
+                parts.append(f"from {name}")
+        return ", ".join(" ".join([axis, *parts]) for axis, parts in words.items())

@@ -1,9 +1,9 @@
-"""Loss on the straight line between two points, and how high it rises there."""
+"""Loss on a path between two points, straight or not, and how high it rises there."""
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Annotated
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Self
 
 import numpy as np
 
@@ -14,23 +14,93 @@ from explorer.kinds.groups import Profile, Profiles
 from explorer.kinds.kind import Kind
 from explorer.kinds.look import ProfileLook
 from explorer.kinds.numbers import ResultNumber, ResultNumbers
+from explorer.kinds.path_shape import BENT_SHAPES, BEZIER, CHAIN, SHAPES, STRAIGHT
 from explorer.kinds.piece import Piece, partial_answer
+from explorer.kinds.setting import Setting, SettingError
 from explorer.kinds.statistics import Interval, loss_interval
+from explorer.wording import counted
 
 ENDS_HELP = "An end of the axis; 0 is the first point, 1 the second."
 ROUNDING = 1e-6  # of the range of losses: a smaller rise is rounding
+MOST_BENDS = 64
+CONNECTED_RISE = 0.02  # barrier up to which two points count as connected
+CONNECTED_RATIO = 1.1  # of the higher loss of both, up to which they do by another criterion
+CONNECTED_ERROR = 0.02  # rise of the error up to which they do by a third
 
 
 @dataclass(frozen=True, kw_only=True)
 class InterpolationSettings(OnLine):
     """The points (1 - a) first + a second; with the defaults both ends are among them.
 
-    Frozen running statistics are interpolated too, and beyond an end stay its own.
+    Frozen running statistics are interpolated too, and beyond an end stay its own. Other paths lead
+    from a = 0 to a = 1 and end there; bends that they lead past are further subjects, in order.
     """
 
+    shape: Annotated[
+        str,
+        Setting(
+            "Path",
+            "straight: the line through both; spherical: the arc around 0 (Shoemake 1985); layers: "
+            "one layer moved after the other; chain: straight lines from bend to bend; bezier: the "
+            "curve that these pull (Garipov et al. 2018). Bends come from a path that was trained.",
+            choices=SHAPES,
+            moves_points=True,
+            sources={CHAIN: "garipov2018", BEZIER: "garipov2018"},
+        ),
+    ] = STRAIGHT
+    bends: Annotated[
+        int,
+        Setting(
+            "Bends",
+            "Points between both ends that the path leads past.",
+            least=0,
+            most=MOST_BENDS,
+            filled_in=True,
+        ),
+    ] = 0
     x_min: Annotated[float, axis_end("a from", ENDS_HELP)] = -0.25
     x_max: Annotated[float, axis_end("a to", ENDS_HELP)] = 1.25
     x_count: Annotated[int, points_along("the line")] = 61
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no path: but for the straight line none goes on beyond its ends."""
+        super().__post_init__()
+        if self.shape != STRAIGHT:
+            for name, end in (("x_min", self.x_min), ("x_max", self.x_max)):
+                if not 0 <= end <= 1:
+                    raise SettingError(name, f"must be from 0 to 1 on such a path, got {end:g}")
+
+    @property
+    def further_subjects(self) -> tuple[str, ...]:
+        """The bends."""
+        return tuple(f"bend_{number}" for number in range(1, self.bends + 1))
+
+    @classmethod
+    def subject_sequence(cls) -> str:
+        """The bends are named together, as those of one answer."""
+        return "bends"
+
+    def with_further(self, count: int) -> Self:
+        """The settings of a path past so many bends.
+
+        Raises:
+            ValueError: this sort of path leads past some, or past none.
+        """
+        if (self.shape in BENT_SHAPES) != (count > 0):
+            must = "must be 1 or more" if self.shape in BENT_SHAPES else "must be none"
+            raise ValueError(f"the bends of a {self.shape} path {must}, got {count}")
+        return replace(self, bends=count)
+
+    @property
+    def distinguishing_words(self) -> tuple[str, ...]:
+        """Points and split, and which path it is where that is not the straight line."""
+        bends = f" with {counted(self.bends, 'bend')}" if self.bends else ""
+        path = () if self.shape == STRAIGHT else (f"{self.shape}{bends}",)
+        return (*super().distinguishing_words, *path)
+
+    def further_words(self, names: Mapping[str, str], origin: str) -> str:
+        """How many bends there are."""
+        return counted(len(names), "bend")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,8 +171,11 @@ class Interpolation:
             "rise_above_mean": self.rise_above_mean,
             "error_rise": self.error_rise,
             "saddle": self.saddle,
+            "height_ratio": self.height_ratio,
+            "midpoint_rise": self.midpoint_rise,
             "largest_rise": self.largest_rise,
             "distance": self.facts.distance,
+            "arc_length": self.facts.arc_length,
         }
         return {name: ResultNumber(n) for name, n in heights.items() if n is not None}
 
@@ -147,6 +220,40 @@ class Interpolation:
         return float(np.max(self.values_between()[1]))
 
     @property
+    def height_ratio(self) -> float | None:
+        """Highest loss between the two points over the larger loss of both; None where that is 0.
+
+        Two near 0 make it large, however good all points between them are.
+        """
+        first, last = self.ends()
+        higher = max(first, last)
+        return self.saddle / higher if higher > 0 else None
+
+    @property
+    def midpoint_rise(self) -> float | None:
+        """Loss at a = 1/2 above the mean of both ends; None where that place is not computed.
+
+        It is at most the barrier: L((a + b) / 2) <= (L(a) + L(b)) / 2 + barrier.
+        """
+        at = np.flatnonzero((self.x == 0.5) & self.computed)
+        first, last = self.ends()
+        return float(self.loss[at[0]] - (first + last) / 2) if len(at) else None
+
+    @property
+    def connected(self) -> dict[str, bool | None]:
+        """Whether both points count as connected by this path, by each criterion; None: unknown.
+
+        absolute: the barrier is at most `CONNECTED_RISE`; relative: no loss is above 1.1 times the
+        larger one of both; accuracy: the error rises by less than 2 % (Frankle et al. 2020).
+        """
+        ratio, error = self.height_ratio, self.error_rise
+        return {
+            "absolute": _at_most(self.barrier, CONNECTED_RISE),
+            "relative": None if ratio is None else _at_most(ratio, CONNECTED_RATIO),
+            "accuracy": None if error is None else _at_most(error, CONNECTED_ERROR),
+        }
+
+    @property
     def largest_rise(self) -> float:
         """How far the loss climbs at most on the way, from any point to a later one.
 
@@ -167,6 +274,10 @@ class Interpolation:
         return math.isfinite(rise) and bool(rise <= ROUNDING * np.ptp(loss))
 
 
+def _at_most(value: float, limit: float) -> bool | None:
+    return None if math.isnan(value) else value <= limit
+
+
 def profiles(lines: Mapping[str, Interpolation], look: InterpolationLook) -> Profiles:
     """A value along each line."""
     by_name = {
@@ -183,8 +294,11 @@ INTERPOLATION = Kind(
     settings=InterpolationSettings,
     result=Interpolation,
     facts=ChordFacts,
-    version=1,
-    numbers=("barrier", "rise_above_mean", "error_rise", "saddle", "largest_rise", "distance"),
+    version=2,
+    numbers=(
+        *("barrier", "rise_above_mean", "error_rise", "saddle", "height_ratio", "midpoint_rise"),
+        *("largest_rise", "distance", "arc_length"),
+    ),
     columns=("i", "x", "loss"),
     answer="explorer.analysis.interpolation:answer",
     look=InterpolationLook,

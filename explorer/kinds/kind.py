@@ -70,7 +70,7 @@ class Kind:
         given = dict(zip(further, names[own : own + len(further)], strict=True))
         main = [*names[:own], *names[own + len(further) :]]
         text = f" {self.joined} ".join(dict.fromkeys(main) if self.own_second else main)
-        return f"{text} ({_axes_text(given, names[0])})" if given else text
+        return f"{text} ({settings.further_words(given, names[0])})" if given else text
 
     def single_subjects(self, settings: ObjectiveSettings) -> tuple[str, ...]:
         """The names of the subjects that are one point each: the kind's, then the settings'."""
@@ -95,21 +95,6 @@ class Kind:
     def table(self) -> str:
         """The catalog's table that holds this kind's rows."""
         return f"{self.name}_values"
-
-
-def _axes_text(given: Mapping[str, str], origin: str) -> str:
-    """What given axes are made of, as "x to B, y from A to C"; from the origin is not said."""
-    words: dict[str, list[str]] = {}
-    for role, name in given.items():
-        axis, _, part = role.partition("_")
-        parts = words.setdefault(axis, [])
-        if part == "stored":
-            parts.append(name)
-        elif part == "end":
-            parts.append(f"to {name}")
-        elif name != origin:
-            parts.append(f"from {name}")
-    return ", ".join(" ".join([axis, *parts]) for axis, parts in words.items())
 
 
 def named_code(entry: str) -> object:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Self
 
 from explorer.kinds.facts import AnswerFacts
 from explorer.kinds.require import one_of, require
@@ -136,6 +136,31 @@ class ObjectiveSettings(Settings):
     def further_subjects(self) -> tuple[str, ...]:
         """Names of the subjects, beside those of the kind, that these settings ask for."""
         return ()
+
+    @classmethod
+    def subject_sequence(cls) -> str:
+        """The name of further subjects of one sort, of which there may be any number; "" without.
+
+        They are points of one answer, in its order, and are named together.
+        """
+        return ""
+
+    def with_further(self, count: int) -> Self:
+        """The settings of a question with so many subjects beside those of the kind.
+
+        Raises:
+            ValueError: they want more, or fewer.
+        """
+        return self
+
+    def further_words(self, names: Mapping[str, str], origin: str) -> str:
+        """What the further subjects make of the question, in words; "" where there are none.
+
+        Args:
+            names: of the further subjects, by their roles.
+            origin: name of the first subject of all.
+        """
+        return ""
 
     @property
     def plane_recipe(self) -> Mapping[str, object] | None:

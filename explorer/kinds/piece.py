@@ -11,6 +11,7 @@ COMPANION_COLUMNS = (
     "loss_se",
     "loss_skewness",
     "squared_norm",
+    "arc_length",
 )  # columns that say more about a point
 
 

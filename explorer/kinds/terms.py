@@ -26,6 +26,7 @@ CITATIONS = {
     "Frankle et al. 2020": "arXiv:1912.05671",
     "Frye et al. 2019": "arXiv:1901.10603",
     "Frye et al. 2021": "arXiv:2003.10397",
+    "Garipov et al. 2018": "arXiv:1802.10026",
     "Ghorbani et al. 2019": "arXiv:1901.10159",
     "Golub and Van Loan": "",
     "Goodfellow et al. 2015": "arXiv:1412.6544",
@@ -51,6 +52,7 @@ CITATIONS = {
     "Petzka et al. 2021": "arXiv:2001.00939",
     "Roosta et al. 2018": "arXiv:1810.00303",
     "Sagun et al. 2017": "",
+    "Shoemake 1985": "doi:10.1145/325165.325242",
     "Smith and Le 2018": "arXiv:1710.06451",
     "Smith et al. 2021": "arXiv:2101.12176",
     "Tsuzuku et al. 2020": "arXiv:1901.04653",
@@ -91,6 +93,15 @@ TERMS = {measure.name: Term(f"{measure.definition}.", measure.source) for measur
         "Frankle et al. 2020, section 2",
     ),
     "saddle": Term("The highest loss between the two points.", "Draxler et al. 2018"),
+    "height_ratio": Term(
+        "The highest loss between the two points over the larger loss of both. It says little "
+        "where both are near 0.",
+    ),
+    "midpoint_rise": Term(
+        "Loss halfway minus the mean of the losses of both ends: at most the barrier.",
+        "Entezari et al. 2022, Definition 2.1",
+    ),
+    "arc_length": Term("Length of the path between the two points, in norms of the parameters."),
     "largest_rise": Term(
         "The most that the loss climbs from any point on the way to a later one.",
         "Lucas et al. 2021",

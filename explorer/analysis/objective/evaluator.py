@@ -39,15 +39,27 @@ class Evaluator:
     `execution_tuning`.
     """
 
-    def __init__(self, objective: Objective, directions: Tensor | RedrawnDirections) -> None:
-        """Stand at the objective's present point; `directions` has shape (m, D)."""
+    def __init__(
+        self,
+        objective: Objective,
+        directions: Tensor | RedrawnDirections,
+        axes: int | None = None,
+    ) -> None:
+        """Stand at the objective's present point.
+
+        Args:
+            objective: stands there.
+            directions: (m, D).
+            axes: coordinates of a place, where they are not one for each direction; at 0 it is the
+                base point.
+        """
         self.objective = objective
         self.base = objective.flat.theta.clone()
         if isinstance(directions, Tensor):
             directions = directions.to(self.base)
         self.directions = directions
         self._gram = _gram(self.base, self.directions)
-        self.axes = len(directions)
+        self.axes = len(directions) if axes is None else axes
         self.use(objective.choice)
 
     def use(self, choice: Choice) -> None:

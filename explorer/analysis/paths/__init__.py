@@ -1,0 +1,1 @@
+"""Paths between two points: placed in parameter space, evaluated, trained."""
