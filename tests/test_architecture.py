@@ -107,6 +107,11 @@ INSIDE = {
         "explorer.analysis.curvature",
         "explorer.analysis.model",
     ),
+    "explorer/analysis/symmetry/": (
+        *BELOW,
+        "explorer.analysis.objective",
+        "explorer.analysis.symmetry",
+    ),
     "explorer/analysis/": (*BELOW, "explorer.analysis"),
     "explorer/render/marks/": ("explorer.render.marks", "explorer.kinds"),
     "explorer/render/relief3d/": (

@@ -1,0 +1,1 @@
+"""Permutation symmetry of models: which channels may change places, and how two models match."""
