@@ -31,7 +31,25 @@ def compute_missing(
     Raises:
         CatalogError: the catalog cannot be read or written.
     """
-    missing = in_order(missing_cells(cells(catalog, study)))
+    return ask_missing(catalog, cells(catalog, study), tell)
+
+
+def ask_missing(
+    catalog: Catalog,
+    all_cells: Sequence[Cell],
+    tell: Callable[[int, int], None] = lambda count, of: None,
+) -> list[str]:
+    """Ask those of these cells that are neither answered nor under way; the keys of that.
+
+    Args:
+        catalog: where their models are.
+        all_cells: of a study, or of a page like one.
+        tell: is given how many of how many are asked.
+
+    Raises:
+        CatalogError: the catalog cannot be read or written.
+    """
+    missing = in_order(missing_cells(all_cells))
     for count, cell in enumerate(missing, 1):
         _ask(catalog, cell)
         tell(count, len(missing))

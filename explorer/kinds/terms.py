@@ -55,8 +55,10 @@ CITATIONS = {
     "Shoemake 1985": "doi:10.1145/325165.325242",
     "Smith and Le 2018": "arXiv:1710.06451",
     "Smith et al. 2021": "arXiv:2101.12176",
+    "Torgerson 1952": "doi:10.1007/BF02288916",
     "Tsuzuku et al. 2020": "arXiv:1901.04653",
     "Ubaru et al. 2017": "doi:10.1137/16M1104974",
+    "Wales et al. 1998": "doi:10.1038/29487",
 }
 # What looks like one of them in a sentence.
 CITATION = re.compile(r"\b[A-Z][\w-]+(?: and [A-Z][\w-]+| et al\.)? (?:19|20)\d\d\b")
@@ -105,6 +107,19 @@ TERMS = {measure.name: Term(f"{measure.definition}.", measure.source) for measur
     "largest_rise": Term(
         "The most that the loss climbs from any point on the way to a later one.",
         "Lucas et al. 2021",
+    ),
+    "lowest_pass": Term(
+        "The least, over all ways by others of the minima, of the highest loss on the way.",
+        "Draxler et al. 2018, section 3.3",
+    ),
+    "disconnectivity_tree": Term(
+        "A branch for each minimum from its own loss up; two join at their lowest pass.",
+        "Wales et al. 1998",
+    ),
+    "weight_space_plane": Term(
+        "The plane on which distances between the models are as near as they can be to their own: "
+        "classical scaling.",
+        "Torgerson 1952",
     ),
     "distance": Term("Euclidean norm of the difference of the two points' parameters."),
     "difference": Term(

@@ -177,6 +177,17 @@ def _changed_settings(kind: Kind, settings: Mapping[str, object]) -> dict[str, o
     }
 
 
+def pair_parameters(kind: Kind, settings: ObjectiveSettings) -> dict[str, str | list[str]]:
+    """What an address of a kind about two points says beside them.
+
+    Args:
+        kind: whose page it is.
+        settings: of the kind; BatchNorm is named, for which a page may have another default.
+    """
+    values = vars(settings)
+    return _as_parameters({**_changed_settings(kind, values), "batchnorm": values["batchnorm"]})
+
+
 def _as_parameters(values: Mapping[str, object]) -> dict[str, str | list[str]]:
     """Values as an address writes them; lists without anything are left out."""
     parameters: dict[str, str | list[str]] = {}

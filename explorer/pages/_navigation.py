@@ -25,10 +25,11 @@ def show_page() -> None:
     catalog = st.Page(PAGES / "catalog.py", title="Catalog", icon=":material/apps:", default=True)
     compare = st.Page(PAGES / "compare.py", title="Compare", icon=":material/compare:")
     study = st.Page(PAGES / "study.py", title="Study", icon=":material/grid_view:")
+    minima = st.Page(PAGES / "minima.py", title="Minima", icon=":material/hub:")
     figure = st.Page(PAGES / "figure.py", title="Figure", icon=":material/dashboard:")
     page = st.navigation(
         {
-            "": [catalog, compare, study, figure],
+            "": [catalog, compare, study, minima, figure],
             "Analyse": [
                 st.Page(kind.page, title=kind.title, icon=kind.icon)
                 for kind in KINDS

@@ -1,0 +1,119 @@
+"""Which models are minima, and what is asked about each two of them; kept in the address."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import streamlit as st
+
+from explorer.ask.pair_wishes import FEWEST_MODELS, Pairs, check_models, path_kinds, usual_values
+from explorer.kinds import Kind
+from explorer.kinds.objective_settings import ObjectiveSettings
+from explorer.kinds.setting import setting_fields
+from explorer.pages import _forms as forms
+from explorer.pages import _parts as parts
+from explorer.pages._address import check_address, choose_named, choose_several_named
+from explorer.pages._objective import choose_objective
+from explorer.pages._session import remember_models, remembered_models
+from explorer.pages._stopping import stop_page
+from explorer.wording import printable
+from store import Catalog, records
+
+MODELS_KEY, PROBLEM_KEY, EDGES_KEY = "models", "problem", "edges"  # in the address
+USUAL_MODELS = 8  # that are chosen at first
+
+
+@dataclass(frozen=True)
+class ChosenPairs:
+    """What the left column says."""
+
+    labels: Sequence[str]  # of the models
+    kind: Kind
+    settings: ObjectiveSettings  # the same for all pairs
+    pairs: Pairs
+
+
+def choose(catalog: Catalog) -> ChosenPairs:
+    """The models, the sort of way and its settings; the page stops where they make no pairs."""
+    problem, models_by_label = _choose_models(catalog)
+    kind = _choose_kind()
+    with st.expander("Objective", expanded=True):
+        values = choose_objective(kind.settings, problem, batchnorm="recalibrated")
+    with st.expander(kind.title, expanded=True):
+        values |= forms.choose_all(kind.settings, _own_names(kind), usual=usual_values(kind))
+    settings = forms.checked_settings(kind.settings, values)
+    models = list(models_by_label.values())
+    try:
+        check_models(models)
+        pairs = Pairs.of(catalog, models, kind, settings)
+    except ValueError as error:
+        stop_page(parts.sentence(error))
+    return ChosenPairs(list(models_by_label), kind, settings, pairs)
+
+
+def _choose_models(catalog: Catalog) -> tuple[records.Problem, dict[str, records.Model]]:
+    """Models of one problem, by label."""
+    by_problem = _models_by_problem(catalog)
+    problem_label = _choose_problem(catalog, by_problem)
+    problem, options = by_problem[problem_label]
+    if len(options) < FEWEST_MODELS:
+        stop_page(
+            "A way needs two minima: import another model of the same problem, or choose a problem "
+            "with more.",
+            error=False,
+        )
+    if any(name not in options for name in st.query_params.get_all(MODELS_KEY)):
+        must = f"models of one problem: {', '.join(options)}"
+        check_address(MODELS_KEY, must, lambda _: False)
+    usual = list(options)[:USUAL_MODELS]
+    labels = choose_several_named("Models", list(options), MODELS_KEY, usual)
+    models = {label: options[label] for label in labels}
+    remember_models(list(models.values()))
+    return problem, models
+
+
+def _models_by_problem(
+    catalog: Catalog,
+) -> dict[str, tuple[records.Problem, dict[str, records.Model]]]:
+    """Problems with their models by label, those with the most models first."""
+    models_by_label = parts.known_models(catalog)
+    own: dict[str, dict[str, records.Model]] = {}
+    for label, model in models_by_label.items():
+        own.setdefault(model.problem_id, {})[label] = model
+    problems = {problem.id: problem for problem in catalog.problems() if problem.id in own}
+    names = [printable(problem.name) for problem in problems.values()]
+    by_problem = {}
+    for id, problem in sorted(problems.items(), key=lambda pair: -len(own[pair[0]])):
+        name = printable(problem.name)
+        label = name if names.count(name) == 1 else f"{name} ({next(iter(own[id]))})"
+        by_problem[label] = problem, own[id]
+    return by_problem
+
+
+def _choose_problem(
+    catalog: Catalog, by_problem: Mapping[str, tuple[records.Problem, Mapping[str, object]]]
+) -> str:
+    """The problem; at first that of the last page's model, where it has others."""
+    models = catalog.models()
+    last = [models[place].problem_id for place in remembered_models(models)]
+    usual = next(iter(by_problem))
+    for label, (problem, own) in by_problem.items():
+        if last[:1] == [problem.id] and len(own) >= FEWEST_MODELS:
+            usual = label
+    must = f"one of {', '.join(by_problem)}"
+    check_address(PROBLEM_KEY, must, by_problem.__contains__)
+    return choose_named("Problem", list(by_problem), PROBLEM_KEY, usual)
+
+
+def _choose_kind() -> Kind:
+    """The sort of way between two minima."""
+    kinds = {kind.title: kind for kind in path_kinds()}
+    if len(kinds) == 1:
+        return next(iter(kinds.values()))
+    return kinds[forms.choose_one_of("Ways", list(kinds), EDGES_KEY)]
+
+
+def _own_names(kind: Kind) -> list[str]:
+    """The settings that a kind has beside those of the loss."""
+    shared = {described.name for described in setting_fields(ObjectiveSettings)}
+    described_fields = setting_fields(kind.settings)
+    return [d.name for d in described_fields if d.name not in shared and not d.setting.filled_in]
