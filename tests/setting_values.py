@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 
 from explorer.kinds import Kind
+from explorer.kinds.members import OfMembers
 from explorer.kinds.objective_settings import ObjectiveSettings
 from explorer.kinds.setting import (
     SettingError,
@@ -22,6 +23,8 @@ NAMES = ("test", "further")  # of what has no list of choices: splits, tensors
 def small_settings(kind: Kind) -> ObjectiveSettings:
     """Settings of a kind that ask for little: few points, probes, steps."""
     settings: ObjectiveSettings = kind.settings()
+    if isinstance(settings, OfMembers):  # of a run alone, which is one point unless more are taken
+        settings = dataclasses.replace(settings, last=settings.fewest_members)
     for field in setting_fields(kind.settings):
         if field.type is int and not field.several and int(getattr(settings, field.name)) > FEW:
             fewest = max(FEW, math.ceil(field.setting.least or 0))

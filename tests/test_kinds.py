@@ -65,7 +65,6 @@ ALLOWED = {  # file -> what it may name, and why
         f"explorer/render/relief3d/{name}.py": ({"z"}, WORD)
         for name in ("frame", "height", "mesh", "scene")
     },
-    "explorer/render/relief3d/process.py": ({"method"}, WORD),
     "explorer/analysis/curvature/matrices.py": (
         {"matrix", "layer", "labels"},
         "makes the matrix that settings of kinds/matrix.py describe, whichever kind has them",

@@ -18,6 +18,7 @@ from explorer.kinds import KINDS, Kind
 from explorer.kinds.difference import DIFFERENCE
 from explorer.kinds.interpolation import INTERPOLATION
 from explorer.kinds.line import LINE, LineSettings
+from explorer.kinds.members import OfMembers
 from explorer.kinds.surface import SURFACE, SurfaceSettings
 from explorer.pages._facts import distinguishing_text
 from sample_models import samples
@@ -55,7 +56,9 @@ SURFACE_PAGE, LINE_PAGE = SURFACE.page, LINE.page
 KIND_PAGES = sorted({kind.page for kind in KINDS})
 # of a catalog without models, while the app starts and then
 WAITING = ("The sample models are being imported", "No models: **Import** brings one in")
-RUN_PAGES = {kind.page for kind in KINDS if kind.fewest > 1}  # of runs of several snapshots
+RUN_PAGES = {  # of runs of several snapshots, or of several models
+    kind.page for kind in KINDS if kind.fewest > 1 or issubclass(kind.settings, OfMembers)
+}
 PAIR_PAGES = (INTERPOLATION.page, DIFFERENCE.page)  # visited by tests/test_pages_lines.py
 STORED = {"model": SAMPLE, "x_count": "11", "y_count": "11"}
 
@@ -247,7 +250,7 @@ def test_a_page_waits_for_the_first_model(
     assert catalog.merge(first).models == 1
     app = app.run()
     assert not [text for text in texts(app, "info") if text.startswith(WAITING)]
-    if page not in RUN_PAGES:  # which needs three snapshots
+    if page not in RUN_PAGES:  # which need more
         assert [label for label in labels(fine(app)) if label.startswith("Compute")]
 
 

@@ -23,7 +23,7 @@ from explorer.kinds.kind import named_code
 from explorer.kinds.objective_settings import ObjectiveSettings
 from explorer.kinds.setting import SettingField, setting_fields
 from store import Catalog, records
-from tests.setting_values import changed_settings, other_values
+from tests.setting_values import changed_settings, other_values, small_settings
 from tests.stored import POINT, stored_model, stored_point
 from tests.tiny import problem_file, tensors
 
@@ -297,7 +297,7 @@ def test_an_unknown_split_is_refused():
 def test_paths_names_and_machines_ask_nothing_new(tmp_path, kind):
     """One question, and one job, for the same point under two names, paths and architectures."""
     catalog = Catalog(tmp_path)
-    settings = kind.settings()
+    settings = small_settings(kind)
     model = stored_model(catalog, "a", "/here/p.py", {})
     others = [(model, "")] * (len(kind.subjects) - 1)
     first = questions.ask(catalog, kind, model, settings, others=others)

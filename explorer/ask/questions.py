@@ -123,6 +123,7 @@ def question_about(
             for subject in subjects[single:]
         ]
         settings = settings.about(runs)
+        settings.check_beside(points, runs)
         points += tuple(itertools.chain.from_iterable(run.points for run in runs))
     return QuestionIdentity(kind, settings, identity, points)
 
@@ -188,13 +189,21 @@ def _check_sorts(
     """
     names = question.kind.single_subjects(question.settings)
     for name, model, point in zip(names, models, question.points, strict=False):
-        brought = catalog.answer_point(point)
-        is_direction = ModelFacts.of(model.facts).direction or bool(
-            brought and brought.is_direction
-        )
+        is_direction = _is_direction(catalog, model, point)
         if is_direction != name.endswith("_stored"):
             sort = "a point, got a direction" if is_direction else "a stored direction, got a point"
             raise ValueError(f"{name} must be {sort} of {model.name}; choose another")
+    if isinstance(question.settings, OfRuns):
+        ends = named_points(question.kind, question.settings, question.points)
+        for model, point in zip(models[len(names) :], ends[len(names) :], strict=True):
+            if _is_direction(catalog, model, point):
+                raise ValueError(f"a run must be points of {model.name}, got a direction; leave it")
+
+
+def _is_direction(catalog: Catalog, model: records.Model, point: str) -> bool:
+    """Whether that is a direction: an imported one, or one that an answer brought."""
+    brought = catalog.answer_point(point)
+    return ModelFacts.of(model.facts).direction or bool(brought and brought.is_direction)
 
 
 def _new_job(key: str, name: str, priority: int, units: int) -> records.Job:

@@ -206,6 +206,7 @@ def _subject_parameter(name: str) -> inspect.Parameter:
     axis, _, part = name.partition("_")
     default = " (the model itself unless given)" if part == "start" else ""
     words = {
+        "": f"the point that is the {axis}; named as --model",
         "start": f"start point of the difference that is {axis}{default}; named as --model",
         "end": f"end point of the difference that is {axis}; named as --model",
         "stored": f"the direction that is {axis}: an imported one, or NAME@KEY:AXIS of an analysis",

@@ -50,7 +50,8 @@ def further_subjects(
         )
     for name in names:
         if name not in given and not name.endswith("_start"):
-            raise ValueError(f"{option_name(name)} must say what the axis is made of; name it")
+            what = "which point it is" if "_" not in name else "what the axis is made of"
+            raise ValueError(f"{option_name(name)} must say {what}; name it")
     return [
         subject_named(catalog, given[name], direction=name.endswith("_stored"))
         if name in given

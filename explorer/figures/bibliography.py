@@ -142,6 +142,59 @@ SOURCES = {
         "Conference on Uncertainty in Artificial Intelligence",
         "1803.05407",
     ),
+    "wortsman2022": Source(
+        "inproceedings",
+        "Wortsman, Mitchell and Ilharco, Gabriel and Gadre, Samir Ya and Roelofs, Rebecca and "
+        "Gontijo-Lopes, Raphael and Morcos, Ari S. and Namkoong, Hongseok and Farhadi, Ali and "
+        "Carmon, Yair and Kornblith, Simon and Schmidt, Ludwig",
+        "Model Soups: Averaging Weights of Multiple Fine-Tuned Models Improves Accuracy Without "
+        "Increasing Inference Time",
+        2022,
+        "International Conference on Machine Learning",
+        "2203.05482",
+    ),
+    "shoemake1985": Source(
+        "inproceedings",
+        "Shoemake, Ken",
+        "Animating Rotation with Quaternion Curves",
+        1985,
+        "Conference on Computer Graphics and Interactive Techniques (SIGGRAPH)",
+        doi="10.1145/325165.325242",
+    ),
+    "ilharco2023": Source(
+        "inproceedings",
+        "Ilharco, Gabriel and Ribeiro, Marco Tulio and Wortsman, Mitchell and Gururangan, Suchin "
+        "and Schmidt, Ludwig and Hajishirzi, Hannaneh and Farhadi, Ali",
+        "Editing Models with Task Arithmetic",
+        2023,
+        "International Conference on Learning Representations",
+        "2212.04089",
+    ),
+    "yadav2023": Source(
+        "inproceedings",
+        "Yadav, Prateek and Tam, Derek and Choshen, Leshem and Raffel, Colin and Bansal, Mohit",
+        "{TIES}-Merging: Resolving Interference When Merging Models",
+        2023,
+        "Advances in Neural Information Processing Systems",
+        "2306.01708",
+    ),
+    "yu2024": Source(
+        "inproceedings",
+        "Yu, Le and Yu, Bowen and Yu, Haiyang and Huang, Fei and Li, Yongbin",
+        "Language Models are {Super Mario}: Absorbing Abilities from Homologous Models as a Free "
+        "Lunch",
+        2024,
+        "International Conference on Machine Learning",
+        "2311.03099",
+    ),
+    "lakshminarayanan2017": Source(
+        "inproceedings",
+        "Lakshminarayanan, Balaji and Pritzel, Alexander and Blundell, Charles",
+        "Simple and Scalable Predictive Uncertainty Estimation using Deep Ensembles",
+        2017,
+        "Advances in Neural Information Processing Systems",
+        "1612.01474",
+    ),
 }
 
 

@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 
+from explorer.kinds.averaging import AVERAGING
 from explorer.kinds.convexity import CONVEXITY
 from explorer.kinds.critical import CRITICAL
 from explorer.kinds.difference import DIFFERENCE
+from explorer.kinds.ensemble import ENSEMBLE
 from explorer.kinds.interpolation import INTERPOLATION
 from explorer.kinds.kind import Kind
 from explorer.kinds.line import LINE
@@ -30,6 +32,8 @@ KINDS: tuple[Kind, ...] = (
     CONVEXITY,
     STABILITY,
     CRITICAL,
+    AVERAGING,
+    ENSEMBLE,
 )
 
 __all__ = [

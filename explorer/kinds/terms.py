@@ -23,6 +23,7 @@ CITATIONS = {
     "Entezari et al. 2022": "arXiv:2110.06296",
     "Epperly et al. 2024": "arXiv:2301.07825",
     "Foret et al. 2021": "arXiv:2010.01412",
+    "Fort et al. 2019": "arXiv:1912.02757",
     "Frankle et al. 2020": "arXiv:1912.05671",
     "Frye et al. 2019": "arXiv:1901.10603",
     "Frye et al. 2021": "arXiv:2003.10397",
@@ -31,12 +32,14 @@ CITATIONS = {
     "Golub and Van Loan": "",
     "Goodfellow et al. 2015": "arXiv:1412.6544",
     "Hutchinson 1989": "",
+    "Ilharco et al. 2023": "arXiv:2212.04089",
     "Izmailov et al. 2018": "arXiv:1803.05407",
     "Jastrzebski et al. 2018": "arXiv:1711.04623",
     "Jiang et al. 2020": "arXiv:1912.02178",
     "Keskar et al. 2017": "arXiv:1609.04836",
     "Kingma and Ba 2015": "arXiv:1412.6980",
     "Kwon et al. 2021": "arXiv:2102.11600",
+    "Lakshminarayanan et al. 2017": "arXiv:1612.01474",
     "Langford and Seeger 2001": "",
     "Li et al. 2018": "arXiv:1712.09913",
     "Liang et al. 2019": "arXiv:1711.01530",
@@ -59,6 +62,9 @@ CITATIONS = {
     "Tsuzuku et al. 2020": "arXiv:1901.04653",
     "Ubaru et al. 2017": "doi:10.1137/16M1104974",
     "Wales et al. 1998": "doi:10.1038/29487",
+    "Wortsman et al. 2022": "arXiv:2203.05482",
+    "Yadav et al. 2023": "arXiv:2306.01708",
+    "Yu et al. 2024": "arXiv:2311.03099",
 }
 # What looks like one of them in a sentence.
 CITATION = re.compile(r"\b[A-Z][\w-]+(?: and [A-Z][\w-]+| et al\.)? (?:19|20)\d\d\b")
@@ -230,6 +236,38 @@ TERMS = {measure.name: Term(f"{measure.definition}.", measure.source) for measur
         "Frye et al. 2021",
     ),
     "products": Term("Products of the Hessian with a vector that the search took."),
+    "average_loss": Term(
+        "The mean loss per example of the average, with its own running statistics.",
+        "Wortsman et al. 2022; Izmailov et al. 2018",
+    ),
+    "average_accuracy": Term("The share of right answers of the average.", "Wortsman et al. 2022"),
+    "mean_member_loss": Term("The mean of the losses of the points, each by itself."),
+    "best_member_loss": Term("The lowest of the losses of the points, each by itself."),
+    "mean_member_accuracy": Term("The mean of the accuracies of the points, each by itself."),
+    "average_rise": Term(
+        "Loss of the average minus the mean of its ingredients' losses. At the midpoint of two it "
+        "is a lower bound of the barrier between them.",
+        "Entezari et al. 2022, Definition 2.1",
+    ),
+    "farthest_ingredient": Term(
+        "The largest Euclidean distance of an ingredient from the average."
+    ),
+    "ensemble_loss": Term(
+        "The loss of the averaged predictions of all members: for probabilities minus the "
+        "logarithm of the label's mean one.",
+        "Lakshminarayanan et al. 2017",
+    ),
+    "ensemble_accuracy": Term(
+        "The share of right answers of the averaged predictions of all members.",
+        "Lakshminarayanan et al. 2017",
+    ),
+    "disagreement": Term(
+        "The share of examples on which two members choose different classes, over all pairs.",
+        "Fort et al. 2019, section 4",
+    ),
+    "spread": Term(
+        "Root mean square deviation of the members' outputs from their mean, over all outputs."
+    ),
     "kendall": Term(
         "Kendall's tau-b: pairs of models that both numbers put in the same order, less those in "
         "opposite order, over those that are not tied. Its interval is a bootstrap.",

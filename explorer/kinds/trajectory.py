@@ -44,6 +44,17 @@ class OfRuns(Settings):
         """
         return dataclasses.replace(self, lengths=tuple(len(run.points) for run in runs))
 
+    def check_beside(self, points: Sequence[str], runs: Sequence[RunSnapshots]) -> None:
+        """Refuse runs that do not fit the subjects that are one point each.
+
+        Args:
+            points: hashes of those, in their order.
+            runs: that are asked about.
+
+        Raises:
+            ValueError: they do not; unless a kind says otherwise, all do.
+        """
+
 
 @dataclass(frozen=True, kw_only=True)
 class Trajectory:

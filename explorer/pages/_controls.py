@@ -26,7 +26,7 @@ SCALES = ("Linear", "Log")
 STAND_IN_KEY = "stand-in"  # of the model that stands in on this page for one without a run
 
 
-def choose_model(catalog: Catalog, fewest: int = 1) -> records.Model:
+def choose_model(catalog: Catalog, fewest: int = 1, label: str = "Model") -> records.Model:
     """The model chosen; at first the last page's, or one that has so many snapshots at least."""
     models_by_label = known_models(catalog)
     check_address("model", f"one of {', '.join(models_by_label)}", models_by_label.__contains__)
@@ -40,10 +40,10 @@ def choose_model(catalog: Catalog, fewest: int = 1) -> records.Model:
     usual = next((name for name in last if name in fitting), fitting[0])
     if "model" not in st.query_params and "model" not in st.session_state:
         st.session_state[STAND_IN_KEY] = usual if last and usual not in last else ""
-    label = choose_named("Model", labels, "model", usual)
-    if label not in (*last[:1], st.session_state.get(STAND_IN_KEY)):
-        remember_models([models_by_label[label]])
-    return models_by_label[label]
+    name = choose_named(label, labels, "model", usual)
+    if name not in (*last[:1], st.session_state.get(STAND_IN_KEY)):
+        remember_models([models_by_label[name]])
+    return models_by_label[name]
 
 
 @live_fragment(FIRST_MODEL_SECONDS)
@@ -93,22 +93,31 @@ def choose_runs(
         and other.points >= fewest
         and (own or other.id != model.id)
     }
-    names_in_address = st.query_params.get_all("runs")
-    wrong = [name for name in names_in_address if name not in runs_by_label]
-    if wrong and "runs" not in st.session_state:
-        among = ", ".join(runs_by_label) or "none"
-        check_address("runs", f"models of one problem with {fewest} snapshots: {among}", _never)
-    if not runs_by_label:
-        return {}
-    kept_names = st.session_state.get("runs")
-    if kept_names is not None and not set(kept_names) <= set(
-        runs_by_label
-    ):  # the model's change took them away
-        st.session_state["runs"] = [name for name in kept_names if name in runs_by_label]
-    chosen_labels = st.multiselect(
-        label, list(runs_by_label), key="runs", bind="query-params", help=help
-    )
+    among = ", ".join(runs_by_label) or "none"
+    must = f"models of one problem with {fewest} snapshots: {among}"
+    chosen_labels = choose_several(label, list(runs_by_label), must, help)
     return {name: runs_by_label[name] for name in chosen_labels}
+
+
+def choose_several(label: str, options: Sequence[str], must: str, help: str) -> list[str]:
+    """Some of the runs, or points alone, that there are; none where there is nothing to choose.
+
+    Args:
+        label: of the widget, whose name in the address is "runs".
+        options: what there is.
+        must: what the address must say.
+        help: of the widget.
+    """
+    wrong = [name for name in st.query_params.get_all("runs") if name not in options]
+    if wrong and "runs" not in st.session_state:
+        check_address("runs", must, _never)
+    if not options:
+        return []
+    kept_names = st.session_state.get("runs")
+    if kept_names is not None and not set(kept_names) <= set(options):
+        # the model's change took them away
+        st.session_state["runs"] = [name for name in kept_names if name in options]
+    return st.multiselect(label, list(options), key="runs", bind="query-params", help=help)
 
 
 def _never(_: str) -> bool:
@@ -119,19 +128,19 @@ def choose_profile(values: Mapping[str, object]) -> tuple[bool, str]:
     """How profiles with these values are drawn: log scale or not, and what is drawn below them."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         log = choose_scale()
-        below = _choose_word("Below", [*measured_names(values)[1:], "nothing"], "below", 160)
+        below = choose_word("Below", [*measured_names(values)[1:], "nothing"], "below", 160)
     return log, "" if below == "nothing" else below
 
 
 def choose_height(values: Mapping[str, object], decades: bool) -> tuple[bool, str]:
     """How a plane with these values is drawn: log scale or not, and which value."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        value = _choose_word("Value", measured_names(values), "value", 190)
+        value = choose_word("Value", measured_names(values), "value", 190)
         log = choose_scale(f"scale-{value}", decades and value == "loss")
     return log, value
 
 
-def _choose_word(label: str, words: Sequence[str], key: str, width: int) -> str:
+def choose_word(label: str, words: Sequence[str], key: str, width: int) -> str:
     """One of the words, kept in the address."""
     check_address(key, f"one of {', '.join(words)}", words.__contains__)
     return st.selectbox(label, words, key=key, bind="query-params", width=width)

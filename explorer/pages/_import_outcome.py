@@ -108,7 +108,8 @@ def show_direction(
     axis = {"direction": GIVEN, "x_axis": "stored", "x_stored": label}
     with st.container(horizontal=True):
         for kind in KINDS:
-            if kind.own_page and kind.settings.possible_subjects():
+            names = kind.settings.possible_subjects()
+            if kind.own_page and any(name.endswith("_stored") for name in names):
                 parameters = {"model": models[0], **axis}
                 st.page_link(kind.page, label=kind.title, icon=kind.icon, query_params=parameters)
 

@@ -8,10 +8,8 @@ from functools import partial
 import streamlit as st
 
 from explorer.ask import questions
-from explorer.ask.subject_names import label_models, subject_names
-from explorer.ask.subjects import point_text
+from explorer.ask.subject_names import subject_names
 from explorer.contracts.facts import ModelFacts, ProblemFacts
-from explorer.kinds import KINDS
 from explorer.kinds.critical import CRITICAL, CriticalLook
 from explorer.kinds.critical_result import END_WORDS, KERNEL_CURVATURE, KERNEL_REMAINDER, Critical
 from explorer.kinds.critical_settings import CriticalSettings
@@ -22,10 +20,10 @@ from explorer.pages import _checks as checks
 from explorer.pages import _controls as controls
 from explorer.pages import _forms as forms
 from explorer.pages import _parts as parts
+from explorer.pages._brought import show_brought_points
 from explorer.pages._critical_searches import show_search_table
 from explorer.pages._export import export_chart, export_line
 from explorer.pages._facts import facts_line
-from explorer.pages._links import kind_link
 from explorer.pages._objective import choose_objective
 from explorer.pages._offers import offer_stored
 from explorer.pages._provenance import show_provenance
@@ -102,7 +100,7 @@ def show(catalog: Catalog, stored_questions: Mapping[str, records.Question]) -> 
     st.subheader("All searches", anchor=False)
     metrics = ProblemFacts.of(catalog.problem(question.problem_id).facts).metrics
     show_search_table(searches, start_labels(searches, names), metrics)
-    show_ends(catalog, question)
+    show_brought_points(catalog, question)
     show_provenance(catalog, question, searches.facts)
 
 
@@ -162,21 +160,6 @@ def show_search_badges(searches: Critical) -> None:
             help=f"{searches.parameters:,} parameters; Hessians of up to {MAX_DENSE_PARAMETERS:,} "
             "are made whole.",
         )
-
-
-def show_ends(catalog: Catalog, question: records.Question) -> None:
-    """The way to other analyses of where a search ended."""
-    ends = {point_text(p): p for p in catalog.answer_points(key=question.key)}
-    if not ends:
-        return
-    labels = label_models(catalog.models())
-    names = {model.id: label for label, model in labels.items()}
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        chosen = st.selectbox("Analyse the", list(ends), key="end", width=260)
-        model = names.get(ends[chosen].model_id, "")
-        for kind in KINDS:
-            if kind.own_page and not kind.whole_run and len(kind.subjects) == 1:
-                kind_link(kind, f"{kind.title} here", model, step=chosen)
 
 
 app = parts.start_page()

@@ -1,0 +1,1 @@
+"""Several points made into one: means, great circles, task vectors."""

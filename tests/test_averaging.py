@@ -1,0 +1,391 @@
+"""Averages of several points: against torch's own, by convexity, and decisions solved by hand."""
+
+import math
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.optim.swa_utils import AveragedModel, update_bn
+
+from explorer.analysis import averaging
+from explorer.analysis.objective.named_tensors import content_hash
+from explorer.ask import questions
+from explorer.ask.command_text import compute_command
+from explorer.ask.subject_names import subject_names
+from explorer.ask.subjects import Subject, point_text
+from explorer.commands.app import main
+from explorer.kinds.averaging import AVERAGING
+from explorer.kinds.averaging_result import Averaging, Role
+from explorer.kinds.averaging_settings import METHODS, AveragingSettings
+from explorer.kinds.line import LINE, LineSettings
+from explorer.kinds.members import MOST_MEMBERS
+from explorer.kinds.piece import Piece, PiecePoint
+from explorer.kinds.trajectory import RunSnapshots
+from explorer.pages._links import Subjects, link_to
+from explorer.problem import Problem, accuracy, cross_entropy
+from explorer.render.averaging_rows import row_names
+from store import Catalog, records
+from tests.filling import add_answer, add_tiny, new_catalog
+from tests.networks import of_weights, perceptron, seeded
+from tests.screen import opened
+
+CPU = torch.device("cpu")
+Points = list[dict[str, torch.Tensor]]
+
+
+@pytest.fixture(autouse=True)
+def one_thread_each(one_thread: None) -> Iterator[None]:
+    """Operations here are too small for more."""
+    yield
+
+
+def pieces_of(problem: Problem, points: Points, done=frozenset(), **settings) -> list[Piece]:
+    """An answer about points, the first of which is the base where there is one."""
+    chosen = AveragingSettings(**settings)
+    count = len(points) - len(chosen.further_subjects)
+    chosen = AveragingSettings(**settings, lengths=(1,) * count)
+    return list(averaging.answer(problem, points, chosen, done, CPU))
+
+
+def averaged(problem: Problem, points: Points, **settings) -> Averaging:
+    """The same as a result."""
+    chosen = AveragingSettings(**settings)
+    count = len(points) - len(chosen.further_subjects)
+    chosen = AveragingSettings(**settings, lengths=(1,) * count)
+    return Averaging.from_pieces(chosen, pieces_of(problem, points, **settings))
+
+
+def point_of(pieces: list[Piece]) -> PiecePoint:
+    (point,) = (point for piece in pieces for point in piece.points)
+    return point
+
+
+def with_batchnorm() -> tuple[Problem, Points]:
+    """A small network with BatchNorm on 40 random examples, at three points, in float32."""
+    inputs = torch.randn(40, 6, generator=seeded(1))
+    labels = torch.randint(0, 3, (40,), generator=seeded(2))
+    points = []
+    for seed in range(3):
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            model = nn.Sequential(nn.Linear(6, 5), nn.BatchNorm1d(5), nn.ReLU(), nn.Linear(5, 3))
+            model(torch.randn(30, 6))
+        points.append({n: v.detach().clone() for n, v in model.state_dict().items()})
+    data = {"train": (inputs, labels)}
+    return Problem(model, data, cross_entropy, {"accuracy": accuracy}), points
+
+
+def test_a_uniform_average_is_that_of_torch(one_thread: None) -> None:
+    """Parameters and recomputed statistics of `AveragedModel` and `update_bn`, and its loss."""
+    problem, points = with_batchnorm()
+    inputs, labels = problem.data["train"]
+    oracle = AveragedModel(problem.model)
+    for point in points:
+        problem.model.load_state_dict(point)
+        oracle.update_parameters(problem.model)
+    update_bn([(inputs[:16], 0), (inputs[16:32], 0), (inputs[32:], 0)], oracle)
+    pieces = pieces_of(problem, points, batchnorm_batch=16)
+    brought = point_of(pieces)
+    for name, value in oracle.module.state_dict().items():
+        if value.is_floating_point():
+            np.testing.assert_allclose(brought.tensors[name], value, rtol=1e-5, atol=1e-6)
+    oracle.eval()
+    with torch.no_grad():
+        expected = float(nn.functional.cross_entropy(oracle(inputs), labels))
+    (loss,) = pieces[-1].columns["loss"]
+    assert loss == pytest.approx(expected, rel=1e-5)
+    tensors = {name: torch.from_numpy(value) for name, value in brought.tensors.items()}
+    assert brought.point_id == content_hash(tensors)
+
+
+def test_frozen_statistics_are_the_mean_and_whole_numbers_the_first_s() -> None:
+    """Of buffers with a fraction the mean; the count of batches is that of the first point."""
+    problem, points = with_batchnorm()
+    points[0]["1.num_batches_tracked"] += 6
+    brought = point_of(pieces_of(problem, points, batchnorm="frozen")).tensors
+    mean = torch.stack([point["1.running_var"] for point in points]).mean(dim=0)
+    np.testing.assert_allclose(brought["1.running_var"], mean, rtol=1e-6)
+    assert brought["1.num_batches_tracked"] == 7
+
+
+def test_a_net_without_batchnorm_is_the_same_by_either_policy() -> None:
+    """Statistics are recomputed by default; without any, nothing differs, and nothing is said."""
+    problem, points = perceptron()
+    recomputed, frozen = (
+        averaged(problem, points, batchnorm=b) for b in ("recalibrated", "frozen")
+    )
+    assert recomputed.loss.tolist() == frozen.loss.tolist()
+    assert not recomputed.facts.recalibrated
+
+
+def test_the_loss_of_an_average_is_below_the_mean_where_it_is_convex() -> None:
+    """Jensen: softmax regression, of whose points the average is no worse than they are."""
+    inputs = torch.randn(33, 4, generator=seeded(1), dtype=torch.float64)
+    labels = torch.randint(0, 3, (33,), generator=seeded(2))
+    model = nn.Linear(4, 3).double()
+    points = [
+        {
+            "weight": torch.randn(3, 4, generator=seeded(n), dtype=torch.float64),
+            "bias": torch.randn(3, generator=seeded(9 + n), dtype=torch.float64),
+        }
+        for n in range(4)
+    ]
+    problem = Problem(model, {"train": (inputs, labels)}, cross_entropy)
+    result = averaged(problem, points, precision="float64")
+    assert result.rise < 0
+    numbers = {name: number.value for name, number in result.numbers.items()}
+    assert numbers["average_rise"] == pytest.approx(
+        numbers["average_loss"] - numbers["mean_member_loss"], abs=1e-15
+    )
+    assert numbers["best_member_loss"] == result.of(Role.INGREDIENT).min()
+
+
+def quadratic(*points: list[float]) -> tuple[Problem, Points]:
+    """The loss (w1 - 1)^2 + w2^2 at some points."""
+    problem = of_weights([0.0, 0.0], lambda w: (w[:, 0] - 1) ** 2 + w[:, 1] ** 2)
+    return problem, [{"weight": torch.tensor([p], dtype=torch.float64)} for p in points]
+
+
+def test_a_greedy_soup_decides_as_solved_by_hand() -> None:
+    """Losses 4, 1, 9, 1: the second comes first, the fourth is kept, the first makes it worse.
+
+    Of (1, 1) and (1, -1) the mean is (1, 0) with loss 0; with (3, 0) it is 4/9, with (1, 3) 4/9.
+    """
+    problem, points = quadratic([3, 0], [1, 1], [1, 3], [1, -1])
+    result = averaged(problem, points, method="greedy", precision="float64")
+    assert result.of(Role.INGREDIENT).tolist() == [4, 1, 9, 1]
+    assert result.of(Role.TRIAL, "tried").tolist() == [3, 0, 2]
+    assert result.of(Role.TRIAL, "kept").tolist() == [1, 0, 0]
+    np.testing.assert_allclose(result.of(Role.TRIAL), [0, 4 / 9, 1], atol=1e-15)
+    assert result.facts.entered == (1, 3)
+    assert result.loss[-1] == 0
+    np.testing.assert_allclose(result.values["distance"][:4], [2, 1, 3, 1], atol=1e-15)
+    names = row_names(result)
+    assert names[4:] == ["+ point 4", "+ point 1", "+ point 3", "greedy soup"]
+
+
+def test_a_greedy_soup_goes_on_where_it_was() -> None:
+    """What comes after any row is the same whether the rows before are made again or not."""
+    problem, points = with_batchnorm()
+    whole = pieces_of(problem, points, method="greedy", criterion="accuracy")
+    for count in range(1, len(whole)):
+        rest = pieces_of(
+            problem, points, done=set(range(count)), method="greedy", criterion="accuracy"
+        )
+        assert [p.units for p in rest] == [p.units for p in whole[count:]]
+        for one, other in zip(rest, whole[count:], strict=True):
+            for name, column in other.columns.items():
+                np.testing.assert_array_equal(one.columns[name], column, err_msg=name)
+
+
+def test_a_soup_of_one_is_that_point_itself() -> None:
+    """No other helps: its own statistics, its loss to the last bit, and no new point."""
+    problem, points = with_batchnorm()
+    result = averaged(problem, points, method="greedy")
+    pieces = pieces_of(problem, points, method="greedy")
+    assert result.of(Role.TRIAL, "kept").tolist() == [0, 0]
+    (only,) = result.facts.entered
+    assert result.loss[-1] == result.loss[only]
+    assert not any(piece.points for piece in pieces)
+
+
+def test_slerp_turns_about_zero_or_a_base() -> None:
+    """At right angles halfway, of lengths 3 and 1; about a base the same of the differences."""
+    problem, points = quadratic([3, 0], [0, 1])
+    brought = point_of(pieces_of(problem, points, method="slerp", precision="float64"))
+    np.testing.assert_allclose(brought.tensors["weight"], [np.sqrt([4.5, 0.5])], rtol=1e-14)
+    problem, points = quadratic([2, 2], [5, 2], [2, 3])
+    settings = {"method": "slerp", "origin": "base", "precision": "float64"}
+    brought = point_of(pieces_of(problem, points, **settings))
+    np.testing.assert_allclose(brought.tensors["weight"], [2 + np.sqrt([4.5, 0.5])], rtol=1e-14)
+    result = averaged(problem, points, **settings)
+    assert result.facts.angle == pytest.approx(math.pi / 2)
+    end = averaged(problem, points, **settings, fraction=1.0)
+    assert end.loss[-1] == end.loss[1] and end.facts.entered == (1,)
+
+
+@pytest.mark.parametrize(
+    ("method", "expected"),
+    [
+        ("task_arithmetic", [1 + 0.5 * (4 - 2), 2 + 0.5 * (1 + 1)]),
+        ("ties", [1 + 0.5 * 4, 2 + 0.5 * 1]),
+        ("dare", [1 + 0.5 * (4 - 2), 2 + 0.5 * (1 + 1)]),
+    ],
+)
+def test_task_vectors_are_added_to_the_base(method: str, expected: list[float]) -> None:
+    """Base (1, 2) and task vectors (4, 1), (-2, 1), half of them; nothing trimmed or dropped."""
+    problem, points = quadratic([1, 2], [5, 3], [-1, 3])
+    settings = {"keep": 1.0} if method == "ties" else {"drop": 0.0} if method == "dare" else {}
+    settings |= {"method": method, "coefficient": 0.5, "precision": "float64"}
+    brought = point_of(pieces_of(problem, points, **settings))
+    np.testing.assert_allclose(brought.tensors["weight"], [expected], rtol=1e-15)
+    result = averaged(problem, points, **settings)
+    assert result.of(Role.BASE).tolist() == [4]
+    moved = np.array(expected) - [1, 2]
+    assert result.facts.base_distance == pytest.approx(np.linalg.norm(moved))
+
+
+def test_weights_that_are_not_finite_are_refused_before_anything_is_stored() -> None:
+    """One sentence that counts the point; no piece comes before it."""
+    problem, points = quadratic([1, 2], [math.nan, 3], [-1, 3])
+    with pytest.raises(ValueError, match="point 2 of 3; leave it out"):
+        pieces_of(problem, points)
+    with pytest.raises(ValueError, match="in the base"):
+        pieces_of(problem, [points[1], points[0], points[2]], method="ties")
+
+
+def test_a_problem_without_accuracy_cannot_be_sorted_by_it() -> None:
+    """A greedy soup by accuracy is one sentence that says the way out."""
+    problem, points = quadratic([1, 2], [0, 3])
+    with pytest.raises(ValueError, match="no metric accuracy to sort by; sort by loss"):
+        pieces_of(problem, points, method="greedy", criterion="accuracy")
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a catalog with four models of one problem, one of them a run."""
+    folder = tmp_path_factory.mktemp("averaging")
+    catalog = new_catalog(folder / "catalog")
+    add_tiny(catalog, folder, "run", range(4))
+    for seed, name in enumerate(("a", "b", "c"), start=4):
+        add_tiny(catalog, folder, name, [seed])
+    catalog.close()
+    return catalog.folder
+
+
+@pytest.fixture
+def catalog(filled: Path) -> Iterator[Catalog]:
+    catalog = Catalog(filled)
+    yield catalog
+    catalog.close()
+
+
+def subjects(catalog: Catalog, *names: str) -> list[Subject]:
+    models = {model.name: model for model in catalog.models()}
+    return [(models[name], "") for name in names]
+
+
+def asked(catalog: Catalog, *names: str, **settings) -> records.Question:
+    return add_answer(catalog, AVERAGING, AveragingSettings(**settings), *subjects(catalog, *names))
+
+
+def refusal(catalog: Catalog, chosen: list[Subject], **settings) -> str:
+    """Why a question is refused; nothing is stored of it."""
+    before = len(catalog.questions(limit=1000)[0])
+    (model, point), *others = chosen
+    with pytest.raises(ValueError) as refused:
+        questions.ask(
+            catalog, AVERAGING, model, AveragingSettings(**settings), point=point, others=others
+        )
+    assert len(catalog.questions(limit=1000)[0]) == before and not catalog.active_jobs(1)
+    return str(refused.value)
+
+
+def test_swa_takes_the_tail_of_a_run(catalog: Catalog) -> None:
+    """The last two of four snapshots, by their steps; of one more run its final one as well."""
+    question = asked(catalog, "run", last=2)
+    assert question.settings["lengths"] == [2]
+    run = subjects(catalog, "run")[0][0]
+    assert list(question.point_ids) == [p.point_id for p in catalog.points(run.id)][-2:]
+    result = questions.result_as(catalog, question, Averaging)
+    assert row_names(result, subject_names(catalog, question))[:2] == [
+        "run, step 20",
+        "run, step 30",
+    ]
+    both = asked(catalog, "run", "a", last=3)
+    assert both.settings["lengths"] == [3, 1] and len(both.point_ids) == 4
+
+
+def test_the_average_can_be_asked_about(catalog: Catalog) -> None:
+    """A line through it has its loss in the middle, and the command names it."""
+    question = asked(catalog, "a", "b")
+    (brought,) = catalog.answer_points(key=question.key)
+    model, _ = subjects(catalog, "a")[0]
+    assert brought.model_id == model.id and brought.label == "uniform average"
+    line = add_answer(catalog, LINE, LineSettings(x_count=3), (model, brought.point_id))
+    result = questions.result_as(catalog, question, Averaging)
+    at_centre = catalog.values(line.key, LINE.table)
+    middle = float(at_centre["loss"][at_centre["x"] == 0][0])
+    assert middle == pytest.approx(float(result.loss[-1]), rel=1e-6)
+    assert f"a@{question.key[:12]}:average" in compute_command(catalog, line)
+
+
+def test_an_average_is_an_ingredient_of_another(catalog: Catalog) -> None:
+    """A point that an answer brought stands among models, under its own name."""
+    first = asked(catalog, "a", "b")
+    (brought,) = catalog.answer_points(key=first.key)
+    chosen = [*subjects(catalog, "c"), (subjects(catalog, "a")[0][0], brought.point_id)]
+    second = add_answer(catalog, AVERAGING, AveragingSettings(), *chosen)
+    assert second.point_ids[1] == brought.point_id
+    result = questions.result_as(catalog, second, Averaging)
+    names = row_names(result, subject_names(catalog, second))
+    assert names == ["c", "a at uniform average", "uniform average"]
+
+
+def test_what_makes_no_average_is_one_sentence(catalog: Catalog) -> None:
+    """Too few, too many, one twice, SLERP of three, the base among the ingredients."""
+    model, _ = subjects(catalog, "run")[0]
+    first, *_ = catalog.points(model.id)
+    told = [
+        refusal(catalog, subjects(catalog, "a")),
+        refusal(catalog, subjects(catalog, "a", "b", "c"), method="slerp"),
+        refusal(catalog, subjects(catalog, "a", "b", "a"), method="ties"),
+        refusal(catalog, [(model, ""), (model, first.point_id)], last=4),
+        refusal(catalog, subjects(catalog, "a", "b"), method="slerp", origin="base"),
+    ]
+    expected = (
+        *("from 2 to 50 points, got 1", "of two points", "base must be another point"),
+        *("is there twice", "from 2 to 50 points, got 1"),
+    )
+    for sentence, words in zip(told, expected, strict=True):
+        assert words in sentence and "\n" not in sentence
+
+
+def test_more_than_the_most_are_refused() -> None:
+    """51 snapshots of runs are one sentence, though each run alone has few."""
+    points = tuple(f"{number:064x}" for number in range(MOST_MEMBERS + 1))
+    run = RunSnapshots("long", points, ("",) * len(points))
+    with pytest.raises(ValueError, match="from 2 to 50 points, got 51"):
+        AveragingSettings().about([run])
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_command_asks_what_the_page_shows(
+    method: str, catalog: Catalog, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By each method: the printed command finds the answer, and its page shows it."""
+    names = ("a", "b") if method == "slerp" else ("a", "b", "c")
+    question = asked(catalog, *names, method=method)
+    words = shlex.split(compute_command(catalog, question))
+    capsys.readouterr()
+    assert main(words[3:]) == 0
+    assert capsys.readouterr().out == f"{question.key}\n"
+    link = link_to(question, Subjects(catalog))
+    page = opened(AVERAGING.page, **link.parameters)
+    assert [e.value for e in (*page.exception, *page.error)] == []
+    shown = " ".join(element.value for element in page.markdown)
+    assert "loss" in shown and "of" in shown
+    assert len(page.get("vega_lite_chart")) == 1
+
+
+def test_a_point_alone_is_chosen_by_the_address(catalog: Catalog, folder: Path) -> None:
+    """Snapshots and averages stand in the menu as the address names them; what is none is said."""
+    first = asked(catalog, "a", "b")
+    (brought,) = catalog.answer_points(key=first.key)
+    name = f"a@{point_text(brought)}"
+    page = opened(AVERAGING.page, model="c", runs=[name, "run@10"], last="1")
+    assert [e.value for e in (*page.exception, *page.error)] == []
+    assert page.multiselect(key="runs").value == [name, "run@10"]
+    wrong = opened(AVERAGING.page, model="c", runs=["run@11"])
+    assert "runs in the address must be" in wrong.error[0].value
+
+
+def test_one_model_alone_is_told_what_is_missing(catalog: Catalog, folder: Path) -> None:
+    """A model of one snapshot: the page says in a sentence what to choose, and is no error."""
+    page = opened(AVERAGING.page, model="a")
+    assert not page.error and not page.exception
+    assert any("two points at least" in info.value for info in page.info)
