@@ -34,6 +34,7 @@ OWN_BY_ANOTHER_NAME = {  # files and folders of one kind that are not called lik
     "explorer/analysis/measures/": "sharpness",
     "explorer/analysis/curvature/stationary_points.py": "critical",
     "explorer/pages/_barriers.py": "interpolation",
+    "explorer/analysis/paths/": "connection",
 }
 PLANE = "the values on a plane and their drawing, which surface, run and convexity share"
 PATHS = "the paths over a surface: the page of the kind projection is that of surface"

@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
+from explorer.ask.stored_paths import bringer_of
 from explorer.ask.subjects import named_points
 from explorer.kinds import kind_named, settings_from_json
 from explorer.kinds.setting import SettingField, setting_fields
@@ -29,7 +30,13 @@ def compute_command(catalog: Catalog, question: records.Question) -> str:
     further = settings.further_subjects
     runs = len(question.model_ids) - own - len(further)
     options = [*["--model"] * own, *map(option_name, further), *["--model"] * runs]
-    for option, model_id, point_id in zip(options, question.model_ids, points, strict=True):
+    subjects = list(zip(options, question.model_ids, points, strict=True))
+    if further and (sequence := settings.subject_sequence()):
+        subjects = subjects[:own]
+        bends = list(zip(question.model_ids[own:], points[own:], strict=True))
+        key = bringer_of(catalog, bends)[:KEY_LETTERS]
+        words.append(f"{option_name(sequence)}={key}")
+    for option, model_id, point_id in subjects:
         words.append(f"{option}={_subject_text(catalog, model_id, point_id)}")
     if own + runs > len(kind.subjects) == 1:
         words.append("--together")

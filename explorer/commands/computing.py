@@ -12,7 +12,7 @@ from explorer.ask.subjects import Subject, training_start
 from explorer.commands.estimates import print_estimates
 from explorer.commands.parameters import OpenCatalog
 from explorer.commands.progress import wait_for_jobs
-from explorer.commands.subjects import further_subjects, subject_named
+from explorer.commands.subjects import further_subjects, path_named, subject_named
 from explorer.commands.values import named_values, value_of
 from explorer.kinds import KINDS, Kind, settings_from_json
 from explorer.kinds.objective_settings import ObjectiveSettings
@@ -52,8 +52,12 @@ def answer(
     subjects = [subject_named(catalog, text) for text in model]
     if together and not kind.whole_run:
         raise ValueError(f"--together is for kinds about whole runs, got {kind.name}")
-    further = further_subjects(catalog, settings, given or {})
     own = len(kind.subjects[: kind.runs_from])
+    sequence = kind.settings.subject_sequence()
+    if key := (given or {}).get(sequence):
+        further: list[Subject | None] = [*path_named(catalog, key, subjects[0])]
+    else:
+        further = further_subjects(catalog, settings, given or {})
     asks = [
         [*each[:own], *(subject or each[0] for subject in further), *each[own:]]
         for each in _subjects_of_each(catalog, kind, subjects, together)
@@ -145,9 +149,7 @@ def command_of(kind: Kind) -> Callable[..., int]:
         catalog: Catalog,
         **options: object,
     ) -> int:
-        given = {
-            name: str(options.pop(name, None) or "") for name in kind.settings.possible_subjects()
-        }
+        given = {name: str(options.pop(name, None) or "") for name in _further_names(kind)}
         return answer(
             kind,
             chosen_settings(kind, options, set_values),
@@ -161,12 +163,18 @@ def command_of(kind: Kind) -> Callable[..., int]:
 
     parameters = [
         *_shared_parameters(kind),
-        *map(_subject_parameter, kind.settings.possible_subjects()),
+        *map(_subject_parameter, _further_names(kind)),
         *(_option(f, described_fields) for f in described_fields),
     ]
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {}
     return command
+
+
+def _further_names(kind: Kind) -> list[str]:
+    """The options that name subjects which settings ask for."""
+    sequence = kind.settings.subject_sequence()
+    return [*kind.settings.possible_subjects(), *([sequence] if sequence else [])]
 
 
 def _shared_parameters(kind: Kind) -> list[inspect.Parameter]:
@@ -203,15 +211,20 @@ def _shared_parameters(kind: Kind) -> list[inspect.Parameter]:
 
 def _subject_parameter(name: str) -> inspect.Parameter:
     """The option that names a point or a direction which the settings ask for."""
+    if name == "bends":
+        words = "the path past which it leads, as the beginning of its key"
+        return _parameter(
+            name, str | None, Parameter(help=words, metavar="KEY", group=SETTINGS), None
+        )
     axis, _, part = name.partition("_")
     default = " (the model itself unless given)" if part == "start" else ""
-    words = {
+    roles = {
         "": f"the point that is the {axis}; named as --model",
         "start": f"start point of the difference that is {axis}{default}; named as --model",
         "end": f"end point of the difference that is {axis}; named as --model",
         "stored": f"the direction that is {axis}: an imported one, or NAME@KEY:AXIS of an analysis",
     }
-    shown = Parameter(help=words[part], metavar="NAME", group=SETTINGS)
+    shown = Parameter(help=roles[part], metavar="NAME", group=SETTINGS)
     return _parameter(name, str | None, shown, None)
 
 

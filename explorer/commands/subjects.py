@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from explorer.ask.command_text import option_name
+from explorer.ask.stored_paths import path_of
 from explorer.ask.subjects import Subject
 from explorer.kinds.objective_settings import ObjectiveSettings
 from explorer.wording import one_line
@@ -58,6 +59,23 @@ def further_subjects(
         else None
         for name in names
     ]
+
+
+def path_named(catalog: Catalog, text: str, first: Subject) -> tuple[Subject, ...]:
+    """The bends of the path whose key begins so, from that end on.
+
+    Raises:
+        ValueError: there is no such path, it is not at its end, or keys of several begin so.
+    """
+    keys = {p.question_key for p in catalog.answer_points() if p.question_key.startswith(text)}
+    if len(text) < FEWEST_KEY_LETTERS or len(keys) != 1:
+        what = "several analyses" if len(keys) > 1 else "no path that is trained to its end"
+        raise ValueError(f"{text!r} names {what}; list them and give more of the key")
+    question = catalog.question(keys.pop())
+    path = question and path_of(catalog, question, first[1])
+    if not path or first[1] not in path.question.point_ids:
+        raise ValueError(f"{text!r} is no path from {one_line(first[0].name)}; name one that is")
+    return path.bends
 
 
 def subject_named(catalog: Catalog, text: str, direction: bool = False) -> Subject:

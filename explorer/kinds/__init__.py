@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from explorer.kinds.averaging import AVERAGING
+from explorer.kinds.connection import CONNECTION
 from explorer.kinds.convexity import CONVEXITY
 from explorer.kinds.critical import CRITICAL
 from explorer.kinds.difference import DIFFERENCE
@@ -24,6 +25,7 @@ KINDS: tuple[Kind, ...] = (
     SURFACE,
     LINE,
     INTERPOLATION,
+    CONNECTION,
     DIFFERENCE,
     RUN,
     PROJECTION,

@@ -76,6 +76,11 @@ class InterpolationSettings(OnLine):
         return tuple(f"bend_{number}" for number in range(1, self.bends + 1))
 
     @classmethod
+    def usual_batchnorm(cls) -> str:
+        """Recomputed: statistics between two points are those of neither."""
+        return "recalibrated"
+
+    @classmethod
     def subject_sequence(cls) -> str:
         """The bends are named together, as those of one answer."""
         return "bends"

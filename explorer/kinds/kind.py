@@ -45,6 +45,7 @@ class Kind:
     unit: str = "points"  # the word for units of work
     point_words: str = ""  # of the point that each unit brings, with its number: "end of search {}"
     point_text: str = ""  # "module:function", numpy: result, unit -> what its point is, in words
+    brings_path: bool = False  # its points are the bends of a path between its two subjects
     first_facts: tuple[str, ...] = ()  # facts that unit 0 brings: they go with its rows
 
     def count_text(self, count: int, of: int | None = None) -> str:

@@ -138,6 +138,11 @@ class ObjectiveSettings(Settings):
         return ()
 
     @classmethod
+    def usual_batchnorm(cls) -> str:
+        """The policy that suits a model with BatchNorm where nobody has chosen one."""
+        return "frozen"
+
+    @classmethod
     def subject_sequence(cls) -> str:
         """The name of further subjects of one sort, of which there may be any number; "" without.
 
@@ -152,6 +157,16 @@ class ObjectiveSettings(Settings):
             ValueError: they want more, or fewer.
         """
         return self
+
+    @property
+    def path_shape(self) -> str:
+        """The shape of the path that the answer brings bends of; "" where it brings none."""
+        return ""
+
+    @property
+    def path_words(self) -> str:
+        """What that path is called, where it is more than its shape."""
+        return ""
 
     def further_words(self, names: Mapping[str, str], origin: str) -> str:
         """What the further subjects make of the question, in words; "" where there are none.

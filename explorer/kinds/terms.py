@@ -109,6 +109,12 @@ TERMS = {measure.name: Term(f"{measure.definition}.", measure.source) for measur
         "Loss halfway minus the mean of the losses of both ends: at most the barrier.",
         "Entezari et al. 2022, Definition 2.1",
     ),
+    "path_mean": Term(
+        "Mean of the loss over the places of the path, from t = 0 to t = 1.",
+        "Garipov et al. 2018, equation 2",
+    ),
+    "bends": Term("Points between both ends that the path leads past.", "Garipov et al. 2018"),
+    "path_steps": Term("Steps that the path has been trained for.", DEFINED_HERE),
     "arc_length": Term("Length of the path between the two points, in norms of the parameters."),
     "largest_rise": Term(
         "The most that the loss climbs from any point on the way to a later one.",

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
+from explorer.ask.stored_paths import KEY_LETTERS, bringer_of
 from explorer.ask.subject_names import all_labels
 from explorer.ask.subjects import named_points, point_text
 from explorer.kinds import KINDS, Kind, kind_named, settings_from_json, unreadable
@@ -63,6 +64,10 @@ class Subjects:
             self._steps[model_id, id] = printable(self._catalog.point(id).label)
         return self._steps[model_id, id]
 
+    def bringer(self, points: Sequence[tuple[str, str]]) -> str:
+        """Key of the answer that brought these points, model and id each; "" if there is none."""
+        return bringer_of(self._catalog, points)
+
 
 def link_to(question: records.Question, subjects: Subjects) -> Link:
     """The way to an analysis.
@@ -85,7 +90,12 @@ def link_to(question: records.Question, subjects: Subjects) -> Link:
         # Pages about two points do not start at final ones.
         steps.append(None if final and (len(kind.subjects) == 1 or kind.whole_run) else step)
     words = kind.joined_names(subject_words, settings)
-    return Link(kind, words, link_parameters(question, models, steps))
+    parameters = link_parameters(question, models, steps)
+    if sequence := settings.subject_sequence():
+        own = len(kind.subjects)
+        bends = list(zip(question.model_ids[own:], question.point_ids[own:], strict=True))
+        parameters[sequence] = subjects.bringer(bends)[:KEY_LETTERS]
+    return Link(kind, words, parameters)
 
 
 def links_of(questions: Iterable[records.Question], subjects: Subjects) -> dict[str, Link]:
@@ -136,7 +146,10 @@ def address_of(question: records.Question, subjects: Subjects) -> str | None:
 
 def parameter_names(kind: Kind, settings: ObjectiveSettings) -> list[tuple[str, str]]:
     """The names of model and step in an address, for each subject that is one point."""
-    others = [(name, f"{name}_step") for name in kind.single_subjects(settings)[1:]]
+    single = kind.single_subjects(settings)
+    if settings.subject_sequence():  # which is named as a whole
+        single = kind.subjects
+    others = [(name, f"{name}_step") for name in single[1:]]
     return [("model", "step"), *others]
 
 

@@ -1,4 +1,4 @@
-"""Loss on the straight line between two points: choose both, ask, look for barriers, export."""
+"""Loss along paths between two points: choose both, ask, look for barriers, export."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -8,6 +8,7 @@ import streamlit as st
 
 from explorer.ask import questions
 from explorer.ask.subject_names import subject_names
+from explorer.ask.subjects import Subject
 from explorer.contracts.facts import ProblemFacts
 from explorer.kinds import statistics
 from explorer.kinds.interpolation import (
@@ -16,6 +17,7 @@ from explorer.kinds.interpolation import (
     InterpolationLook,
     InterpolationSettings,
 )
+from explorer.kinds.path_shape import STRAIGHT
 from explorer.pages import _asking as asking
 from explorer.pages import _barriers as barriers
 from explorer.pages import _charts as charts
@@ -27,6 +29,7 @@ from explorer.pages._ending import show_ending
 from explorer.pages._objective import choose_objective
 from explorer.pages._offers import offer_stored
 from explorer.pages._pairs import ChosenPoint, choose_pair
+from explorer.pages._path_choice import ChosenPath, choose_paths
 from explorer.pages._stopping import stop_page
 from explorer.pages._text import as_text, joined_names
 from store import Catalog, records
@@ -37,25 +40,51 @@ def choose(catalog: Catalog) -> tuple[ChosenPoint, ChosenPoint, dict[str, asking
     first, second = choose_pair(catalog, INTERPOLATION, from_start=True)
     problem = catalog.problem(first.model.problem_id)
     with st.expander("Objective", expanded=True):
-        values = choose_objective(InterpolationSettings, problem, batchnorm="recalibrated")
+        values = choose_objective(
+            InterpolationSettings, problem, batchnorm=InterpolationSettings.usual_batchnorm()
+        )
         others = [name for name in ProblemFacts.of(problem.facts).splits if name != values["split"]]
         beside = bool(others) and st.checkbox(
             f"Show {joined_names(others, ' and ')} beside it",
             key="beside",
             bind="query-params",
         )
-    with st.expander("Line", expanded=True):
+    with st.expander("Path", expanded=True):
+        paths = choose_paths(catalog, first.subject, second.subject)
         values |= forms.choose_axis(InterpolationSettings, "x")
-    settings = forms.checked_settings(InterpolationSettings, values)
-    subjects = (first.subject, second.subject)
-    splits = [settings.split, *(others if beside else [])]
+    splits = [str(values["split"]), *(others if beside else [])]
     wishes = {
-        split: asking.WantedQuestion(
-            INTERPOLATION, _settings_on(settings, problem, split), subjects
+        _curve_name(path.label, split, len(paths), len(splits)): _wish(
+            path, (first.subject, second.subject), values, problem, split
         )
+        for path in paths
         for split in splits
     }
     return first, second, wishes
+
+
+def _curve_name(path: str, split: str, paths: int, splits: int) -> str:
+    """What a curve is called: the path and the split, as far as there are several."""
+    if paths == 1:
+        return split
+    return path if splits == 1 else f"{path}, {split}"
+
+
+def _wish(
+    path: ChosenPath,
+    ends: tuple[Subject, Subject],
+    values: forms.Values,
+    problem: records.Problem,
+    split: str,
+) -> asking.WantedQuestion:
+    """The question about a path on a split; only the straight line goes on beyond both ends."""
+    own = {**values, "shape": path.shape}
+    if path.shape != STRAIGHT:
+        low, high = (float(str(values[name])) for name in ("x_min", "x_max"))
+        own |= {"x_min": max(0.0, low), "x_max": min(1.0, high)}
+    settings = forms.checked_settings(InterpolationSettings, own).with_further(len(path.bends))
+    settings = _settings_on(settings, problem, split)
+    return asking.WantedQuestion(INTERPOLATION, settings, (*ends, *path.bends))
 
 
 def _settings_on(

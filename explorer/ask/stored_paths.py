@@ -1,0 +1,78 @@
+"""Paths that answers brought: between which points they lead, and past which bends."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from explorer.ask.subjects import Subject
+from explorer.kinds import KINDS, kind_named, settings_from_json
+from explorer.wording import counted
+from store import Catalog, records
+
+MOST_SEARCHED = 200  # answers of a kind about one model, the latest first
+KEY_LETTERS = 8
+
+
+@dataclass(frozen=True)
+class StoredPath:
+    """A path from one point to another, as an answer brought it."""
+
+    question: records.Question
+    shape: str  # of explorer.kinds.path_shape
+    bends: tuple[Subject, ...]  # from the first point to the second
+
+    @property
+    def label(self) -> str:
+        """What it is called beside others between the same points."""
+        kind = kind_named(self.question.kind)
+        settings = settings_from_json(kind.settings, self.question.settings)
+        what = settings.path_words or self.shape
+        bends = counted(len(self.bends), "bend")
+        return f"{what}, {bends} ({self.question.key[:KEY_LETTERS]})"
+
+
+def stored_paths(catalog: Catalog, first: Subject, second: Subject) -> list[StoredPath]:
+    """The paths that lead from one point to another, or back, the latest first."""
+    paths = []
+    for kind in KINDS:
+        if not kind.brings_path:
+            continue
+        found, _ = catalog.questions(kind=kind.name, model_id=first[0].id, limit=MOST_SEARCHED)
+        ends = (first[1], second[1])
+        paths += [
+            path
+            for question in found
+            if question.point_ids in (ends, ends[::-1])
+            and (path := path_of(catalog, question, first[1]))
+        ]
+    return paths
+
+
+def path_of(catalog: Catalog, question: records.Question, first: str) -> StoredPath | None:
+    """The path that an answer brought, from its end `first` on; None where it has none yet.
+
+    Args:
+        catalog: where it is.
+        question: of the answer.
+        first: id of the point from which the path is wanted.
+    """
+    kind = kind_named(question.kind)
+    shape = settings_from_json(kind.settings, question.settings).path_shape
+    if not kind.brings_path or question.status != "complete":
+        return None
+    brought = catalog.answer_points(key=question.key)
+    models = {point.model_id: catalog.model(point.model_id) for point in brought}
+    bends = [(models[point.model_id], point.point_id) for point in brought]
+    if question.point_ids[0] != first:
+        bends.reverse()
+    return StoredPath(question, shape, tuple(bends)) if bends else None
+
+
+def bringer_of(catalog: Catalog, bends: Sequence[tuple[str, str]]) -> str:
+    """Key of the answer that brought these bends, model and point each; "" if none has them all."""
+    if not bends:
+        return ""
+    wanted = {point for _, point in bends}
+    by_answer: dict[str, set[str]] = {}
+    for brought in catalog.answer_points(model_id=bends[0][0]):
+        by_answer.setdefault(brought.question_key, set()).add(brought.point_id)
+    return next((key for key, points in by_answer.items() if wanted <= points), "")

@@ -1,0 +1,54 @@
+"""Which paths between two points are shown together: the straight line, others, trained ones."""
+
+from dataclasses import dataclass
+
+import streamlit as st
+
+from explorer.ask.stored_paths import StoredPath, stored_paths
+from explorer.ask.subjects import Subject
+from explorer.kinds.path_shape import BENT_SHAPES, SHAPES, STRAIGHT
+from explorer.pages._address import check_address, choose_several_named
+from store import Catalog
+
+LINK_NAMES = ("shape", "bends")  # by which links name one path; the page keeps them as "paths"
+
+
+@dataclass(frozen=True)
+class ChosenPath:
+    """A path between two points."""
+
+    label: str
+    shape: str
+    bends: tuple[Subject, ...] = ()
+
+
+def choose_paths(catalog: Catalog, first: Subject, second: Subject) -> list[ChosenPath]:
+    """The paths that are shown, kept in the address; the straight line at first.
+
+    Args:
+        catalog: where trained paths are.
+        first: the point from which they lead.
+        second: the point to which they lead.
+    """
+    trained = stored_paths(catalog, first, second)
+    plain = [ChosenPath(shape, shape) for shape in SHAPES if shape not in BENT_SHAPES]
+    options = plain + [ChosenPath(path.label, path.shape, path.bends) for path in trained]
+    by_label = {path.label: path for path in options}
+    _follow_link(trained)
+    must = f"some of {', '.join(by_label)}"
+    for label in st.query_params.get_all("paths"):
+        if label not in by_label and "paths" not in st.session_state:
+            check_address("paths", must, by_label.__contains__)
+    chosen = choose_several_named("Paths", list(by_label), "paths", [STRAIGHT])
+    return [by_label[label] for label in chosen if label in by_label] or [by_label[STRAIGHT]]
+
+
+def _follow_link(trained: list[StoredPath]) -> None:
+    """Keep the path that a link names, by its shape or the key of what brought its bends."""
+    shape, key = (st.query_params.pop(name, "") for name in LINK_NAMES)
+    named = [path.label for path in trained if key and path.question.key.startswith(key)]
+    if not named and shape in SHAPES and shape not in BENT_SHAPES:
+        named = [shape]
+    if named and not st.query_params.get_all("paths"):
+        with_line = [STRAIGHT] if named != [STRAIGHT] and key else []
+        st.query_params["paths"] = st.session_state["paths"] = [*with_line, *named]

@@ -1,0 +1,85 @@
+"""A path drawn as it is trained: the losses along it, and how they fell with the steps."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from explorer.kinds.connection import ConnectionLook
+from explorer.kinds.connection_result import Connection
+from explorer.kinds.look import SubjectName
+from explorer.render.marks import curves
+from explorer.render.marks.curve import Curve, Row, Spot
+
+MOST_FAINT = 6  # of the profiles between the first and the last
+UNNAMED_ENDS = ("the first point", "the second point")
+
+
+def draw(
+    path: Connection, look: ConnectionLook, names: Sequence[SubjectName] = ()
+) -> curves.CurvesChart:
+    """The picture that the look names, as an Altair chart.
+
+    Args:
+        path: as far as it is trained.
+        look: how it is drawn.
+        names: of the two points.
+
+    Raises:
+        ValueError: there is no such value.
+    """
+    if look.value not in path.values:
+        raise ValueError(f"value must be one of {', '.join(path.values)}, got {look.value!r}")
+    charts = {"profile": profile_chart, "training": training_chart}
+    return charts[look.picture](path, look, names)
+
+
+def profile_chart(
+    path: Connection, look: ConnectionLook, names: Sequence[SubjectName] = ()
+) -> curves.CurvesChart:
+    """The value along the path: before the first step, on the way, and now."""
+    values, measured = path.values[look.value], path.measured.tolist()
+    everywhere = np.ones(len(path.t), dtype=bool)
+    between = measured[1:-1]
+    if not measured:
+        shown = {_name(path, 0): Curve(path.t, values[0], ~everywhere)}
+    else:
+        ends = dict.fromkeys((measured[0], measured[-1]))
+        shown = {_name(path, n): Curve(path.t, values[n], everywhere) for n in ends}
+    if between:
+        some = np.unique(np.linspace(0, len(between) - 1, MOST_FAINT, dtype=int))
+        faint = values[[between[n] for n in some]]
+        shown[_name(path, measured[-1])] = Curve(
+            path.t, values[measured[-1]], everywhere, None, faint
+        )
+    first, second = (name.text for name in names) if names else UNNAMED_ENDS
+    row = Row(look.value, shown, look.height, look.log)
+    return curves.chart([row], f"t: 0 is {first}, 1 is {second}", look.width, look.title)
+
+
+def _name(path: Connection, number: int) -> str:
+    """What a measurement is called."""
+    step = path.training["step"][number]
+    return "straight line" if number == 0 else f"after {step:,.0f} steps"
+
+
+def training_chart(
+    path: Connection, look: ConnectionLook, names: Sequence[SubjectName] = ()
+) -> curves.CurvesChart:
+    """Highest and mean value along the path against the steps; dashed: the higher end's loss."""
+    steps = path.training["step"]
+    measured = np.asarray(path.computed.all(axis=1))
+    values = path.values[look.value]
+    shown = {
+        "highest on the path": Curve(steps, values.max(axis=1), measured),
+        "mean over the path": Curve(steps, np.trapezoid(values, path.t, axis=1), measured),
+    }
+    spots = []
+    if look.value == "loss":
+        shown["batches"] = Curve(
+            steps, path.training["batch_loss"], np.asarray(measured & (steps > 0))
+        )
+        higher = max(path.end_losses)
+        if path.last:
+            spots.append(Spot(0.0, higher, "higher end", to=(float(steps[path.last]), higher)))
+    row = Row(look.value, shown, look.height, look.log, spots=spots)
+    return curves.chart([row], "Steps", look.width, look.title)
