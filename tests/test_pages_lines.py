@@ -125,7 +125,7 @@ def test_statistics_are_recomputed_unless_one_says_otherwise(folder: Path) -> No
 
 
 def test_compute_asks_once_and_ends_with_the_answer(folder: Path) -> None:
-    """The button with its time; the progress; the chart; what recomputed statistics change."""
+    """The button with its time; the progress; the chart; both ends, which keep their own statistics."""
     before = asked_keys(folder)
     address = {"model": "tiny", "to": "other tiny", "x_count": "25"}
     app = fine(opened(INTERPOLATION.page, **address))
@@ -135,7 +135,7 @@ def test_compute_asks_once_and_ends_with_the_answer(folder: Path) -> None:
     assert len(asked_keys(folder) - before) == 1
     answered(folder)
     assert charts(fine(app.run())) == 1 and not app.get("progress")
-    assert "other statistics change the ends by" in badges(app)
+    assert "ends = both models" in badges(app)
     (stored_question,) = Catalog(folder).questions("recalibrated")[0]
     assert stored_question.title == "Interpolation of tiny to other tiny"
     assert stored_question.model_names == ("tiny", "other tiny")

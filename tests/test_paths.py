@@ -205,20 +205,11 @@ def test_each_path_ends_at_both_points_in_every_bit(
     assert torch.equal(both, torch.stack([first, first]))
 
 
-BAD = [
-    ({"shape": CHAIN}, 0, "the bends of a chain path must be 1 or more, got 0"),
-    ({"shape": "straight"}, 2, "the bends of a straight path must be none, got 2"),
-    ({"shape": SPHERICAL}, 1, "the bends of a spherical path must be none, got 1"),
-]
-
-
-@pytest.mark.parametrize(("values", "count", "words"), BAD)
-def test_bends_where_none_belong_are_refused(
-    values: dict[str, str], count: int, words: str
-) -> None:
-    """One sentence says how many the path takes."""
-    with pytest.raises(ValueError, match=words):
-        InterpolationSettings(x_min=0.0, x_max=1.0, **values).with_further(count)
+def test_a_path_with_bends_needs_some() -> None:
+    """One sentence says so; a straight line takes none, whoever brings some."""
+    with pytest.raises(ValueError, match="the bends of a chain path must be 1 or more, got 0"):
+        InterpolationSettings(x_min=0.0, x_max=1.0, shape=CHAIN).with_further(0)
+    assert InterpolationSettings().with_further(2).further_subjects == ()
 
 
 def test_only_the_straight_line_goes_on_beyond_its_ends() -> None:

@@ -86,14 +86,15 @@ class InterpolationSettings(OnLine):
         return "bends"
 
     def with_further(self, count: int) -> Self:
-        """The settings of a path past so many bends.
+        """The settings of a path past so many bends; of other paths there are none.
 
         Raises:
-            ValueError: this sort of path leads past some, or past none.
+            ValueError: this sort of path leads past some.
         """
-        if (self.shape in BENT_SHAPES) != (count > 0):
-            must = "must be 1 or more" if self.shape in BENT_SHAPES else "must be none"
-            raise ValueError(f"the bends of a {self.shape} path {must}, got {count}")
+        if self.shape not in BENT_SHAPES:
+            return self
+        if count < 1:
+            raise ValueError(f"the bends of a {self.shape} path must be 1 or more, got 0")
         return replace(self, bends=count)
 
     @property

@@ -7,7 +7,7 @@ import streamlit as st
 from explorer.ask.stored_paths import StoredPath, stored_paths
 from explorer.ask.subjects import Subject
 from explorer.kinds.path_shape import BENT_SHAPES, SHAPES, STRAIGHT
-from explorer.pages._address import check_address, choose_several_named
+from explorer.pages._address import check_address
 from store import Catalog
 
 LINK_NAMES = ("shape", "bends")  # by which links name one path; the page keeps them as "paths"
@@ -39,8 +39,18 @@ def choose_paths(catalog: Catalog, first: Subject, second: Subject) -> list[Chos
     for label in st.query_params.get_all("paths"):
         if label not in by_label and "paths" not in st.session_state:
             check_address("paths", must, by_label.__contains__)
-    chosen = choose_several_named("Paths", list(by_label), "paths", [STRAIGHT])
-    return [by_label[label] for label in chosen if label in by_label] or [by_label[STRAIGHT]]
+    kept = st.session_state.get("paths")
+    if kept is not None and not set(kept) <= set(by_label):  # other points have other paths
+        st.session_state["paths"] = [label for label in kept if label in by_label]
+    chosen = st.multiselect(
+        "Paths",
+        list(by_label),
+        key="paths",
+        bind="query-params",
+        placeholder=STRAIGHT,
+        help="Shown together; the Path page trains more of them between two points.",
+    )
+    return [by_label[label] for label in chosen or [STRAIGHT]]
 
 
 def _follow_link(trained: list[StoredPath]) -> None:
