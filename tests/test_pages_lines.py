@@ -125,7 +125,7 @@ def test_statistics_are_recomputed_unless_one_says_otherwise(folder: Path) -> No
 
 
 def test_compute_asks_once_and_ends_with_the_answer(folder: Path) -> None:
-    """The button with its time; the progress; the chart; both ends, which keep their own statistics."""
+    """The button with its time; the progress; the chart; ends with their own statistics."""
     before = asked_keys(folder)
     address = {"model": "tiny", "to": "other tiny", "x_count": "25"}
     app = fine(opened(INTERPOLATION.page, **address))

@@ -42,7 +42,10 @@ def compute_command(catalog: Catalog, question: records.Question) -> str:
         words.append("--together")
     for described in setting_fields(kind.settings):
         value = getattr(settings, described.name)
-        if value != described.default and not described.setting.filled_in:
+        usual = described.default
+        if described.name == "batchnorm" and settings.usual_batchnorm() != usual:
+            usual = ""  # that depends on the model: it is always said
+        if value != usual and not described.setting.filled_in:
             words += _option_words(described, value)
     return shlex.join(words)
 

@@ -1,7 +1,8 @@
 """Asking a question of any kind: each setting is an option, described by what it says of itself."""
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Annotated
 
 from cyclopts import App, Group, Parameter
@@ -14,10 +15,11 @@ from explorer.commands.parameters import OpenCatalog
 from explorer.commands.progress import wait_for_jobs
 from explorer.commands.subjects import further_subjects, path_named, subject_named
 from explorer.commands.values import named_values, value_of
+from explorer.contracts.facts import ProblemFacts
 from explorer.kinds import KINDS, Kind, settings_from_json
 from explorer.kinds.objective_settings import ObjectiveSettings
 from explorer.kinds.setting import SettingField, setting_fields
-from store import Catalog
+from store import Catalog, records
 
 SETTINGS = Group("Settings", sort_key=1)
 TYPE_WORDS = {int: "INT", float: "NUMBER", str: "WORD"}
@@ -32,6 +34,7 @@ def answer(
     together: bool = False,
     device: str = "auto",
     dry_run: bool = False,
+    chosen: Collection[str] = (),
     catalog: Catalog,
 ) -> int:
     """Ask, and wait with the progress on the terminal; prints the key of each question.
@@ -44,6 +47,7 @@ def answer(
         together: whether all models are runs of one question.
         device: that answers.
         dry_run: whether nothing is asked, but told what is stored and how long the rest takes.
+        chosen: names of the settings that somebody has chosen.
         catalog: where the answers go.
 
     Raises:
@@ -52,6 +56,8 @@ def answer(
     subjects = [subject_named(catalog, text) for text in model]
     if together and not kind.whole_run:
         raise ValueError(f"--together is for kinds about whole runs, got {kind.name}")
+    if "batchnorm" not in chosen:
+        settings = _with_usual_statistics(catalog, settings, subjects[0][0])
     own = len(kind.subjects[: kind.runs_from])
     sequence = kind.settings.subject_sequence()
     if key := (given or {}).get(sequence):
@@ -74,6 +80,15 @@ def answer(
     for key in keys:
         print(key)
     return 0
+
+
+def _with_usual_statistics(
+    catalog: Catalog, settings: ObjectiveSettings, model: records.Model
+) -> ObjectiveSettings:
+    """The settings with the policy that suits their kind, of a model with BatchNorm."""
+    problem = ProblemFacts.of(catalog.problem(model.problem_id).facts)
+    usual = settings.usual_batchnorm()
+    return replace(settings, batchnorm=usual) if problem.has_batchnorm else settings
 
 
 def _subjects_of_each(
@@ -158,6 +173,7 @@ def command_of(kind: Kind) -> Callable[..., int]:
             together=together,
             device=device,
             dry_run=dry_run,
+            chosen={*named_values(set_values), *(n for n, v in options.items() if v is not None)},
             catalog=catalog,
         )
 

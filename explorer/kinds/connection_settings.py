@@ -181,6 +181,5 @@ class ConnectionSettings(ObjectiveSettings):
     @property
     def distinguishing_words(self) -> tuple[str, ...]:
         """The split, what is trained, and the seed."""
-        what = BAND if self.minimised == BAND else f"{self.shape} with {counted(self.bends, 'bend')}"
-        largest = ("largest loss",) if self.minimised == LARGEST else ()
-        return (*super().distinguishing_words, what, *largest, f"seed {self.seed}")
+        bends = counted(self.bends, "bend")
+        return (*super().distinguishing_words, self.path_words, bends, f"seed {self.seed}")
