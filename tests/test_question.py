@@ -23,7 +23,11 @@ from explorer.kinds.kind import named_code
 from explorer.kinds.objective_settings import ObjectiveSettings
 from explorer.kinds.setting import SettingField, setting_fields
 from store import Catalog, records
-from tests.setting_values import changed_settings, other_values, small_settings
+from tests.setting_values import (
+    changed_settings,
+    other_values,
+    settings_for_one_model,
+)
 from tests.stored import POINT, stored_model, stored_point
 from tests.tiny import problem_file, tensors
 
@@ -297,7 +301,7 @@ def test_an_unknown_split_is_refused():
 def test_paths_names_and_machines_ask_nothing_new(tmp_path, kind):
     """One question, and one job, for the same point under two names, paths and architectures."""
     catalog = Catalog(tmp_path)
-    settings = small_settings(kind)
+    settings = settings_for_one_model(kind)
     model = stored_model(catalog, "a", "/here/p.py", {})
     others = [(model, "")] * (len(kind.subjects) - 1)
     first = questions.ask(catalog, kind, model, settings, others=others)
@@ -311,41 +315,37 @@ def test_paths_names_and_machines_ask_nothing_new(tmp_path, kind):
 @every_kind
 def test_a_question_has_the_subjects_of_its_kind(tmp_path, kind):
     """One too many or too few is refused, and so is a model of another problem."""
-    catalog = Catalog(tmp_path)
+    catalog, settings = Catalog(tmp_path), settings_for_one_model(kind)
     model = stored_model(catalog, "a", "/here/p.py", {})
     for wrong in (len(kind.subjects), len(kind.subjects) - 2):
         if wrong >= 0:
             with pytest.raises(ValueError, match=f"the subjects of {kind.name} must be "):
                 questions.question_about(
-                    catalog, kind, model, kind.settings(), point="", others=[(model, "")] * wrong
+                    catalog, kind, model, settings, point="", others=[(model, "")] * wrong
                 )
     if kind.whole_run:
         return
     if len(kind.subjects) > 1:
         other = dataclasses.replace(model, problem_id="another", name="b")
         with pytest.raises(ValueError, match=r"must be of one problem, .* got a and b"):
-            questions.question_about(
-                catalog, kind, model, kind.settings(), point="", others=[(other, "")]
-            )
+            questions.question_about(catalog, kind, model, settings, point="", others=[(other, "")])
         file = catalog.put_file(b"early weights", ".safetensors")
         catalog.add_import(points=[stored_point("a", "1" * 64, 7, file)])
         early = questions.question_about(
-            catalog, kind, model, kind.settings(), point="1" * 64, others=[(model, "")]
+            catalog, kind, model, settings, point="1" * 64, others=[(model, "")]
         )
         assert early.points == ("1" * 64, POINT)
         swapped = questions.question_about(
-            catalog, kind, model, kind.settings(), point="", others=[(model, "1" * 64)]
+            catalog, kind, model, settings, point="", others=[(model, "1" * 64)]
         )
         assert swapped.points == (POINT, "1" * 64)
         assert swapped.key != early.key
         stored_question = catalog.question(
-            questions.ask(
-                catalog, kind, model, kind.settings(), point="1" * 64, others=[(model, "")]
-            )
+            questions.ask(catalog, kind, model, settings, point="1" * 64, others=[(model, "")])
         )
         assert stored_question.title == f"{kind.title} of a at step 7 {kind.joined} a"
         assert (stored_question.model_ids, stored_question.model_names) == (("a", "a"), ("a", "a"))
-        alone = questions.ask(catalog, kind, model, kind.settings(), others=[(model, "")])
+        alone = questions.ask(catalog, kind, model, settings, others=[(model, "")])
         named = "a" if kind.own_second else f"a {kind.joined} a"
         assert catalog.question(alone).title == f"{kind.title} of {named}"
 

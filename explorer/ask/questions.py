@@ -98,7 +98,8 @@ def question_about(
         others: further subjects.
 
     Raises:
-        ValueError: more or fewer subjects than the kind has, or models of several problems.
+        ValueError: more or fewer subjects than the kind has, models of several problems, or points
+            of which the settings ask nothing.
         UnknownEntry: the model's problem is not in the catalog.
     """
     if settings.subject_sequence():
@@ -116,7 +117,9 @@ def question_about(
     )
     single = len(kind.single_subjects(settings))
     points = tuple(p or m.point_id for m, p in subjects[:single])
-    check_ends(dict(zip(kind.single_subjects(settings), points, strict=False)))
+    named = dict(zip(kind.single_subjects(settings), points, strict=False))
+    check_ends(named)
+    settings.check_points(named)
     if isinstance(settings, OfRuns):
         runs = [
             settings.wanted_of(run_snapshots(catalog, subject, kind.fewest))

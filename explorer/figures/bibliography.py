@@ -195,6 +195,47 @@ SOURCES = {
         "Advances in Neural Information Processing Systems",
         "1612.01474",
     ),
+    "entezari2022": Source(
+        "inproceedings",
+        "Entezari, Rahim and Sedghi, Hanie and Saukh, Olga and Neyshabur, Behnam",
+        "The Role of Permutation Invariance in Linear Mode Connectivity of Neural Networks",
+        2022,
+        "International Conference on Learning Representations",
+        "2110.06296",
+    ),
+    "ainsworth2023": Source(
+        "inproceedings",
+        "Ainsworth, Samuel K. and Hayase, Jonathan and Srinivasa, Siddhartha",
+        "Git Re-Basin: Merging Models modulo Permutation Symmetries",
+        2023,
+        "International Conference on Learning Representations",
+        "2209.04836",
+    ),
+    "jordan2023": Source(
+        "inproceedings",
+        "Jordan, Keller and Sedghi, Hanie and Saukh, Olga and Entezari, Rahim and Neyshabur, "
+        "Behnam",
+        "{REPAIR}: REnormalizing Permuted Activations for Interpolation Repair",
+        2023,
+        "International Conference on Learning Representations",
+        "2211.08403",
+    ),
+    "li2015": Source(
+        "inproceedings",
+        "Li, Yixuan and Yosinski, Jason and Clune, Jeff and Lipson, Hod and Hopcroft, John",
+        "Convergent Learning: Do different neural networks learn the same representations?",
+        2015,
+        "International Workshop on Feature Extraction: Modern Questions and Challenges at NIPS",
+        "1511.07543",
+    ),
+    "hechtnielsen1990": Source(
+        "inproceedings",
+        "Hecht-Nielsen, Robert",
+        "On the algebraic structure of feedforward network weight spaces",
+        1990,
+        "Advanced Neural Computers",
+        doi="10.1016/B978-0-444-88400-8.50019-4",
+    ),
 }
 
 

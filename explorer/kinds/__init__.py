@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from explorer.kinds.alignment import ALIGNMENT
 from explorer.kinds.averaging import AVERAGING
 from explorer.kinds.connection import CONNECTION
 from explorer.kinds.convexity import CONVEXITY
@@ -36,6 +37,7 @@ KINDS: tuple[Kind, ...] = (
     CRITICAL,
     AVERAGING,
     ENSEMBLE,
+    ALIGNMENT,
 )
 
 __all__ = [

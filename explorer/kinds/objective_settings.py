@@ -177,6 +177,16 @@ class ObjectiveSettings(Settings):
         """
         return ""
 
+    def check_points(self, points: Mapping[str, str]) -> None:
+        """Refuse points that make no question with these settings.
+
+        Args:
+            points: the point of each subject, by its name.
+
+        Raises:
+            ValueError: they do not; each kind says what it refuses.
+        """
+
     @property
     def plane_recipe(self) -> Mapping[str, object] | None:
         """What beside points makes the plane that is asked about; None where there is none."""

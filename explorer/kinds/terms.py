@@ -31,10 +31,12 @@ CITATIONS = {
     "Ghorbani et al. 2019": "arXiv:1901.10159",
     "Golub and Van Loan": "",
     "Goodfellow et al. 2015": "arXiv:1412.6544",
+    "Hecht-Nielsen 1990": "doi:10.1016/B978-0-444-88400-8.50019-4",
     "Hutchinson 1989": "",
     "Ilharco et al. 2023": "arXiv:2212.04089",
     "Izmailov et al. 2018": "arXiv:1803.05407",
     "Jastrzebski et al. 2018": "arXiv:1711.04623",
+    "Jordan et al. 2023": "arXiv:2211.08403",
     "Jiang et al. 2020": "arXiv:1912.02178",
     "Keskar et al. 2017": "arXiv:1609.04836",
     "Kingma and Ba 2015": "arXiv:1412.6980",
@@ -42,6 +44,7 @@ CITATIONS = {
     "Lakshminarayanan et al. 2017": "arXiv:1612.01474",
     "Langford and Seeger 2001": "",
     "Li et al. 2018": "arXiv:1712.09913",
+    "Li et al. 2015": "arXiv:1511.07543",
     "Liang et al. 2019": "arXiv:1711.01530",
     "Lucas et al. 2021": "arXiv:2104.11044",
     "MacKay 1992": "",
@@ -134,6 +137,28 @@ TERMS = {measure.name: Term(f"{measure.definition}.", measure.source) for measur
         "Torgerson 1952",
     ),
     "distance": Term("Euclidean norm of the difference of the two points' parameters."),
+    "aligned_distance": Term(
+        "Distance of the fixed model from the permuted copy that is most like it.",
+        "Ainsworth et al. 2023",
+    ),
+    "similarity": Term(
+        "What a search increases: the inner product of all parameters of the fixed model and the "
+        "copy, or the sum of correlations of their channels' activations.",
+        "Ainsworth et al. 2023, section 3",
+    ),
+    "midpoint_loss": Term(
+        "Mean loss per example halfway between the fixed model and the permuted copy.",
+        "Entezari et al. 2022",
+    ),
+    "agreement": Term("Share of the searches that ended at the best one's permutation."),
+    "output_change": Term(
+        "Largest absolute change of any output from the model to its permuted copy: rounding."
+    ),
+    "log10_permutations": Term(
+        "log10 of how many permutations of its channels leave the model's function: of n alike "
+        "channels there are n!.",
+        "Hecht-Nielsen 1990",
+    ),
     "difference": Term(
         "The second model's mean loss minus the first's, over the same examples.",
         "interval: Cochran 1977, section 2.8",
