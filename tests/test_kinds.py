@@ -39,7 +39,6 @@ OWN_BY_ANOTHER_NAME = {  # files and folders of one kind that are not called lik
 PLANE = "the values on a plane and their drawing, which surface, run and convexity share"
 PATHS = "the paths over a surface: the page of the kind projection is that of surface"
 WORD = "another thing of that name: a coordinate, a mark, a key of batches or of requests"
-TORCH = "the name of an argument of torch's losses"
 STORED = "a fact of points and answers, and a table, stored under that name"
 ALLOWED = {  # file -> what it may name, and why
     "explorer/render/plane.py": ({"surface"}, PLANE),
@@ -56,7 +55,6 @@ ALLOWED = {  # file -> what it may name, and why
     "explorer/pages/_export.py": ({"surface"}, PLANE),
     "explorer/pages/_trajectories.py": ({"surface", "projection"}, PATHS),
     "store/catalog_tables.py": ({"directions"}, STORED),
-    "explorer/analysis/model/loss_advice.py": ({"target"}, TORCH),
     "store/questions.py": ({"directions"}, STORED),
     "store/records.py": ({"moments"}, STORED),
     "explorer/problem.py": ({"labels"}, WORD),

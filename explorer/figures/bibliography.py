@@ -126,6 +126,13 @@ SOURCES = {
         "International Conference on Learning Representations",
         "2103.00065",
     ),
+    "cooper2018": Source(
+        "misc",
+        "Cooper, Yaim",
+        "The Loss Landscape of Overparameterized Neural Networks",
+        2018,
+        arxiv="1804.10200",
+    ),
     "roosta2018": Source(
         "misc",
         "Roosta, Fred and Liu, Yang and Xu, Peng and Mahoney, Michael W.",

@@ -13,6 +13,7 @@ from explorer.kinds.interpolation import INTERPOLATION
 from explorer.kinds.kind import Kind
 from explorer.kinds.line import LINE
 from explorer.kinds.look import Look
+from explorer.kinds.manifold import MANIFOLD
 from explorer.kinds.piece import Piece
 from explorer.kinds.projection import PROJECTION
 from explorer.kinds.run import RUN
@@ -35,6 +36,7 @@ KINDS: tuple[Kind, ...] = (
     CONVEXITY,
     STABILITY,
     CRITICAL,
+    MANIFOLD,
     AVERAGING,
     ENSEMBLE,
     ALIGNMENT,

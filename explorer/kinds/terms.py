@@ -15,6 +15,7 @@ CITATIONS = {
     "Cochran 1977": "",
     "Cohen et al. 2021": "arXiv:2103.00065",
     "Cohen et al. 2022": "arXiv:2207.14484",
+    "Cooper 2018": "arXiv:1804.10200",
     "Crameri 2018": "doi:10.5281/zenodo.1243862",
     "Dinh et al. 2017": "arXiv:1703.04933",
     "Draxler et al. 2018": "arXiv:1803.00885",
@@ -159,6 +160,21 @@ TERMS = {measure.name: Term(f"{measure.definition}.", measure.source) for measur
         "channels there are n!.",
         "Hecht-Nielsen 1990",
     ),
+    "manifold_dimension": Term(
+        "Parameters minus the rank of the Jacobian of all outputs: directions that change none."
+    ),
+    "expected_dimension": Term(
+        "Parameters minus constraints, one for each output of each example, and not below 0.",
+        "Cooper 2018, Theorem 2.1",
+    ),
+    "jacobian_rank": Term("Singular values of the Jacobian of all outputs that count as not 0."),
+    "zero_modes": Term(
+        "Eigenvalues of the Hessian that count as 0: at least as many as the manifold has "
+        "dimensions, where the loss is 0.",
+        "Cooper 2018",
+    ),
+    "walk_distance": Term("From the point to the end of the walk: norm of the difference."),
+    "walk_loss": Term("The highest loss at the places of the walk."),
     "difference": Term(
         "The second model's mean loss minus the first's, over the same examples.",
         "interval: Cochran 1977, section 2.8",
