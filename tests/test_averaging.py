@@ -1,6 +1,7 @@
 """Averages of several points: against torch's own, by convexity, and decisions solved by hand."""
 
 import math
+import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,16 +25,20 @@ from explorer.kinds.averaging_settings import METHODS, AveragingSettings
 from explorer.kinds.line import LINE, LineSettings
 from explorer.kinds.members import MOST_MEMBERS
 from explorer.kinds.piece import Piece, PiecePoint
+from explorer.kinds.projection import PROJECTION, Projection, ProjectionSettings
+from explorer.kinds.surface import SURFACE, SurfaceSettings
 from explorer.kinds.trajectory import RunSnapshots
 from explorer.pages._links import Subjects, link_to
 from explorer.problem import Problem, accuracy, cross_entropy
 from explorer.render.averaging_rows import row_names
+from explorer.render.marks.stroke_legend import stroke_legend
 from store import Catalog, records
 from tests.filling import add_answer, add_tiny, new_catalog
 from tests.networks import of_weights, perceptron, seeded
-from tests.screen import opened
+from tests.screen import fine, opened
 
 CPU = torch.device("cpu")
+MERGES = ((("a", "b"), "uniform"), (("c", "a", "b"), "task_arithmetic"))
 Points = list[dict[str, torch.Tensor]]
 
 
@@ -253,6 +258,9 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     add_tiny(catalog, folder, "run", range(4))
     for seed, name in enumerate(("a", "b", "c"), start=4):
         add_tiny(catalog, folder, name, [seed])
+    for names, method in (*MERGES, *((shown_names(method), method) for method in METHODS)):
+        asked(catalog, *names, method=method)
+    ask_about_plane(catalog)
     catalog.close()
     return catalog.folder
 
@@ -271,6 +279,23 @@ def subjects(catalog: Catalog, *names: str) -> list[Subject]:
 
 def asked(catalog: Catalog, *names: str, **settings) -> records.Question:
     return add_answer(catalog, AVERAGING, AveragingSettings(**settings), *subjects(catalog, *names))
+
+
+def shown_names(method: str) -> tuple[str, ...]:
+    return ("a", "b") if method == "slerp" else ("a", "b", "c")
+
+
+def ask_about_plane(catalog: Catalog) -> tuple[records.Question, list[records.AnswerPoint]]:
+    """The plane of a base and two models, answered; merges of these projected on it, and these."""
+    merges = [asked(catalog, *names, method=method) for names, method in MERGES]
+    brought = [catalog.answer_points(key=question.key)[0] for question in merges]
+    base, *others = subjects(catalog, "c", "a", "b")
+    given = [base, *(subject for other in others for subject in (base, other))]
+    axes = {"direction": "given", "ignore_1d": False}
+    add_answer(catalog, SURFACE, SurfaceSettings(x_count=3, y_count=3, **axes), *given)
+    alone = [(catalog.model(point.model_id), point.point_id) for point in brought]
+    settings = ProjectionSettings(**axes)
+    return add_answer(catalog, PROJECTION, settings, *given, *alone), brought
 
 
 def refusal(catalog: Catalog, chosen: list[Subject], **settings) -> str:
@@ -311,7 +336,7 @@ def test_the_average_can_be_asked_about(catalog: Catalog) -> None:
     at_centre = catalog.values(line.key, LINE.table)
     middle = float(at_centre["loss"][at_centre["x"] == 0][0])
     assert middle == pytest.approx(float(result.loss[-1]), rel=1e-6)
-    assert f"a@{question.key[:12]}:average" in compute_command(catalog, line)
+    assert re.search(r"--model=a@\w{12}:average", compute_command(catalog, line))
 
 
 def test_an_average_is_an_ingredient_of_another(catalog: Catalog) -> None:
@@ -358,12 +383,11 @@ def test_the_command_asks_what_the_page_shows(
     method: str, catalog: Catalog, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """By each method: the printed command finds the answer, and its page shows it."""
-    names = ("a", "b") if method == "slerp" else ("a", "b", "c")
-    question = asked(catalog, *names, method=method)
+    question = asked(catalog, *shown_names(method), method=method)
     words = shlex.split(compute_command(catalog, question))
     capsys.readouterr()
-    assert main(words[3:]) == 0
-    assert capsys.readouterr().out == f"{question.key}\n"
+    status, said = main(words[3:]), capsys.readouterr()
+    assert (status, said.out) == (0, f"{question.key}\n"), said.err
     link = link_to(question, Subjects(catalog))
     page = opened(AVERAGING.page, **link.parameters)
     assert [e.value for e in (*page.exception, *page.error)] == []
@@ -389,3 +413,30 @@ def test_one_model_alone_is_told_what_is_missing(catalog: Catalog, folder: Path)
     page = opened(AVERAGING.page, model="a")
     assert not page.error and not page.exception
     assert any("two points at least" in info.value for info in page.info)
+
+
+def test_averages_are_dots_on_a_plane(catalog: Catalog, folder: Path) -> None:
+    """The merge plane: a base and two models; merges of theirs lie on it where they must.
+
+    Their mean is halfway between both, task arithmetic at (1, 1); the page has both in its menu.
+    """
+    paths, brought = ask_about_plane(catalog)
+    projection = questions.result_as(catalog, paths, Projection)
+    order = [paths.point_ids[5:].index(point.point_id) for point in brought]
+    places = np.stack([projection.values["x"], projection.values["y"]])[:, order]
+    np.testing.assert_allclose(places, [[0.5, 1], [0.5, 1]], atol=1e-5)
+    assert projection.values["out"].max() < 1e-4
+    link = link_to(paths, Subjects(catalog)).parameters
+    page = fine(opened(SURFACE.page, **link | {"x_count": "3", "y_count": "3"}))
+    names = {f"{catalog.model(p.model_id).name}@{point_text(p)}" for p in brought}
+    assert set(page.multiselect(key="runs").value) == names
+    assert len(page.get("vega_lite_chart")) == 1
+
+
+def test_a_legend_of_many_dots_is_as_wide_as_its_plane() -> None:
+    """Names of 25 letters in a plot of 440 px: two columns; without a width any number."""
+    names = [f"{number} {'letters ' * 3}"[:25] for number in range(8)]
+    colours = ["#000000"] * 8
+    for width, columns in ((440, 2), (100, 1), (None, None)):
+        legend = stroke_legend("path", names, colours, width).to_dict()["encoding"]["stroke"]
+        assert legend["legend"].get("columns") == columns

@@ -13,8 +13,8 @@ from explorer.kinds.look import SubjectName
 from explorer.kinds.projection import PROJECTION, Projection, ProjectionLook, ProjectionSettings
 from explorer.kinds.surface import Surface, SurfaceSettings
 from explorer.pages import _charts as charts
-from explorer.pages import _controls as controls
 from explorer.pages._asking import WantedQuestion
+from explorer.pages._members import choose_beside
 from explorer.pages._text import as_step, as_text
 from store import Catalog, records
 
@@ -69,20 +69,20 @@ def paths_wish(
         subjects: of the plane.
         settings: of the plane.
     """
-    chosen_runs = controls.choose_runs(
+    chosen_runs = choose_beside(
         catalog,
         subjects[0][0],
         "Models and their paths",
-        fewest=1,
         own=True,
         help="Of the same problem, projected orthogonally on this plane: a dot for a model alone, "
-        "a path where snapshots of its training are stored.",
+        "a path where snapshots of its training are stored; also a dot for a point alone, such as "
+        "an average of models or a snapshot.",
     )
     if not chosen_runs:
         return None
     values = {name: value for name, value in vars(settings).items() if name in SHARED_SETTINGS}
-    runs = tuple((run, "") for run in chosen_runs.values())
-    return WantedQuestion(PROJECTION, ProjectionSettings(**values), (*subjects, *runs))
+    settings_of_paths = ProjectionSettings(**values)
+    return WantedQuestion(PROJECTION, settings_of_paths, (*subjects, *chosen_runs.values()))
 
 
 def choose_moment(tracks: "list[Track]") -> int:

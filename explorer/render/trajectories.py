@@ -129,7 +129,8 @@ def chart_until(plane: Chart, tracks: Sequence[Track]) -> Callable[[int], Chart]
             for track, count in zip(tracks, snapshots_until(tracks, moment), strict=True):
                 layers += _path_layers(track, count) if count else []
         names, colours = [track.name for track in tracks], [track.colour for track in tracks]
-        legend = [stroke_legend("path", names, colours)] if len(tracks) > 1 else []
+        several = len(tracks) > 1
+        legend = [stroke_legend("path", names, colours, plane.width)] if several else []
         chart.layer = [*plane.layer, *(plain_layer(layer) for layer in (*legend, *layers))]
         return chart
 
