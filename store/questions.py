@@ -87,6 +87,14 @@ class Questions(Door):
             ORDER BY created DESC, key"""  # noqa: S608 - our own words
         return self._read(lambda c: questions_with_names(c, where, [*values, each]))
 
+    @remembered
+    def complete_questions(self, objective: str, kinds: Sequence[str]) -> list[Question]:
+        """The answered questions of these kinds about one objective, the latest first."""
+        condition, values = is_among("kind", kinds, "VARCHAR")
+        where = f"""WHERE objective = ? AND {condition} AND status = 'complete'
+            AND deleted IS NULL ORDER BY created DESC, key"""
+        return self._read(lambda c: questions_with_names(c, where, [objective, *values]))
+
     def note_choice(self, objective: str, device: str, facts: Json) -> None:
         """Remember how an objective is best evaluated on a device, in place of an earlier note."""
         row = {"objective": objective, "device": device, "facts": facts, "noted": now()}

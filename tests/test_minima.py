@@ -8,7 +8,7 @@ import pytest
 from scipy.cluster.hierarchy import cophenet, linkage
 from scipy.spatial.distance import squareform
 
-from explorer.kinds.minima import LOWEST_PASS, Minima, distance_plane, lowest
+from explorer.kinds.minima import LOWEST_PASS, Minima, distance_plane
 
 
 def minima(saddles: dict[tuple[int, int], float], losses: list[float]) -> Minima:
@@ -98,19 +98,6 @@ def test_one_minimum_and_no_answers() -> None:
     """Without any way each minimum is a group of its own."""
     alone = minima({}, [0.3, 0.1])
     assert alone.ways == alone.merges == () and alone.groups == ((1,), (0,))
-
-
-def test_the_lowest_of_several_ways_is_kept_with_its_numbers() -> None:
-    """Of each pair the answer with the lower saddle, all its numbers; NaN only where alone."""
-    names, losses = ("a", "b", "c"), np.zeros(3)
-    straight = {(0, 1): {"saddle": 3.0, "barrier": 2.0}, (0, 2): {"saddle": math.nan}}
-    trained = {(0, 1): {"saddle": 1.0}, (1, 2): {"saddle": math.nan}, (0, 2): {"saddle": 4.0}}
-    unknown = np.array([math.nan, 0.0, 0.0])
-    both = lowest([Minima(names, unknown, straight), Minima(names, losses, trained)])
-    assert both.pairs[0, 1] == {"saddle": 1.0} and both.pairs[0, 2] == {"saddle": 4.0}
-    assert math.isnan(both.pairs[1, 2]["saddle"]) and both.losses.tolist() == [0, 0, 0]
-    with pytest.raises(ValueError, match="same minima"):
-        lowest([])
 
 
 def test_a_plane_of_distances_is_exact_for_points_of_a_plane() -> None:

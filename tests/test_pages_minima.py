@@ -4,20 +4,30 @@ import shutil
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
+import numpy as np
 import pytest
 
-from explorer.ask.pair_wishes import MOST_MODELS, Pairs, check_models, path_kinds, usual_values
+from explorer.ask.pair_wishes import (
+    MOST_MODELS,
+    Pairs,
+    check_models,
+    lowest_ways,
+    path_kinds,
+    usual_values,
+)
 from explorer.ask.questions import ask
 from explorer.ask.study_cells import cells_of
 from explorer.ask.study_run import ask_missing
 from explorer.kinds import kind_named
 from explorer.pages import _running
-from explorer.pages._minima_choice import ChosenPairs
-from explorer.pages._minima_links import pair_addresses
+from explorer.pages._minima_choice import LOWEST, ChosenPairs
+from explorer.pages._minima_links import pair_addresses, shown_ways
+from explorer.supervisor.result_numbers import NumbersKeeper
 from store import Catalog, records
 from tests.app_test import AppTest
 from tests.filling import add_tiny, new_catalog, work
 from tests.screen import charts, computes, fine, labels, one_sentence, opened, pressed, texts
+from tests.setting_values import small_settings
 from tests.tiny import until_stored
 
 PAGE = "explorer/pages/minima.py"
@@ -159,3 +169,45 @@ def test_models_that_make_no_pairs_are_refused(folder: Path) -> None:
         check_models([one, two, one])
     with pytest.raises(ValueError, match="of one problem"):
         check_models([one, copies[0]])
+
+
+def test_other_sorts_of_ways_are_asked_with_their_own_settings(folder: Path) -> None:
+    """Each kind whose answers are ways has its name in the choice, and its pairs are missing."""
+    answered_pairs(folder)
+    others = path_kinds()[1:]
+    assert others
+    for kind in others:
+        app = shown(ways=kind.title)
+        assert app.button_group(key="ways").value == kind.title
+        assert computes(app) == ["Compute 3 pairs"]
+
+
+def test_the_lowest_way_of_each_pair_is_shown_whatever_its_kind(folder: Path) -> None:
+    """A pair with two stored ways has the lower one's saddle, and its cell leads there."""
+    catalog = Catalog(folder)
+    chosen = chosen_pairs(catalog)
+    other = path_kinds()[1]
+    (first, point), second = chosen.pairs.wishes[0].subjects
+    settings = small_settings(other)
+    ask(catalog, other, first, settings, point=point, others=[second])
+    work(catalog)
+    NumbersKeeper(catalog).keep_up()
+    app = shown(ways=LOWEST)
+    assert computes(app) == ["Compute 2 pairs"] and charts(app) == 2
+    pairs = chosen.pairs
+    ask_missing(catalog, cells_of(catalog, pairs.reads, pairs.wishes))
+    work(catalog)
+    NumbersKeeper(catalog).keep_up()
+    assert charts(shown(ways=LOWEST)) == 3
+    ways = lowest_ways(catalog, pairs, NAMES)
+    assert len(ways.questions) == 3
+    for question in catalog.questions()[0]:
+        places = [NAMES.index(name) for name in question.model_names]
+        pair = min(places), max(places)
+        saddle, *_ = catalog.numbers([question.key])[question.key]["saddle"]
+        assert ways.minima.pairs[pair]["saddle"] <= saddle
+    kept = {question.key for question in ways.questions.values()}
+    addresses = shown_ways(catalog, chosen, [], ways).addresses
+    for pair, question in ways.questions.items():
+        assert question.key in kept and addresses[pair].startswith(f"{question.kind}?")
+    assert np.isfinite(ways.minima.losses).all()

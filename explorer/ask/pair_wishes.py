@@ -15,7 +15,7 @@ from explorer.ask.study_reads import StudyReads
 from explorer.ask.study_wishes import Wish
 from explorer.kinds import KINDS, Kind
 from explorer.kinds.facts import ChordFacts, number
-from explorer.kinds.minima import DISTANCE_NUMBER, LOSS_NUMBER, Minima
+from explorer.kinds.minima import DISTANCE_NUMBER, LOSS_NUMBER, Minima, height
 from explorer.kinds.objective_settings import ObjectiveSettings
 from explorer.kinds.setting import SettingValue, setting_fields
 from explorer.wording import quote
@@ -158,9 +158,50 @@ def minima_of(
             continue
         ends = cell.wish.row, cell.wish.column
         pairs[min(ends), max(ends)] = own
-        facts = cell.stored.facts  # of which all others would be read in vain
-        alone = ChordFacts.of({"alone": facts.get("alone", [])}).alone
-        for place, values in zip(ends, alone, strict=False):
+        for place, loss in zip(ends, _end_losses(cell.stored), strict=False):
             if not math.isfinite(losses[place]):
-                losses[place] = number(values, "loss")
+                losses[place] = loss
     return Minima(tuple(names), losses, pairs)
+
+
+def _end_losses(question: records.Question) -> list[float]:
+    """The losses at both ends as the answer has them; none where it does not say."""
+    # Of all its facts the others would be read in vain: there are a thousand answers.
+    facts = {name: question.facts.get(name, []) for name in ("alone", "own")}
+    ends = ChordFacts.of(facts)
+    return [number(values, "loss") for values in ends.alone or ends.own]
+
+
+@dataclass(frozen=True)
+class LowestWays:
+    """Of each pair the stored way with the lowest saddle, of whichever kind and settings."""
+
+    minima: Minima
+    questions: Mapping[tuple[int, int], records.Question]
+
+
+def lowest_ways(catalog: Catalog, pairs: Pairs, names: Sequence[str]) -> LowestWays:
+    """The lowest ways that are known between the models, over the loss and data of the pairs.
+
+    Args:
+        catalog: where the answers are.
+        pairs: of models; of their own answers the objective alone counts.
+        names: of the models.
+    """
+    objective = next(w.question.objective for w in pairs.wishes if w.question)
+    places = {model.point_id: place for place, model in enumerate(pairs.models)}
+    stored = catalog.complete_questions(objective, [kind.name for kind in path_kinds()])
+    ends = {q.key: tuple(places.get(point, -1) for point in q.point_ids[:2]) for q in stored}
+    between = [q for q in stored if min(ends[q.key]) >= 0 and len(set(ends[q.key])) == 2]
+    numbers = catalog.numbers([question.key for question in between])
+    losses = np.full(len(names), np.nan)
+    lowest: dict[tuple[int, int], tuple[records.Question, Mapping[str, float]]] = {}
+    for question in between:
+        values = {name: value for name, (value, _, _) in numbers.get(question.key, {}).items()}
+        pair = min(ends[question.key]), max(ends[question.key])
+        if values and (pair not in lowest or height(values) < height(lowest[pair][1])):
+            lowest[pair] = question, values
+        for place, loss in zip(ends[question.key], _end_losses(question), strict=False):
+            losses[place] = losses[place] if math.isfinite(losses[place]) else loss
+    minima = Minima(tuple(names), losses, {pair: values for pair, (_, values) in lowest.items()})
+    return LowestWays(minima, {pair: question for pair, (question, _) in lowest.items()})

@@ -153,27 +153,8 @@ class Minima:
         return passes
 
 
-def lowest(answers: Sequence[Minima]) -> Minima:
-    """Of each pair the way with the lowest saddle among several answers about the same minima.
-
-    Args:
-        answers: at least one; all about the same minima in the same order.
-
-    Raises:
-        ValueError: there is none, or they are about other minima.
-    """
-    if len({one.names for one in answers}) != 1:
-        raise ValueError(f"answers must be about the same minima, got {len(answers)} of others")
-    pairs: dict[tuple[int, int], Mapping[str, float]] = {}
-    for pair in dict.fromkeys(pair for one in answers for pair in one.pairs):
-        values = [one.pairs[pair] for one in answers if pair in one.pairs]
-        pairs[pair] = min(values, key=_height)
-    losses = np.array([one.losses for one in answers])
-    first_finite = np.argmax(np.isfinite(losses), axis=0)
-    return Minima(answers[0].names, losses[first_finite, np.arange(losses.shape[1])], pairs)
-
-
-def _height(values: Mapping[str, float]) -> float:
+def height(values: Mapping[str, float]) -> float:
+    """The highest loss on a way by its numbers; infinite where it is not known to be a number."""
     saddle = values.get(LOSS_NUMBER, math.nan)
     return math.inf if math.isnan(saddle) else saddle
 

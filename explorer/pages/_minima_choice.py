@@ -18,7 +18,8 @@ from explorer.pages._stopping import stop_page
 from explorer.wording import printable
 from store import Catalog, records
 
-MODELS_KEY, PROBLEM_KEY, EDGES_KEY = "models", "problem", "edges"  # in the address
+MODELS_KEY, PROBLEM_KEY, EDGES_KEY = "models", "problem", "ways"  # in the address
+LOWEST = "Lowest known"  # among the sorts of ways
 USUAL_MODELS = 8  # that are chosen at first
 
 
@@ -30,16 +31,22 @@ class ChosenPairs:
     kind: Kind
     settings: ObjectiveSettings  # the same for all pairs
     pairs: Pairs
+    lowest: bool = False  # whether the lowest of all known ways is shown, of whichever kind
 
 
 def choose(catalog: Catalog) -> ChosenPairs:
     """The models, the sort of way and its settings; the page stops where they make no pairs."""
     problem, models_by_label = _choose_models(catalog)
-    kind = _choose_kind()
+    kind, lowest = _choose_kind()
+    usual = usual_values(kind)
     with st.expander("Objective", expanded=True):
-        values = choose_objective(kind.settings, problem, batchnorm="recalibrated")
-    with st.expander(kind.title, expanded=True):
-        values |= forms.choose_all(kind.settings, _own_names(kind), usual=usual_values(kind))
+        usual_batchnorm = kind.settings.usual_batchnorm()
+        values = choose_objective(kind.settings, problem, batchnorm=usual_batchnorm)
+    if lowest:
+        values |= usual
+    else:
+        with st.expander(kind.title, expanded=True):
+            values |= forms.choose_all(kind.settings, _own_names(kind), usual=usual)
     settings = forms.checked_settings(kind.settings, values)
     models = list(models_by_label.values())
     try:
@@ -47,7 +54,7 @@ def choose(catalog: Catalog) -> ChosenPairs:
         pairs = Pairs.of(catalog, models, kind, settings)
     except ValueError as error:
         stop_page(parts.sentence(error))
-    return ChosenPairs(list(models_by_label), kind, settings, pairs)
+    return ChosenPairs(list(models_by_label), kind, settings, pairs, lowest)
 
 
 def _choose_models(catalog: Catalog) -> tuple[records.Problem, dict[str, records.Model]]:
@@ -104,12 +111,17 @@ def _choose_problem(
     return choose_named("Problem", list(by_problem), PROBLEM_KEY, usual)
 
 
-def _choose_kind() -> Kind:
-    """The sort of way between two minima."""
+def _choose_kind() -> tuple[Kind, bool]:
+    """The sort of way that is asked between two minima; whether all that are known are shown."""
     kinds = {kind.title: kind for kind in path_kinds()}
-    if len(kinds) == 1:
-        return next(iter(kinds.values()))
-    return kinds[forms.choose_one_of("Ways", list(kinds), EDGES_KEY)]
+    word = forms.choose_one_of(
+        "Ways",
+        [*kinds, LOWEST],
+        EDGES_KEY,
+        f"{LOWEST}: of each pair the one with the lowest "
+        "saddle, of whichever kind, among all that are stored over the same loss and data.",
+    )
+    return kinds.get(word, next(iter(kinds.values()))), word == LOWEST
 
 
 def _own_names(kind: Kind) -> list[str]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from explorer.ask import study_run
-from explorer.ask.pair_wishes import minima_of, numbers_of
+from explorer.ask.pair_wishes import LowestWays, lowest_ways, minima_of, numbers_of
 from explorer.ask.study_cells import UNDER_WAY, Cell, cells_of, missing_cells, seconds_left
 from explorer.kinds.minima import Minima
 from explorer.pages import _parts as parts
@@ -14,6 +14,7 @@ from explorer.pages._asking import COMPUTE_KEY, PRESS_COMPUTE
 from explorer.pages._facts import seconds_text
 from explorer.pages._many_asked import Asker, begin_asking, last_asker
 from explorer.pages._minima_choice import ChosenPairs
+from explorer.pages._minima_links import cell_pair, shown_ways
 from explorer.pages._minima_view import show_minima
 from explorer.pages._progress import stop_button
 from explorer.pages._running import AppState
@@ -27,11 +28,13 @@ class PairStates:
 
     cells: Sequence[Cell]
     numbers: Mapping[str, Mapping[str, float]]  # of answers, by key
+    lowest: LowestWays | None = None  # where they are shown
 
     @property
     def missing(self) -> list[Cell]:
         """What a press asks."""
-        return missing_cells(self.cells)
+        known = self.lowest.questions if self.lowest else {}
+        return [cell for cell in missing_cells(self.cells) if cell_pair(cell) not in known]
 
     @property
     def under_way(self) -> list[Cell]:
@@ -41,15 +44,21 @@ class PairStates:
     @property
     def answered(self) -> int:
         """How many pairs are answered."""
+        if self.lowest:
+            return len(self.lowest.questions)
         return sum(cell.state == "answered" for cell in self.cells)
 
     @property
     def is_unsettled(self) -> bool:
         """Whether they are going to change by themselves."""
-        return bool(self.under_way) or is_asking() or len(self.numbers) < self.answered
+        answered = sum(cell.state == "answered" for cell in self.cells)
+        told = len(self.lowest.questions) if self.lowest else len(self.numbers)
+        return bool(self.under_way) or is_asking() or told < answered
 
     def as_minima(self, labels: Sequence[str]) -> Minima:
         """What the answers say of the models."""
+        if self.lowest:
+            return self.lowest.minima
         return minima_of(labels, self.cells, self.numbers)
 
 
@@ -57,7 +66,8 @@ def read_states(app: AppState, chosen: ChosenPairs) -> PairStates:
     """How far all pairs are now; the catalog is read a fixed number of times."""
     pairs = chosen.pairs
     all_cells = cells_of(app.catalog, pairs.reads, pairs.wishes, bool(app.supervisor.workers))
-    return PairStates(all_cells, numbers_of(app.catalog, all_cells))
+    lowest = lowest_ways(app.catalog, pairs, chosen.labels) if chosen.lowest else None
+    return PairStates(all_cells, numbers_of(app.catalog, all_cells), lowest)
 
 
 def is_asking() -> bool:
@@ -87,7 +97,8 @@ def show_pairs(app: AppState, top: st.delta_generator.DeltaGenerator, chosen: Ch
         with st.container(key="progress"):  # stays in view
             _show_progress(app, now)
         if now.answered:
-            show_minima(chosen, now.cells, now.as_minima(chosen.labels))
+            ways = shown_ways(app.catalog, chosen, now.cells, now.lowest)
+            show_minima(chosen, ways, now.as_minima(chosen.labels))
         elif not now.is_unsettled:
             st.info(f"Not computed yet: {PRESS_COMPUTE}.")
 
@@ -122,7 +133,7 @@ def _offer_asking(app: AppState, states: PairStates) -> None:
         shortcut="Mod+Enter",
         key=COMPUTE_KEY,
     ):
-        begin_asking(app.catalog, states.cells)
+        begin_asking(app.catalog, missing)
         st.rerun()
     known = seconds == seconds  # NaN where nothing of this was timed
     st.caption(f"About {seconds_text(seconds)}" if known else "Never timed here")

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import streamlit as st
 
-from explorer.ask.study_cells import Cell
+from explorer.ask.pair_wishes import path_kinds
 from explorer.kinds.minima import DISTANCE_NUMBER, LOSS_NUMBER, LOWEST_PASS, Minima, distance_plane
 from explorer.pages import _charts as charts
 from explorer.pages._address import check_address
 from explorer.pages._controls import choose_scale
 from explorer.pages._export import export_chart
 from explorer.pages._minima_choice import ChosenPairs
-from explorer.pages._minima_links import pair_addresses
+from explorer.pages._minima_links import ShownWays
 from explorer.pages._terms import term_help
 from explorer.pages._text import as_text
 from explorer.wording import counted
@@ -30,12 +30,12 @@ MATRIX_WIDTH, GRAPH_WIDTH = 820, 720  # px at most
 MOST_NAMED = 6  # pairs that one sentence names
 
 
-def show_minima(chosen: ChosenPairs, all_cells: Sequence[Cell], minima: Minima) -> None:
+def show_minima(chosen: ChosenPairs, ways: ShownWays, minima: Minima) -> None:
     """The matrix, the disconnectivity tree and the plane of distances, as far as they are known.
 
     Args:
         chosen: the models, and what is asked of each two.
-        all_cells: how far that is.
+        ways: the answers, and where the pairs lead.
         minima: what the answers say.
     """
     from explorer.render.minima import MinimaLook, draw_matrix
@@ -43,24 +43,24 @@ def show_minima(chosen: ChosenPairs, all_cells: Sequence[Cell], minima: Minima) 
 
     number, log = _choose_number(chosen)
     look = MinimaLook(number, log, charts.plot_width(NAMES_WIDTH, MATRIX_WIDTH))
-    linked = replace(look, links=pair_addresses(chosen))
-    questions = [cell.stored for cell in all_cells if cell.stored and cell.state == "answered"]
+    linked = replace(look, links=ways.addresses)
     words = f"{number.replace('_', ' ')} between {counted(len(minima), 'model')}"
     charts.show_chart(draw_matrix(minima, linked), words, minima.matrix(number))
     _explain_matrix(minima)
-    export_chart("minima-matrix", partial(draw_matrix, minima, look), questions)
+    export_chart("minima-matrix", partial(draw_matrix, minima, look), ways.questions)
     st.subheader("Disconnectivity tree", anchor=False, help=term_help("disconnectivity_tree"))
     wide = replace(look, width=charts.plot_width())
-    _show_tree(partial(draw_tree, minima, wide), minima, questions)
+    _show_tree(partial(draw_tree, minima, wide), minima, ways.questions)
     st.subheader("Weight space", anchor=False, help=term_help("weight_space_plane"))
-    _show_plane(minima, linked, questions)
+    _show_plane(minima, linked, ways.questions)
 
 
 def _choose_number(chosen: ChosenPairs) -> tuple[str, bool]:
     """The number of the pairs that is shown, and whether its scale is logarithmic."""
     from explorer.render.minima import number_title
 
-    names = list(chosen.kind.numbers)
+    kinds = path_kinds() if chosen.lowest else [chosen.kind]
+    names = list(dict.fromkeys(name for kind in kinds for name in kind.numbers))
     names.insert(names.index(LOSS_NUMBER) + 1, LOWEST_PASS)
     titles = {number_title(name): name for name in names}
     check_address("number", f"one of {', '.join(titles)}", titles.__contains__)
