@@ -65,6 +65,7 @@ def test_digits_models_come_nearer_and_the_loss_between_falls(digits: Alignment)
     assert digits.values["distance"][best] < 0.75 * digits.facts.distance
     assert digits.facts.midpoint > 10 * digits.values["midpoint"][best]
     assert (digits.values["change"] < 1e-12 * digits.facts.largest_output).all()
+    assert 0 < digits.values["repaired"][best] < digits.facts.midpoint / 10
     own = digits.facts.own[1]["loss"]
     assert digits.loss == pytest.approx(own, rel=1e-12)
     assert digits.facts.log10_permutations == pytest.approx(70.84034, rel=1e-6)  # 2 log10(32!)
@@ -128,6 +129,7 @@ def test_running_statistics_are_permuted_along() -> None:
     random = result(digits_cnn.problem(), [network, network], settings)
     assert random.values["change"][0] < 1e-11
     assert [group.count for group in random.facts.groups] == [16, 32, 32]
+    assert np.isnan(random.values["repaired"]).all() and "recalibrate" in random.facts.no_repair
 
 
 def test_numbers_are_those_of_the_best_search() -> None:

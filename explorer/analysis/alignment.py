@@ -1,6 +1,7 @@
 """Answers an alignment: permuted copies of one model that are most like another."""
 
 import hashlib
+import math
 import time
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from explorer.analysis.objective.objective import Objective
 from explorer.analysis.objective.plane import NO_CHOICES, EarlierChoices
 from explorer.analysis.symmetry.activations import activation_likeness
 from explorer.analysis.symmetry.matching import Likeness, matched
+from explorer.analysis.symmetry.repair import Repair, why_no_repair
 from explorer.analysis.symmetry.specification import Specification, group_numbers, permute
 from explorer.analysis.symmetry.symmetry import Symmetry, symmetry_of
 from explorer.analysis.symmetry.tracing import Network
@@ -51,6 +53,7 @@ class _Pair:
     parameters: tuple[str, ...]  # whose distance counts
     examples: Batch
     outputs: list[Tensor]  # of the moved model on them
+    no_repair: str  # why activations between the two cannot be repaired
 
     @property
     def network(self) -> Network:
@@ -119,7 +122,8 @@ def _pair(
     parameters = tuple(name for name, _ in module.named_parameters() if name in fixed)
     outputs = _outputs(network, examples)
     specification = symmetry.specification
-    pair = _Pair(objective, fixed, moved, specification, parameters, examples, outputs)
+    no_repair = why_no_repair(objective)
+    pair = _Pair(objective, fixed, moved, specification, parameters, examples, outputs, no_repair)
     return pair, {
         "groups": [
             to_json(
@@ -134,6 +138,7 @@ def _pair(
         ],
         "fixed": [to_json(FixedFacts(**vars(entry))) for entry in specification.fixed],
         "largest_output": largest(outputs),
+        "no_repair": no_repair,
         "tensors": list(parameters),
         "before": pair.distances(moved),
     }
@@ -221,6 +226,7 @@ def _search(
         "moved": float((permutation != specification.identity).sum()),
         "sweeps": float(sweeps),
         "midpoint": _means_at(pair.objective, _halfway(pair.fixed, copy))["loss"],
+        "repaired": _repaired(pair, copy),
         **_means_at(pair.objective, copy),
         "change": change,
     }
@@ -237,6 +243,22 @@ def _change(pair: _Pair, copy: Tensors) -> float:
     pair.objective.load(copy)
     with pair.objective.flat.at_theta(), torch.no_grad():
         return largest_change(pair.outputs, _outputs(pair.network, pair.examples))
+
+
+def _repaired(pair: _Pair, copy: Tensors) -> float:
+    """The loss halfway to a copy with its activations repaired; NaN where they cannot be."""
+    if pair.no_repair:
+        return math.nan
+    objective, thetas = pair.objective, []
+    for point in (pair.fixed, copy):
+        objective.load(point)
+        thetas.append(objective.flat.theta.clone())
+    halfway = torch.lerp(thetas[0], thetas[1], 0.5)
+    Repair(objective, thetas[0], thetas[1]).apply(halfway, 0.5)
+    objective.load(_halfway(pair.fixed, copy))
+    with torch.no_grad():
+        objective.flat.theta.copy_(halfway)
+    return objective.means()["loss"]
 
 
 def _permutation_facts(

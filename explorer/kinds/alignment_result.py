@@ -13,7 +13,7 @@ from explorer.kinds.numbers import ResultNumber, ResultNumbers
 from explorer.kinds.piece import Piece, partial_answer
 
 VALUE_COLUMNS = (
-    *("similarity", "distance", "change", "moved", "sweeps", "midpoint"),
+    *("similarity", "distance", "change", "moved", "sweeps", "midpoint", "repaired"),
     "loss",
 )  # of each search; NaN where there is nothing yet
 
@@ -56,6 +56,7 @@ class AlignmentFacts(AnswerFacts):
         default_factory=dict, metadata=prefixed("places_")
     )
     own: tuple[Values, ...] = ()  # loss and metrics of both models
+    no_repair: str = ""  # why activations between the two cannot be repaired
     midpoint: float | None = None  # loss halfway between the two models as they are
 
     @property

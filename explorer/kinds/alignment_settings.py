@@ -77,5 +77,5 @@ class AlignmentSettings(ObjectiveSettings):
         return (*super().distinguishing_words, self.method, f"seed {self.seed}")
 
     def evaluations(self, parameters: int, examples: int) -> float:
-        """The loss of each copy and halfway to it; both models' own, and the check's."""
-        return 2.0 * self.units + 5
+        """The loss of each copy, halfway and repaired there; both models' own, and the check's."""
+        return 6.0 * self.units + 5

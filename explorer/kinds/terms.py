@@ -151,6 +151,11 @@ TERMS = {measure.name: Term(f"{measure.definition}.", measure.source) for measur
         "Mean loss per example halfway between the fixed model and the permuted copy.",
         "Entezari et al. 2022",
     ),
+    "repaired": Term(
+        "The loss halfway where each channel's pre-activations get the mean and deviation that "
+        "both models have on average (REPAIR).",
+        "Jordan et al. 2023",
+    ),
     "agreement": Term("Share of the searches that ended at the best one's permutation."),
     "output_change": Term(
         "Largest absolute change of any output from the model to its permuted copy: rounding."

@@ -16,6 +16,7 @@ SEARCH_TERMS = {  # heads of columns -> what they are
     "distance": "aligned_distance",
     "loss": "loss",
     "loss halfway": "midpoint_loss",
+    "halfway, REPAIR": "repaired",
     "max abs(Δf)": "output_change",
 }
 
@@ -31,6 +32,9 @@ def verdict(alignment: Alignment) -> str:
     same = f"function unchanged to {change}"
     midpoint = number_text(float(alignment.values["midpoint"][best]), 3)
     halfway = f"loss halfway {_before(facts.midpoint, 3)} → {midpoint}"
+    repaired = float(alignment.values["repaired"][best])
+    if not math.isnan(repaired):
+        halfway += f" ({number_text(repaired, 3)} with REPAIR)"
     start = number_text(facts.distance, 4)
     word = "Aligned" if alignment.settings.matches else "Permuted at random"
     text = f"**{word}: distance {start} → {number_text(after, 4)}**, {same}, {copies}; {halfway}."
@@ -66,9 +70,12 @@ def show_searches(alignment: Alignment, metrics: Collection[str]) -> None:
         "sweeps": of("sweeps"),
         "loss": of("loss"),
         "loss halfway": of("midpoint"),
+        "halfway, REPAIR": of("repaired"),
         "max abs(Δf)": of("change", 2),
         **{name: of(name) for name in alignment.values if name in metrics},
     }
+    if alignment.facts.no_repair:
+        del columns["halfway, REPAIR"]
     config = columns_help(SEARCH_TERMS, pinned=("search",))
     st.dataframe(columns, column_config=config, hide_index=True, width="stretch")
     st.caption(
@@ -79,6 +86,8 @@ def show_searches(alignment: Alignment, metrics: Collection[str]) -> None:
         else "Each copy is another random permutation of the moved model. Outputs are up to "
         f"{number_text(alignment.facts.largest_output, 3)}."
     )
+    if alignment.facts.no_repair:
+        st.caption(f"Without REPAIR: {as_text(alignment.facts.no_repair, 200)}.")
 
 
 def show_groups(alignment: Alignment) -> None:

@@ -51,12 +51,8 @@ class Repair:
         Raises:
             ValueError: there is no layer with a bias that could take the correction.
         """
-        if batchnorm.layers(objective.flat.module):
-            raise ValueError(
-                "a model with BatchNorm has no biases to repair: recalibrate its statistics instead"
-            )
         self.objective = objective
-        self.layers = _layers(objective)
+        self.layers = repaired_layers(objective)
         self.ends = [self._at(theta, self._measured) for theta in (first, second)]
 
     @torch.no_grad()
@@ -123,12 +119,26 @@ class Repair:
         return {name: _averaged(entries) for name, entries in sums.items()}
 
 
-def _layers(objective: Objective) -> list[str]:
+def why_no_repair(objective: Objective) -> str:
+    """Why a model's activations cannot be repaired, in a sentence; empty where they can."""
+    try:
+        repaired_layers(objective)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def repaired_layers(objective: Objective) -> list[str]:
     """The linear layers and convolutions in the order of their calls, without the last one.
 
     Raises:
-        ValueError: one has no bias, is called twice, or does not move; or there is none.
+        ValueError: the model has BatchNorm; or a layer has no bias, is called twice, or does not
+            move; or there is none.
     """
+    if batchnorm.layers(objective.flat.module):
+        raise ValueError(
+            "a model with BatchNorm has no biases to repair: recalibrate its statistics instead"
+        )
     calls: list[str] = []
     hooks: list[RemovableHandle] = []
     module = objective.flat.module
