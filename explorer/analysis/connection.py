@@ -16,7 +16,7 @@ from explorer.analysis.objective.plane import NO_CHOICES, EarlierChoices, object
 from explorer.analysis.paths.batch_gradient import BatchGradient
 from explorer.analysis.paths.descent import PathDescent, descent
 from explorer.analysis.paths.ends import chord_facts, flat_points, moving_buffers, statistics_words
-from explorer.analysis.paths.evaluators import ControlledPath
+from explorer.analysis.paths.evaluators import Chord, ControlledPath
 from explorer.analysis.paths.minibatches import Minibatches
 from explorer.codec import JsonValue
 from explorer.kinds.connection_settings import ConnectionSettings
@@ -57,7 +57,7 @@ def answer(
         raise ValueError("a path must lead from one point to another, got the same parameters")
     objective.between = moving_buffers(objective, subjects[1])
     own = own_losses(problem, subjects, settings, device)
-    measure = PathMeasure(objective, settings, own)
+    measure = PathMeasure(objective, settings, last, own)
     batches = Minibatches(problem, settings, device, settings.batch_examples, settings.seed)
     walk = descent(settings, first, last, BatchGradient(objective, batches.size))
     facts: dict[str, JsonValue] = {**objective.facts, **chord_facts(first, last), "own": own}
@@ -75,7 +75,7 @@ def answer(
             walk.insert(measure.losses)
         batch_loss = walk.steps(start, stop, batches.at, told)
         values = measure.values(walk.points)
-        is_good = bool(unit) and _is_good_enough(values["loss"], settings)
+        is_good = _is_good_enough(values["loss"], settings)
         if is_good:
             facts["good_enough_at"] = stop
         columns = _columns(settings, unit, values, walk, batch_loss)
@@ -91,27 +91,37 @@ def answer(
 
 
 class PathMeasure:
-    """The losses along a path, measured over all examples."""
+    """The losses along a path, measured over all examples; both ends once and for all."""
 
     def __init__(
         self,
         objective: Objective,
         settings: ConnectionSettings,
+        last: Tensor,
         own: Sequence[dict[str, float]],
     ) -> None:
-        """By an objective; `own` are the values of both ends by themselves."""
-        self._objective, self._settings, self._own = objective, settings, own
-        self._recomputes = bool(objective.moving_buffers.calibration)
+        """Measure the ends.
+
+        Args:
+            objective: stands on the path's first point.
+            settings: of the path.
+            last: its last point (D,).
+            own: the values of both ends by themselves.
+        """
+        self._objective, self._settings = objective, settings
+        ends = Chord(objective, last).values(np.array([[0.0], [1.0]]))
+        if objective.moving_buffers.calibration:  # they keep their own statistics
+            for name in own[0]:
+                ends[name] = np.array([values[name] for values in own])
+        self._ends = ends
 
     def values(self, points: Tensor) -> Values:
         """The values at the settings' places of the path past these points (n, D), (T,) each."""
         t = self._settings.t
         evaluator = ControlledPath(self._objective, self._settings.path_shape, points)
         values = evaluator.values(evaluator.coordinates(t))
-        if self._recomputes:
-            for end, end_values in zip((0, -1), self._own, strict=True):
-                for name, value in end_values.items():
-                    values[name][end] = value
+        for name, ends in self._ends.items():
+            values[name][[0, -1]] = ends
         return values | {"arc_length": evaluator.lengths(t)}
 
     def losses(self, points: Tensor) -> np.ndarray:
@@ -160,7 +170,7 @@ def _columns(
 def _state(walk: PathDescent, unit: int) -> PieceState:
     """What the next unit goes on from."""
     arrays = {"bends": walk.bends, "velocity": walk.velocity}
-    kept = {name: value.cpu().numpy()[None] for name, value in arrays.items()}  # one record
+    kept = {name: np.array([value.cpu().numpy()]) for name, value in arrays.items()}  # one record
     return PieceState(unit, 0, kept)
 
 

@@ -109,8 +109,9 @@ class ConnectionSettings(ObjectiveSettings):
         float,
         Setting(
             "Good enough",
-            "The training ends where no loss along the path is above the higher end by more.",
-            least=0,
+            "The training ends where no loss along the path is above the higher end by more. Below "
+            "0: all steps are taken.",
+            least=-1,
             open_ended=True,
         ),
     ] = 0.01

@@ -20,12 +20,12 @@ from explorer.pages import _checks as checks
 from explorer.pages import _controls as controls
 from explorer.pages import _forms as forms
 from explorer.pages import _parts as parts
-from explorer.pages._ending import show_ending
-from explorer.pages._export import export_chart
+from explorer.pages._export import export_chart, export_line
 from explorer.pages._objective import choose_objective
 from explorer.pages._offers import offer_stored
 from explorer.pages._pairs import ChosenPoint, choose_pair
 from explorer.pages._path_links import show_path_links
+from explorer.pages._provenance import show_provenance
 from explorer.pages._terms import cited, term_help
 from explorer.pages._text import as_text
 from explorer.render.marks.ticks import number_text
@@ -43,8 +43,11 @@ def choose(catalog: Catalog) -> tuple[ChosenPoint, ChosenPoint, asking.WantedQue
     values: forms.Values = {}
     with st.expander("Path", expanded=True):
         values["minimised"] = forms.choose(ConnectionSettings, "minimised", menu=True)
-        names = ("bends", "most_bends") if values["minimised"] == BAND else ("shape", "bends")
-        values |= forms.choose_all(ConnectionSettings, names)
+        if values["minimised"] == BAND:
+            values |= forms.choose_row(ConnectionSettings, ("bends", "most_bends"), values)
+        else:
+            values["shape"] = forms.choose(ConnectionSettings, "shape", menu=True)
+            values["bends"] = forms.choose(ConnectionSettings, "bends")
         values |= forms.choose_all(ConnectionSettings, MEASURE_NAMES)
     with st.expander("Objective"):
         problem = catalog.problem(first.model.problem_id)
@@ -78,15 +81,16 @@ def show(
     explain(path)
     show_path_badges(path)
     checks.moved_parameters_badge(path.facts)
-    show_ending(catalog, {"": question}, {"": path}, chart)
+    export_line({"": question}, {"": path}, chart)
+    if question.status == "complete":
+        bends = catalog.answer_points(key=question.key)
+        show_path_links(catalog, question, path.settings.path_shape, pair, map(point_text, bends))
     st.subheader("Training", anchor=False)
     training = replace(look, picture="training", height=260)
     falling = partial(draw, path, training)
     charts.show_chart(falling(), "Highest and mean loss of the path against the steps")
     export_chart("training", falling, [question])
-    if question.status == "complete":
-        bends = catalog.answer_points(key=question.key)
-        show_path_links(catalog, question, path.settings.path_shape, pair, map(point_text, bends))
+    show_provenance(catalog, question, path.facts)
 
 
 def choose_view(path: Connection) -> tuple[str, bool]:

@@ -66,20 +66,21 @@ def training_chart(
     path: Connection, look: ConnectionLook, names: Sequence[SubjectName] = ()
 ) -> curves.CurvesChart:
     """Highest and mean value along the path against the steps; dashed: the higher end's loss."""
-    steps = path.training["step"]
-    measured = np.asarray(path.computed.all(axis=1))
-    values = path.values[look.value]
+    measured = path.measured
+    values = path.values[look.value][measured]
+    steps = path.training["step"][measured]
+    everywhere = np.ones(len(measured), dtype=bool)
+    if not len(measured):
+        steps, values, everywhere = np.zeros(1), path.values[look.value][:1], np.zeros(1, bool)
     shown = {
-        "highest on the path": Curve(steps, values.max(axis=1), measured),
-        "mean over the path": Curve(steps, np.trapezoid(values, path.t, axis=1), measured),
+        "highest on the path": Curve(steps, values.max(axis=1), everywhere),
+        "mean over the path": Curve(steps, np.trapezoid(values, path.t, axis=1), everywhere),
     }
     spots = []
-    if look.value == "loss":
-        shown["batches"] = Curve(
-            steps, path.training["batch_loss"], np.asarray(measured & (steps > 0))
-        )
+    if look.value == "loss" and path.last:
+        batches = path.training["batch_loss"][measured]
+        shown["batches"] = Curve(steps, batches, np.asarray(steps > 0))
         higher = max(path.end_losses)
-        if path.last:
-            spots.append(Spot(0.0, higher, "higher end", to=(float(steps[path.last]), higher)))
+        spots = [Spot(0.0, higher, "higher end", to=(float(steps[-1]), higher))]
     row = Row(look.value, shown, look.height, look.log, spots=spots)
     return curves.chart([row], "Steps", look.width, look.title)
