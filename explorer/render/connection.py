@@ -83,4 +83,5 @@ def training_chart(
         higher = max(path.end_losses)
         spots = [Spot(0.0, higher, "higher end", to=(float(steps[-1]), higher))]
     row = Row(look.value, shown, look.height, look.log, spots=spots)
-    return curves.chart([row], "Steps", look.width, look.title)
+    span = (0.0, max(float(steps[-1]), float(path.settings.every)))
+    return curves.chart([row], "Steps", look.width, look.title, span)
