@@ -413,6 +413,8 @@ def test_one_model_alone_is_told_what_is_missing(catalog: Catalog, folder: Path)
     page = opened(AVERAGING.page, model="a")
     assert not page.error and not page.exception
     assert any("two points at least" in info.value for info in page.info)
+    page = fine(opened(AVERAGING.page, model="a", method="ties"))
+    assert any("choose one or more of them" in info.value for info in page.info)
 
 
 def test_averages_are_dots_on_a_plane(catalog: Catalog, folder: Path) -> None:

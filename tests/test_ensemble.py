@@ -2,6 +2,7 @@
 
 import functools
 import itertools
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from torch import nn
 from explorer.analysis import ensemble
 from explorer.analysis.merging import pooling
 from explorer.ask import questions
-from explorer.kinds.ensemble import ENSEMBLE
+from explorer.kinds.ensemble import ENSEMBLE, EnsembleLook
 from explorer.kinds.ensemble_result import Ensemble
 from explorer.kinds.ensemble_settings import EnsembleSettings
 from explorer.kinds.piece import Piece
@@ -26,6 +27,7 @@ from explorer.problem import (
     squared_error,
     token_cross_entropy,
 )
+from explorer.render.ensemble import draw
 from store import Catalog
 from tests.filling import add_answer, add_tiny, new_catalog
 from tests.networks import perceptron, seeded
@@ -300,3 +302,19 @@ def test_its_page_shows_members_and_ensembles(folder: Path) -> None:
     assert list(table["the last one"]) == ["run, step 10", "run, step 20", "other"]
     alone = fine(opened(ENSEMBLE.page, model="other"))
     assert any("two points at least" in info.value for info in alone.info)
+
+
+def test_ensembles_are_drawn_in_one_picture() -> None:
+    """Two of different sizes: a line each, all members' rings, both measures of how they differ."""
+    problem, points = perceptron()
+    other, others = regression()
+    both = {"deep": ensemble_of(problem, points), "fast": ensemble_of(other, others[:2])}
+    spec = draw(both, EnsembleLook()).to_dict()
+    assert len(spec["vconcat"]) == 3
+    said = json.dumps(spec)
+    assert all(word in said for word in ("deep", "fast", "Disagreement", "Spread", "point 3"))
+    assert "members alone" in json.dumps(draw(both["deep"], EnsembleLook()).to_dict())
+    with pytest.raises(ValueError, match="value must be one of loss, got 'accuracy'"):
+        draw(both, EnsembleLook(value="accuracy"))
+    with pytest.raises(ValueError, match="got none"):
+        draw({}, EnsembleLook())

@@ -5,20 +5,14 @@ from dataclasses import dataclass
 from explorer.kinds.ensemble_result import Ensemble, EnsembleFacts
 from explorer.kinds.ensemble_settings import EnsembleSettings
 from explorer.kinds.kind import Kind
-from explorer.kinds.look import SMALL_HEIGHT, SMALL_WIDTH, Look, PlotHeight, ValueName
+from explorer.kinds.look import CurvesLook, ValueName
 
 
 @dataclass(frozen=True, kw_only=True)
-class EnsembleLook(Look):
+class EnsembleLook(CurvesLook):
     """How the value of an ensemble is drawn against the number of its members."""
 
     value: ValueName = "loss"
-    height: PlotHeight = 300
-
-    @classmethod
-    def small(cls, result: Ensemble) -> "EnsembleLook":
-        """The losses."""
-        return cls(width=SMALL_WIDTH, height=SMALL_HEIGHT)
 
 
 ENSEMBLE = Kind(
@@ -43,6 +37,7 @@ ENSEMBLE = Kind(
     answer="explorer.analysis.ensemble:answer",
     look=EnsembleLook,
     draw="explorer.render.ensemble:draw",
+    overlaid=True,
     page="explorer/pages/ensemble.py",
     icon=":material/groups:",
     sources=("lakshminarayanan2017",),

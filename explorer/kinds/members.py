@@ -23,6 +23,7 @@ class OfMembers(OfRuns):
             least=1,
             most=MOST_MEMBERS,
             unit="snapshots",
+            moves_points=True,
             in_links=True,
         ),
     ] = 1

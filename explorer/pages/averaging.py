@@ -41,6 +41,10 @@ from store import Catalog, records
 
 AXIS_WIDTH, LETTER_WIDTH, MOST_LETTERS = 40, 7, 40  # px beside a plot, and of its rows' names
 METHOD_NAMES = ("criterion", "fraction", "coefficient", "keep", "drop", "seed")
+NO_INGREDIENT = (
+    "A merge adds to its base what fine-tuned models have beyond it: choose one or more of them as "
+    "its ingredients."
+)
 FEW = (
     "An average is of two points at least: choose further models or points beside this one, or "
     "import a run with several snapshots and average its last ones."
@@ -61,7 +65,7 @@ def choose(catalog: Catalog) -> asking.WantedQuestion:
     runs = beside if has_base else {"": own_run(*first), **beside}
     last = values["last"] = choose_last(AveragingSettings, runs)
     if member_count(runs, last) < (1 if method in TASK_METHODS else 2):
-        stop_page(FEW, error=False)
+        stop_page(NO_INGREDIENT if method in TASK_METHODS else FEW, error=False)
     names = [name for name in METHOD_NAMES if setting_field(AveragingSettings, name).counts(values)]
     for start in range(0, len(names), 2):
         values |= forms.choose_row(AveragingSettings, names[start : start + 2])

@@ -64,9 +64,11 @@ def show(catalog: Catalog, stored_questions: Mapping[str, records.Question]) -> 
     ensemble = questions.result_as(catalog, question, Ensemble)
     names = subject_names(catalog, question)
     st.markdown(outcome(ensemble))
-    value = controls.choose_word("Value", ensemble.measured, "value", 190)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        value = controls.choose_word("Value", ensemble.measured, "value", 190)
+        log = controls.choose_scale()
     width = charts.plot_width()
-    look = EnsembleLook(value=value, width=width, height=charts.plot_height(width))
+    look = EnsembleLook(value=value, log=log, width=width, height=charts.plot_height(width))
     chart = partial(draw, ensemble, look, names)
     charts.show_chart(
         chart(),

@@ -1,6 +1,6 @@
 """Ensembles drawn: a value against the number of members, each member alone, how they differ."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -18,50 +18,75 @@ DIVERSITY_SHARE = 0.45  # of the height of the first plot
 
 
 def draw(
-    ensemble: Ensemble, look: EnsembleLook, names: Sequence[SubjectName] = ()
+    ensembles: Ensemble | Mapping[str, Ensemble],
+    look: EnsembleLook,
+    names: Sequence[SubjectName] = (),
 ) -> curves.CurvesChart:
     """An Altair chart of the ensembles computed so far.
 
-    Rings are the members alone, and the line of their colour is the mean of those known. Below
-    stands how much the members differ.
+    Rings are members alone. Of one ensemble the line of their colour is the mean of those known; of
+    several each has a colour, and its members' rings. Below stands how much members differ.
 
     Args:
-        ensemble: the members.
+        ensembles: one, or several by name.
         look: how they are drawn.
-        names: of the runs in their order, with their snapshots' steps.
+        names: of the runs of one, in their order, with their snapshots' steps.
 
     Raises:
-        ValueError: there is no such value.
+        ValueError: there are none, or one has no such value.
     """
-    if look.value not in ensemble.measured:
-        measured = ", ".join(ensemble.measured) or "none yet"
-        raise ValueError(f"value must be one of {measured}, got {look.value!r}")
-    rows = [_value_row(ensemble, look, names)]
-    name, diversity = ensemble.diversity
-    computed = ensemble.computed & np.isfinite(diversity)
-    if computed.any():
-        sizes = ensemble.places["size"].astype(float)
-        curve = Curve(sizes, diversity, computed)
-        rows.append(Row(name, {"": curve}, round(DIVERSITY_SHARE * look.height)))
-    count = len(ensemble.computed)
-    span = (1.0, float(max(2, count)))
+    named = {"": ensembles} if isinstance(ensembles, Ensemble) else dict(ensembles)
+    if not named:
+        raise ValueError("there must be at least one ensemble, got none")
+    for ensemble in named.values():
+        if look.value not in ensemble.measured:
+            measured = ", ".join(ensemble.measured) or "none yet"
+            raise ValueError(f"value must be one of {measured}, got {look.value!r}")
+    rows = [_value_row(named, look, names), *_diversity_rows(named, look)]
+    largest = max(len(ensemble.computed) for ensemble in named.values())
+    span = (1.0, float(max(2, largest)))
     return curves.chart(rows, "Number of members", look.width, look.title, span)
 
 
-def _value_row(ensemble: Ensemble, look: EnsembleLook, names: Sequence[SubjectName]) -> Row:
+def _value_row(
+    named: Mapping[str, Ensemble], look: EnsembleLook, names: Sequence[SubjectName]
+) -> Row:
     """The value of the ensembles, and of the members alone."""
-    value, computed = look.value, ensemble.computed
-    sizes, alone = ensemble.places["size"].astype(float), ensemble.alone(value)
-    band = visible_band(ensemble.interval, ensemble.loss, computed) if value == "loss" else None
-    mean = np.full(len(alone), alone[computed].mean() if computed.any() else np.nan)
-    curves_by_name = {
-        TOGETHER: Curve(sizes, ensemble.values[value], computed, band),
-        ALONE: Curve(sizes, mean, computed),
-    }
-    words = member_names(ensemble.settings.lengths, names)
-    spots = [
-        Spot(size, float(alone[place]), words[place], line=ALONE)
-        for place, size in enumerate(sizes.tolist())
-        if computed[place]
-    ]
-    return Row(value, curves_by_name, look.height, spots=spots, colours=COLOURS)
+    curves_by_name: dict[str, Curve] = {}
+    spots: list[Spot] = []
+    one = len(named) == 1
+    for name, ensemble in named.items():
+        sizes, computed = ensemble.places["size"].astype(float), ensemble.computed
+        alone = ensemble.alone(look.value)
+        wanted = one and look.band and look.value == "loss"  # several would hide each other
+        band = ensemble.interval if wanted else None
+        curves_by_name[TOGETHER if one else name] = Curve(
+            sizes,
+            ensemble.values[look.value],
+            computed,
+            visible_band(band, ensemble.loss, computed),
+        )
+        if one:
+            mean = alone[computed].mean() if computed.any() else np.nan
+            curves_by_name[ALONE] = Curve(sizes, np.full(len(alone), mean), computed)
+        words = member_names(ensemble.settings.lengths, names if one else ())
+        spots += [
+            Spot(sizes[at], float(alone[at]), words[at], line=ALONE if one else name)
+            for at in computed.nonzero()[0].tolist()
+        ]
+    colours = COLOURS if one else ()
+    return Row(look.value, curves_by_name, look.height, look.log, spots=spots, colours=colours)
+
+
+def _diversity_rows(named: Mapping[str, Ensemble], look: EnsembleLook) -> list[Row]:
+    """How much the members differ, a plot for each measure of that; none before it is known."""
+    by_measure: dict[str, dict[str, Curve]] = {}
+    for name, ensemble in named.items():
+        measure, diversity = ensemble.diversity
+        computed = ensemble.computed & np.isfinite(diversity)
+        if computed.any():
+            sizes = ensemble.places["size"].astype(float)
+            curve = Curve(sizes, diversity, computed)
+            by_measure.setdefault(measure, {})[name if len(named) > 1 else ""] = curve
+    height = round(DIVERSITY_SHARE * look.height)
+    return [Row(measure, by_name, height) for measure, by_name in by_measure.items()]

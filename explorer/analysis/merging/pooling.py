@@ -99,7 +99,7 @@ class PooledProbabilities:
 
         Source: Fort et al. 2019, arXiv:1912.02757, section 4 (disagreement of predictions).
         """
-        votes = self._votes.to(torch.float32)
+        votes = self._votes.to(self._sums.dtype)
         agreeing = (votes * (votes - 1)).sum(self._axis)
         pairs = self._members * (self._members - 1)
         shares = 1 - agreeing / pairs if pairs else torch.full_like(agreeing, torch.nan)
