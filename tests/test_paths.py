@@ -27,7 +27,7 @@ from explorer.kinds.path_shape import (
 )
 from explorer.problem import Problem
 from tests.conftest import small_problem
-from tests.networks import seeded
+from tests.networks import perceptron, seeded
 
 CPU = torch.device("cpu")
 T = np.linspace(0, 1, 9)
@@ -258,3 +258,38 @@ def test_verdicts_by_each_criterion(ends: tuple[Problem, list[Tensors]]) -> None
     assert high.midpoint_rise == pytest.approx(0.05) and high.barrier == high.midpoint_rise
     unknown = profile([1.0, math.nan, 1.0], [0.7, 0.7, 0.7])
     assert unknown.connected == {"absolute": None, "relative": None, "accuracy": True}
+
+
+def test_repaired_activations_have_the_spread_between_that_of_both_ends() -> None:
+    """Halfway, each hidden channel's mean and deviation are the means of the ends'; ends stay.
+
+    An oracle in plain torch: the repaired parameters are not asked for, their loss is; a network
+    of one hidden layer is repaired by hand.
+    """
+    problem, (first, last, _) = perceptron()
+    settings = replace(DOUBLE, x_count=3, repair=True)
+    profile = profile_of(problem, [first, last], settings)
+    inputs, labels = problem.data["train"]
+
+    def hidden(point: Tensors) -> torch.Tensor:
+        return inputs @ point["0.weight"].t() + point["0.bias"]
+
+    middle = {name: (first[name] + last[name]) / 2 for name in first}
+    means = [hidden(point).mean(0) for point in (first, last, middle)]
+    spreads = [hidden(point).std(0, correction=0) for point in (first, last, middle)]
+    goal_mean, goal_spread = (means[0] + means[1]) / 2, (spreads[0] + spreads[1]) / 2
+    repaired = (hidden(middle) - means[2]) / spreads[2] * goal_spread + goal_mean
+    outputs = torch.tanh(repaired) @ middle["2.weight"].t() + middle["2.bias"]
+    expected = torch.nn.functional.cross_entropy(outputs, labels)
+    assert profile.loss[1] == pytest.approx(float(expected), rel=1e-9)
+    plain = profile_of(problem, [first, last], replace(settings, repair=False))
+    assert abs(profile.loss[1] - plain.loss[1]) > 1e-4  # or the test could not fail
+    assert profile.loss[[0, 2]] == pytest.approx(plain.loss[[0, 2]], rel=1e-12)
+
+
+def test_what_repair_cannot_do_is_one_sentence(ends: tuple[Problem, list[Tensors]]) -> None:
+    """A model with BatchNorm is told what does the same there; only straight lines are repaired."""
+    problem, (first, last, *_) = ends
+    with pytest.raises(ValueError, match="recalibrate its statistics instead"):
+        profile_of(problem, [first, last], replace(DOUBLE, repair=True))
+    assert not InterpolationSettings(shape=CHAIN, x_min=0.0, x_max=1.0, repair=True).repair

@@ -19,6 +19,7 @@ from explorer.analysis.objective.plane import (
 )
 from explorer.analysis.paths.ends import chord_facts, flat_points, moving_buffers, statistics_words
 from explorer.analysis.paths.evaluators import PathEvaluator, path_evaluator
+from explorer.analysis.paths.repaired import RepairedChord
 from explorer.kinds.interpolation import InterpolationSettings
 from explorer.kinds.piece import Piece
 from explorer.kinds.progress import SILENT, Progress
@@ -51,10 +52,14 @@ def answer(
     first, *bends, last = flat_points(objective, subjects)
     objective.between = moving_buffers(objective, subjects[1])
     _check_bends(bends)
-    evaluator = path_evaluator(objective, settings.shape, (first, *bends, last))
     x, index = settings.axis, settings.places
-    facts = tuning_facts(evaluator, settings.units - len(done), choices)
-    facts |= precision_error(evaluator, evaluator.coordinates(x[index]))
+    if settings.repair:
+        evaluator: PathEvaluator = RepairedChord(objective, last)
+        facts = {"stand_alone": evaluator.base_values(), **objective.facts}
+    else:
+        evaluator = path_evaluator(objective, settings.shape, (first, *bends, last))
+        facts = tuning_facts(evaluator, settings.units - len(done), choices)
+        facts |= precision_error(evaluator, evaluator.coordinates(x[index]))
     facts |= chord_facts(first, last)
     facts |= {"alone": [facts.pop("stand_alone"), _at_other(evaluator)], "own": own}
     facts["statistics"] = statistics_words(objective)

@@ -1,15 +1,20 @@
 """Paths that answers brought: between which points they lead, and past which bends."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import cast
 
+from explorer.ask.questions import result_of
 from explorer.ask.subjects import Subject
 from explorer.kinds import KINDS, kind_named, settings_from_json
+from explorer.kinds.kind import named_code
+from explorer.kinds.result import Result
 from explorer.wording import counted
 from store import Catalog, records
 
 MOST_SEARCHED = 200  # answers of a kind about one model, the latest first
 KEY_LETTERS = 8
+BestCopy = Callable[[Result], int | None]
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,27 @@ def stored_paths(catalog: Catalog, first: Subject, second: Subject) -> list[Stor
             and (path := path_of(catalog, question, first[1]))
         ]
     return paths
+
+
+def like_copies(catalog: Catalog, first: Subject, second: Subject) -> dict[str, Subject]:
+    """The best copies of the second point that compute the same and are like the first, by label.
+
+    The latest comes first.
+    """
+    copies: dict[str, Subject] = {}
+    for kind in KINDS:
+        if not kind.best_copy:
+            continue
+        best_copy = cast(BestCopy, named_code(kind.best_copy))
+        found, _ = catalog.questions(kind=kind.name, model_id=second[0].id, limit=MOST_SEARCHED)
+        for question in found:
+            if question.point_ids == (first[1], second[1]) and question.status == "complete":
+                best = best_copy(result_of(catalog, question))
+                for point in catalog.answer_points(key=question.key):
+                    if point.unit == best:
+                        label = f"to {point.label} ({question.key[:KEY_LETTERS]})"
+                        copies[label] = (second[0], point.point_id)
+    return copies
 
 
 def path_of(catalog: Catalog, question: records.Question, first: str) -> StoredPath | None:

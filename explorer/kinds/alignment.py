@@ -35,6 +35,11 @@ def copy_text(alignment: Alignment, unit: int) -> str:
     return ", ".join(f"{name} {value:.4g}" for name, value in values if value == value)
 
 
+def best_copy(alignment: Alignment) -> int | None:
+    """The search whose copy counts."""
+    return alignment.best
+
+
 ALIGNMENT = Kind(
     name="alignment",
     title="Alignment",
@@ -59,4 +64,5 @@ ALIGNMENT = Kind(
     point_words="permuted copy {}",
     point_text="explorer.kinds.alignment:copy_text",
     own_pace=True,
+    best_copy="explorer.kinds.alignment:best_copy",
 )

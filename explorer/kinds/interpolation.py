@@ -58,6 +58,15 @@ class InterpolationSettings(OnLine):
             filled_in=True,
         ),
     ] = 0
+    repair: Annotated[
+        bool,
+        Setting(
+            "REPAIR",
+            "Give each channel's activations along the line the mean and spread between those of "
+            "both ends, by rescaling weights and biases at every place (Jordan et al. 2023).",
+            unused_with={"shape": tuple(shape for shape in SHAPES if shape != STRAIGHT)},
+        ),
+    ] = False
     x_min: Annotated[float, axis_end("a from", ENDS_HELP)] = -0.25
     x_max: Annotated[float, axis_end("a to", ENDS_HELP)] = 1.25
     x_count: Annotated[int, points_along("the line")] = 61
@@ -102,7 +111,8 @@ class InterpolationSettings(OnLine):
         """Points and split, and which path it is where that is not the straight line."""
         bends = f" with {counted(self.bends, 'bend')}" if self.bends else ""
         path = () if self.shape == STRAIGHT else (f"{self.shape}{bends}",)
-        return (*super().distinguishing_words, *path)
+        repair = ("REPAIR",) if self.repair else ()
+        return (*super().distinguishing_words, *path, *repair)
 
     def further_words(self, names: Mapping[str, str], origin: str) -> str:
         """How many bends there are."""

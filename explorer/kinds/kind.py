@@ -46,6 +46,8 @@ class Kind:
     point_words: str = ""  # of the point that each unit brings, with its number: "end of search {}"
     point_text: str = ""  # "module:function", numpy: result, unit -> what its point is, in words
     brings_path: bool = False  # its points are the bends of a path between its two subjects
+    best_copy: str = ""  # "module:function", numpy: result -> unit of its best point or None; all
+    # its points compute the same as its second subject and are made to be like its first
     first_facts: tuple[str, ...] = ()  # facts that unit 0 brings: they go with its rows
 
     def count_text(self, count: int, of: int | None = None) -> str:

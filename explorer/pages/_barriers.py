@@ -4,6 +4,7 @@ import streamlit as st
 
 from explorer.kinds.facts import number
 from explorer.kinds.interpolation import Interpolation
+from explorer.pages._interpolation_table import VERDICT_WORDS, VERDICTS
 from explorer.pages._terms import term_help
 from store import records
 
@@ -32,6 +33,7 @@ def show_barrier_badges(question: records.Question, line: Interpolation) -> None
             help=term_help("saddle"),
         )
         _error_badge(line)
+        _connected_badge(line)
         _monotone_badge(line)
         _ends_badge(question, line)
 
@@ -44,6 +46,22 @@ def _error_badge(line: Interpolation) -> None:
         f"error rises by {rise:.1%}",
         color="green" if rise < LINEAR_RISE else "blue",
         help=term_help("error_rise"),
+    )
+
+
+def _connected_badge(line: Interpolation) -> None:
+    """Whether both points count as connected by this path, by which criteria."""
+    verdicts = line.connected
+    met = [name for name, verdict in verdicts.items() if verdict]
+    known = [name for name, verdict in verdicts.items() if verdict is not None]
+    words = ", ".join(f"{name}: {VERDICTS[verdict]}" for name, verdict in verdicts.items())
+    if not known:
+        return
+    st.badge(
+        f"connected by {len(met)} of {len(known)} criteria" if met else "not connected",
+        icon=":material/link:" if met else ":material/link_off:",
+        color="green" if len(met) == len(known) else "blue",
+        help=f"{words[:1].upper()}{words[1:]}. {VERDICT_WORDS}",
     )
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from explorer.ask.stored_paths import StoredPath, stored_paths
+from explorer.ask.stored_paths import StoredPath, like_copies, stored_paths
 from explorer.ask.subjects import Subject
 from explorer.kinds.path_shape import BENT_SHAPES, SHAPES, STRAIGHT
 from explorer.pages._address import check_address
@@ -15,25 +15,28 @@ LINK_NAMES = ("shape", "bends")  # by which links name one path; the page keeps 
 
 @dataclass(frozen=True)
 class ChosenPath:
-    """A path between two points."""
+    """A path between two points, or from the first to a copy of the second that does the same."""
 
     label: str
-    shape: str
+    last: Subject
+    shape: str = STRAIGHT
     bends: tuple[Subject, ...] = ()
+    repair: bool = False
 
 
-def choose_paths(catalog: Catalog, first: Subject, second: Subject) -> list[ChosenPath]:
-    """The paths that are shown, kept in the address; the straight line at first.
+def choose_paths(
+    catalog: Catalog, first: Subject, second: Subject, repairable: bool
+) -> list[ChosenPath]:
+    """The paths that are shown, kept in the address; the straight line where none is chosen.
 
     Args:
-        catalog: where trained paths are.
+        catalog: where trained paths and permuted copies are.
         first: the point from which they lead.
         second: the point to which they lead.
+        repairable: whether activations may be repaired along straight lines.
     """
     trained = stored_paths(catalog, first, second)
-    plain = [ChosenPath(shape, shape) for shape in SHAPES if shape not in BENT_SHAPES]
-    options = plain + [ChosenPath(path.label, path.shape, path.bends) for path in trained]
-    by_label = {path.label: path for path in options}
+    by_label = {path.label: path for path in _options(catalog, first, second, trained, repairable)}
     _follow_link(trained)
     must = f"some of {', '.join(by_label)}"
     for label in st.query_params.get_all("paths"):
@@ -48,9 +51,33 @@ def choose_paths(catalog: Catalog, first: Subject, second: Subject) -> list[Chos
         key="paths",
         bind="query-params",
         placeholder=STRAIGHT,
-        help="Shown together; the Path page trains more of them between two points.",
+        help="Shown together. The Path page trains more of them between two points, and Alignment "
+        "permutes the second model so that it is like the first.",
     )
     return [by_label[label] for label in chosen or [STRAIGHT]]
+
+
+def _options(
+    catalog: Catalog,
+    first: Subject,
+    second: Subject,
+    trained: list[StoredPath],
+    repairable: bool,
+) -> list[ChosenPath]:
+    """All paths that can be shown: plain ones, those to permuted copies, trained ones."""
+    copies = like_copies(catalog, first, second)
+    lines = {STRAIGHT: second, **copies}
+    straight = [ChosenPath(label, last) for label, last in lines.items()]
+    if repairable:
+        straight += [
+            ChosenPath(f"{label}, REPAIR", last, repair=True) for label, last in lines.items()
+        ]
+    plain = [s for s in SHAPES if s not in (*BENT_SHAPES, STRAIGHT)]
+    return [
+        *straight,
+        *(ChosenPath(shape, second, shape) for shape in plain),
+        *(ChosenPath(path.label, second, path.shape, path.bends) for path in trained),
+    ]
 
 
 def _follow_link(trained: list[StoredPath]) -> None:

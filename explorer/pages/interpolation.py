@@ -34,6 +34,8 @@ from explorer.pages._stopping import stop_page
 from explorer.pages._text import as_text, joined_names
 from store import Catalog, records
 
+MOST_IN_WORDS = 2  # curves of which each has its heights as badges; those of more are a table
+
 
 def choose(catalog: Catalog) -> tuple[ChosenPoint, ChosenPoint, dict[str, asking.WantedQuestion]]:
     """Both points, and the question about each split that is shown, from the left column."""
@@ -50,12 +52,13 @@ def choose(catalog: Catalog) -> tuple[ChosenPoint, ChosenPoint, dict[str, asking
             bind="query-params",
         )
     with st.expander("Path", expanded=True):
-        paths = choose_paths(catalog, first.subject, second.subject)
+        repairable = not ProblemFacts.of(problem.facts).has_batchnorm
+        paths = choose_paths(catalog, first.subject, second.subject, repairable)
         values |= forms.choose_axis(InterpolationSettings, "x")
     splits = [str(values["split"]), *(others if beside else [])]
     wishes = {
         _curve_name(path.label, split, len(paths), len(splits)): _wish(
-            path, (first.subject, second.subject), values, problem, split
+            path, first.subject, values, problem, split
         )
         for path in paths
         for split in splits
@@ -72,19 +75,19 @@ def _curve_name(path: str, split: str, paths: int, splits: int) -> str:
 
 def _wish(
     path: ChosenPath,
-    ends: tuple[Subject, Subject],
+    first: Subject,
     values: forms.Values,
     problem: records.Problem,
     split: str,
 ) -> asking.WantedQuestion:
     """The question about a path on a split; only the straight line goes on beyond both ends."""
-    own = {**values, "shape": path.shape}
+    own = {**values, "shape": path.shape, "repair": path.repair}
     if path.shape != STRAIGHT:
         low, high = (float(str(values[name])) for name in ("x_min", "x_max"))
         own |= {"x_min": max(0.0, low), "x_max": min(1.0, high)}
     settings = forms.checked_settings(InterpolationSettings, own).with_further(len(path.bends))
     settings = _settings_on(settings, problem, split)
-    return asking.WantedQuestion(INTERPOLATION, settings, (*ends, *path.bends))
+    return asking.WantedQuestion(INTERPOLATION, settings, (first, path.last, *path.bends))
 
 
 def _settings_on(
@@ -117,7 +120,9 @@ def show(catalog: Catalog, between: str, stored_questions: Mapping[str, records.
     chart = partial(draw, lines, look, names)
     values = [value for line in lines.values() for value in line.loss]
     charts.show_chart(chart(), between, values)
-    for name, line in lines.items():
+    if len(lines) > MOST_IN_WORDS:
+        show_interpolation_table(lines)
+    for name, line in lines.items() if len(lines) <= MOST_IN_WORDS else ():
         explain(name if len(lines) > 1 else "", line)
         barriers.show_barrier_badges(stored_questions[name], line)
         checks.show_badges(stored_questions[name], line)
