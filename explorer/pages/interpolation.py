@@ -26,6 +26,7 @@ from explorer.pages import _controls as controls
 from explorer.pages import _forms as forms
 from explorer.pages import _parts as parts
 from explorer.pages._ending import show_ending
+from explorer.pages._interpolation_table import show_path_table
 from explorer.pages._objective import choose_objective
 from explorer.pages._offers import offer_stored
 from explorer.pages._pairs import ChosenPoint, choose_pair
@@ -121,7 +122,7 @@ def show(catalog: Catalog, between: str, stored_questions: Mapping[str, records.
     values = [value for line in lines.values() for value in line.loss]
     charts.show_chart(chart(), between, values)
     if len(lines) > MOST_IN_WORDS:
-        show_interpolation_table(lines)
+        show_path_table(lines)
     for name, line in lines.items() if len(lines) <= MOST_IN_WORDS else ():
         explain(name if len(lines) > 1 else "", line)
         barriers.show_barrier_badges(stored_questions[name], line)
