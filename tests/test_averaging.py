@@ -5,6 +5,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import parse_qsl, unquote_plus
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from explorer.ask.command_text import compute_command
 from explorer.ask.subject_names import subject_names
 from explorer.ask.subjects import Subject, point_text
 from explorer.commands.app import main
+from explorer.kinds import KINDS
 from explorer.kinds.averaging import AVERAGING
 from explorer.kinds.averaging_result import Averaging, Role
 from explorer.kinds.averaging_settings import METHODS, AveragingSettings
@@ -442,3 +444,20 @@ def test_a_legend_of_many_dots_is_as_wide_as_its_plane() -> None:
     for width, columns in ((440, 2), (100, 1), (None, None)):
         legend = stroke_legend("path", names, colours, width).to_dict()["encoding"]["stroke"]
         assert legend["legend"].get("columns") == columns
+
+
+def test_the_page_leads_on_to_analyses_of_the_average(catalog: Catalog, folder: Path) -> None:
+    """A link for each kind of one point and of two; those followed show the average, no error."""
+    question = asked(catalog, "a", "b")
+    (brought,) = catalog.answer_points(key=question.key)
+    page = fine(opened(AVERAGING.page, model="a", runs=["b"], last="1"))
+    addresses = {
+        link.proto.label: dict(parse_qsl(link.proto.query_string))
+        for link in page.get("page_link")
+        if point_text(brought) in unquote_plus(link.proto.query_string)
+    }
+    kinds = [kind for kind in KINDS if kind.own_page and not kind.whole_run]
+    assert len(addresses) == len(kinds) > 5
+    for kind in kinds:
+        (address,) = (a for label, a in addresses.items() if label.startswith(f"{kind.title} "))
+        fine(opened(kind.page, **address))
