@@ -170,8 +170,8 @@ def test_far_from_zero_loss_is_one_sentence() -> None:
 
 def test_too_large_a_model_is_one_sentence() -> None:
     """Beyond the parameters of which matrices are made whole."""
-    with pytest.raises(ValueError, match=r"up to 3,000 parameters, got 3,001"):
-        pieces_of(linear(examples=2, inputs=3001))
+    with pytest.raises(ValueError, match=r"up to 5,000 parameters, got 5,001"):
+        pieces_of(linear(examples=2, inputs=5001))
 
 
 def test_cross_entropy_keeps_its_outputs() -> None:

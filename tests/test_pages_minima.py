@@ -178,7 +178,7 @@ def test_other_sorts_of_ways_are_asked_with_their_own_settings(folder: Path) -> 
     assert others
     for kind in others:
         app = shown(ways=kind.title)
-        assert app.button_group(key="ways").value == kind.title
+        assert app.selectbox(key="ways").value == kind.title
         assert computes(app) == ["Compute 3 pairs"]
 
 

@@ -19,7 +19,7 @@ from explorer.analysis.objective.plane import NO_CHOICES, EarlierChoices, object
 from explorer.codec import JsonValue
 from explorer.kinds.manifold import MANIFOLD
 from explorer.kinds.manifold_result import KEPT_OUTPUTS, KEPT_TARGETS, VALUE_COLUMNS
-from explorer.kinds.manifold_settings import ManifoldSettings
+from explorer.kinds.manifold_settings import MOST_PARAMETERS, ManifoldSettings
 from explorer.kinds.piece import Piece, PiecePoint, PieceState
 from explorer.kinds.progress import SILENT, Progress, Record
 from explorer.problem import Problem
@@ -61,6 +61,7 @@ def answer(
     """
     objective = objective_at(problem, subjects[0], settings, device)
     objective.on_pass = progress.check
+    _check_size(objective)
     walk = _Walk(objective, settings, subjects[0])
     require_repeatable(Curvature(objective, hessian), objective, settings.seed)
     facts = {**objective.facts, **walk.facts}
@@ -94,6 +95,21 @@ def answer(
             return
 
 
+def _check_size(objective: Objective) -> None:
+    """Refuse a model whose Jacobian would not be made whole.
+
+    Raises:
+        ValueError: it has too many parameters.
+    """
+    size = objective.flat.theta.numel()
+    if size > MOST_PARAMETERS:
+        raise ValueError(
+            f"the Jacobian is made whole for models of up to {MOST_PARAMETERS:,} parameters, got "
+            f"{size:,}; choose a smaller one, or look at the density of the Hessian's eigenvalues "
+            "at 0"
+        )
+
+
 def _record(walker: Walker) -> dict[str, np.ndarray]:
     return {name: np.array([value], dtype=np.float64) for name, value in vars(walker).items()}
 
@@ -108,6 +124,7 @@ class _Walk:
     def __init__(self, objective: Objective, settings: ManifoldSettings, subject: Tensors) -> None:
         self._objective, self._settings, self._subject = objective, settings, subject
         self._constraints = OutputConstraints(objective)
+        self._factored: tuple[np.ndarray, Factors] | None = None
         self._start = self._constraints.theta
         self._loss = objective.means()["loss"]
         self._norm = float(np.linalg.norm(self._start)) or 1.0
@@ -179,7 +196,11 @@ class _Walk:
         return [PiecePoint(name, label, content_hash(tensors), unit, arrays)]
 
     def _factors(self) -> Factors:
-        return self._constraints.factors(self._settings.rank_tolerance)
+        """The factors of the Jacobian where the walk stands; a step begins where the last ended."""
+        theta = self._constraints.theta
+        if self._factored is None or not np.array_equal(self._factored[0], theta):
+            self._factored = theta, self._constraints.factors(self._settings.rank_tolerance)
+        return self._factored[1]
 
     def _correct(self, factors: Factors, longest: float = np.inf) -> int | None:
         """Gauss-Newton steps of least norm until the outputs are what they are to be; how many.

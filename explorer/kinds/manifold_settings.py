@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from explorer.kinds.curvature_settings import CurvatureSettings
-from explorer.kinds.matrix import MAX_DENSE_PARAMETERS, PASSES_PER_PRODUCT
+from explorer.kinds.matrix import PASSES_PER_PRODUCT
 from explorer.kinds.seed import Seed
 from explorer.kinds.setting import Setting
 
+MOST_PARAMETERS = 5000  # of a model whose Jacobian and Hessian are made whole
 HESSIAN_PLACES = 3  # of a walk at which the Hessian's zeros are counted: start, middle, end
 
 
@@ -90,7 +91,7 @@ class ManifoldSettings(CurvatureSettings):
 
     def evaluations(self, parameters: int, examples: int) -> float:
         """About how many evaluations of the loss over all examples the whole walk takes."""
-        size = min(max(1, parameters), MAX_DENSE_PARAMETERS)
+        size = min(max(1, parameters), MOST_PARAMETERS)
         hessians = PASSES_PER_PRODUCT * size * len(self.hessian_units)
         jacobians = PASSES_PER_PRODUCT * min(size, max(1, examples)) * self.units
         return float(hessians + jacobians)

@@ -114,12 +114,15 @@ def _choose_problem(
 def _choose_kind() -> tuple[Kind, bool]:
     """The sort of way that is asked between two minima; whether all that are known are shown."""
     kinds = {kind.title: kind for kind in path_kinds()}
-    word = forms.choose_one_of(
+    words = [*kinds, LOWEST]
+    check_address(EDGES_KEY, f"one of {', '.join(words)}", words.__contains__)
+    word = st.selectbox(
         "Ways",
-        [*kinds, LOWEST],
-        EDGES_KEY,
-        f"{LOWEST}: of each pair the one with the lowest "
-        "saddle, of whichever kind, among all that are stored over the same loss and data.",
+        words,
+        key=EDGES_KEY,
+        bind="query-params",
+        help=f"{LOWEST}: of each pair the one with the lowest saddle, of whichever kind, among all "
+        "that are stored over the same loss and data.",
     )
     return kinds.get(word, next(iter(kinds.values()))), word == LOWEST
 

@@ -10,8 +10,7 @@ from explorer.ask.subject_names import subject_names
 from explorer.contracts.facts import ModelFacts
 from explorer.kinds.manifold import MANIFOLD, ManifoldLook
 from explorer.kinds.manifold_result import KEPT_TARGETS, Manifold
-from explorer.kinds.manifold_settings import ManifoldSettings
-from explorer.kinds.matrix import MAX_DENSE_PARAMETERS
+from explorer.kinds.manifold_settings import MOST_PARAMETERS, ManifoldSettings
 from explorer.pages import _asking as asking
 from explorer.pages import _charts as charts
 from explorer.pages import _checks as checks
@@ -37,10 +36,10 @@ def choose(catalog: Catalog) -> asking.WantedQuestion:
     model = controls.choose_model(catalog)
     point = controls.choose_point(catalog, model)
     count = ModelFacts.of(model.facts).parameters or 0
-    if count > MAX_DENSE_PARAMETERS:
+    if count > MOST_PARAMETERS:
         stop_page(
             f"This model has {count:,} parameters: a walk takes the whole Jacobian, up to "
-            f"{MAX_DENSE_PARAMETERS:,}. Choose a smaller model, or see on its spectrum how dense "
+            f"{MOST_PARAMETERS:,}. Choose a smaller model, or see on its spectrum how dense "
             "eigenvalues are at 0.",
             error=False,
         )

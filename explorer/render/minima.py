@@ -20,6 +20,7 @@ from explorer.render.marks.scale import ColourScale, fit_scale, ink_colour
 from explorer.render.marks.ticks import number_text
 
 COLOUR_MAP = "viridis"
+LINE_MAP = "coolwarm"  # neither end of it is lost on a white or a dark page
 SMALLEST_CELL, LARGEST_CELL = 14, 84  # px
 TEXT_CELL = 40  # px from which on a cell says its number
 DIGITS = 3
@@ -87,9 +88,11 @@ def draw_matrix(minima: Minima, look: MinimaLook) -> alt.LayerChart:
     return layered_chart(layers, side, side)
 
 
-def pair_scale(values: np.ndarray, look: MinimaLook) -> ColourScale | None:
+def pair_scale(
+    values: np.ndarray, look: MinimaLook, colour_map: str = COLOUR_MAP
+) -> ColourScale | None:
     """The colours of the numbers of pairs; None where none is finite."""
-    return fit_scale(values, ColourScale(math.nan, math.nan, look.log, COLOUR_MAP), None, ())
+    return fit_scale(values, ColourScale(math.nan, math.nan, look.log, colour_map), None, ())
 
 
 def _cells(

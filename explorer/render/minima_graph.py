@@ -19,6 +19,7 @@ from explorer.render.marks.scale import ColourScale
 from explorer.render.marks.ticks import number_text, tick_label_expression, ticks
 from explorer.render.minima import (
     DIGITS,
+    LINE_MAP,
     MOST_LABELLED,
     MinimaLook,
     number_title,
@@ -39,7 +40,7 @@ def draw_graph(minima: Minima, plane: DistancePlane, look: MinimaLook) -> alt.La
         look: how; its number gives the lines their colour.
     """
     values = minima.matrix(look.number)
-    scale = pair_scale(values, look)
+    scale = pair_scale(values, look, LINE_MAP)
     kept = {(way.first, way.second) for way in minima.ways}
     rows = [_line(minima, plane, pair, values[pair], scale, look) for pair in minima.pairs]
     strong = [row for pair, row in zip(minima.pairs, rows, strict=True) if pair in kept]

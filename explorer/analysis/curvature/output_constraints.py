@@ -17,9 +17,9 @@ from explorer.analysis.curvature.differentiable import (
 )
 from explorer.analysis.curvature.products import jacobian
 from explorer.analysis.objective.objective import Objective
-from explorer.kinds.matrix import MAX_DENSE_PARAMETERS
 from explorer.problem import Batch, labels_of, squared_error
 
+FEW_EXAMPLES = 8  # at once: each output's own pass back goes through all of them
 MOST_ENTRIES = 40_000_000  # of a Jacobian that is made whole: 320 MB
 
 
@@ -69,17 +69,9 @@ class OutputConstraints:
         """Prepare at the objective's present point; both move together.
 
         Raises:
-            CurvatureError: the model cannot be differentiated, or its outputs are no tensor.
-            ValueError: it is too large.
+            CurvatureError: the model cannot be differentiated.
         """
         self._objective = objective
-        size = objective.flat.theta.numel()
-        if size > MAX_DENSE_PARAMETERS:
-            raise ValueError(
-                f"the Jacobian is made whole for models of up to {MAX_DENSE_PARAMETERS:,} "
-                f"parameters, got {size:,}; choose a smaller one, or look at the density of the "
-                "Hessian's eigenvalues at 0"
-            )
         self._model = DifferentiableModel(objective)
 
     @property
@@ -131,17 +123,18 @@ class OutputConstraints:
         rank = int((shares > tolerance).sum())
         return Factors(left[:, :rank], shares, right[:rank], scale)
 
-    def _batches(self) -> Iterator[Batch]:
-        """All examples in order, as they belong together."""
+    def _batches(self, most: int | None = None) -> Iterator[Batch]:
+        """All examples in order, as they belong together, or at most so many at once."""
         self._objective.on_pass()
-        size = self._model.fixed_batch or self._model.usual_batch
+        usual = self._model.usual_batch
+        size = self._model.fixed_batch or min(usual, most or usual)
         for start in range(0, self._model.examples, size):
             yield self._model.batch(start, min(start + size, self._model.examples))
 
     def _jacobian(self) -> np.ndarray:
         """The derivatives of all outputs by all parameters, (M, D)."""
         rows, count = [], 0
-        for batch in self._batches():
+        for batch in self._batches(FEW_EXAMPLES):
             with explain_torch_errors(), self._model.with_derivatives(), torch.enable_grad():
                 outputs = self._model.tensor_outputs(batch).reshape(-1)
                 count += outputs.numel()
