@@ -35,6 +35,7 @@ from explorer.problem import Problem, accuracy, cross_entropy
 from explorer.render.averaging_rows import row_names
 from explorer.render.marks.stroke_legend import stroke_legend
 from store import Catalog, records
+from tests import unusual_models as unusual
 from tests.filling import add_answer, add_tiny, new_catalog
 from tests.networks import of_weights, perceptron, seeded
 from tests.screen import fine, opened
@@ -149,6 +150,28 @@ def test_the_loss_of_an_average_is_below_the_mean_where_it_is_convex() -> None:
         numbers["average_loss"] - numbers["mean_member_loss"], abs=1e-15
     )
     assert numbers["best_member_loss"] == result.of(Role.INGREDIENT).min()
+
+
+@pytest.mark.parametrize("kind", ["closure", "locked", "itself", "decay", "complex"])
+def test_unusual_models_are_averaged(kind: str) -> None:
+    """What cannot be copied, or has a loss over its weights: the loss at the mean by a plain loop.
+
+    Of complex buffers the mean is taken too, and the model is left as it was.
+    """
+    problem = unusual.problem_of(kind)
+    before = {n: v.clone() for n, v in problem.model.state_dict().items()}
+    points = [
+        {
+            name: value + 0.3 * torch.randn(value.shape, generator=seeded(n), dtype=value.dtype)
+            for name, value in before.items()
+        }
+        for n in range(3)
+    ]
+    mean = {name: torch.stack([p[name] for p in points]).mean(dim=0) for name in before}
+    result = averaged(problem, points)
+    expected = unusual.plain_losses(kind, [*points, mean])
+    np.testing.assert_allclose(result.loss, expected, rtol=2e-5)
+    assert all(torch.equal(before[n], v) for n, v in problem.model.state_dict().items())
 
 
 def quadratic(*points: list[float]) -> tuple[Problem, Points]:

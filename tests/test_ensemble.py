@@ -1,5 +1,6 @@
 """Ensembles: against probabilities averaged by hand, Jensen, and votes counted pair by pair."""
 
+import dataclasses
 import functools
 import itertools
 import json
@@ -11,9 +12,11 @@ import pytest
 import torch
 from sklearn.datasets import load_digits
 from torch import nn
+from torch.utils.data import TensorDataset
 
 from explorer.analysis import ensemble
 from explorer.analysis.merging import pooling
+from explorer.analysis.objective import device_examples, usual_choice
 from explorer.ask import questions
 from explorer.kinds.ensemble import ENSEMBLE, EnsembleLook
 from explorer.kinds.ensemble_result import Ensemble
@@ -29,6 +32,7 @@ from explorer.problem import (
 )
 from explorer.render.ensemble import draw
 from store import Catalog
+from tests import unusual_models as unusual
 from tests.filling import add_answer, add_tiny, new_catalog
 from tests.networks import perceptron, seeded
 from tests.screen import fine, opened, texts
@@ -318,3 +322,50 @@ def test_ensembles_are_drawn_in_one_picture() -> None:
         draw(both, EnsembleLook(value="accuracy"))
     with pytest.raises(ValueError, match="got none"):
         draw({}, EnsembleLook())
+
+
+def unusual_points(kind: str) -> tuple[Problem, Points]:
+    """A problem whose model cannot be copied, or whose loss reads it, at three points."""
+    problem = unusual.problem_of(kind)
+    points = [
+        {
+            name: value.clone() + 0.3 * torch.randn(value.shape, generator=seeded(n))
+            for name, value in problem.model.state_dict().items()
+        }
+        for n in range(3)
+    ]
+    return problem, points
+
+
+@pytest.mark.parametrize("kind", ["closure", "locked", "itself"])
+def test_models_that_cannot_be_copied_are_members_too(kind: str) -> None:
+    """Their ensemble is that of the same network written plainly; they are left as they were."""
+    problem, points = unusual_points(kind)
+    before = {n: v.clone() for n, v in problem.model.state_dict().items()}
+    plain = ensemble_of(unusual.problem_of(""), points, precision="float32")
+    result = ensemble_of(problem, points, precision="float32")
+    np.testing.assert_allclose(result.loss, plain.loss, rtol=1e-6)
+    np.testing.assert_allclose(result.alone(), unusual.plain_losses(kind, points), rtol=1e-5)
+    assert all(torch.equal(before[n], v) for n, v in problem.model.state_dict().items())
+
+
+@pytest.mark.parametrize("kind", ["decay", "decay of a list", "noted", "hooked"])
+def test_a_loss_that_reads_the_model_has_no_ensemble(kind: str) -> None:
+    """A penalty of weights or features is of one model: refused before anything is stored."""
+    problem, points = unusual_points(kind)
+    settings = EnsembleSettings(lengths=(3,))
+    pieces = ensemble.answer(problem, points, settings, frozenset(), CPU)
+    with pytest.raises(ValueError, match="loss must be a function of outputs and batch alone"):
+        next(pieces)
+
+
+def test_streamed_examples_give_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From a data set that does not fit the device, by several batches: as from its tensors."""
+    problem, points = perceptron()
+    plain = ensemble_of(problem, points)
+    monkeypatch.setattr(device_examples, "RESIDENT_SHARE", 0.0)
+    monkeypatch.setitem(usual_choice.BATCH_BYTES, "cpu", 2_000)
+    data = {name: TensorDataset(*split) for name, split in problem.data.items()}
+    streamed = ensemble_of(dataclasses.replace(problem, data=data), points)
+    for name, values in plain.values.items():
+        np.testing.assert_allclose(streamed.values[name], values, rtol=1e-9, err_msg=name)

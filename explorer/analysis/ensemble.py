@@ -17,7 +17,7 @@ from explorer.analysis.merging.pooling import (
     require_tensor,
 )
 from explorer.analysis.objective.evaluation_mode import evaluation_mode
-from explorer.analysis.objective.example_values import ExampleValues
+from explorer.analysis.objective.example_values import ExampleValues, mean_of
 from explorer.analysis.objective.named_tensors import Tensors
 from explorer.analysis.objective.objective import Objective
 from explorer.analysis.objective.plane import NO_CHOICES, EarlierChoices
@@ -27,6 +27,7 @@ from explorer.kinds.piece import Piece
 from explorer.kinds.progress import SILENT, Progress
 from explorer.problem import Problem
 
+SAME = 1e-6  # relative difference of the means of one batch that is rounding
 KEPT_BYTES = 10  # of each output of each example: a number, and a vote
 
 
@@ -48,6 +49,7 @@ def answer(
     """
     objective = Objective(problem, settings, device)
     objective.on_pass = progress.check
+    _require_terms_of_outputs(objective, subjects[:2])
     predictions = _Predictions(objective, settings)
     facts = {**objective.facts, "pooled": predictions.pooled}
     last = max(set(range(len(subjects))) - done, default=-1)
@@ -61,6 +63,33 @@ def answer(
         columns["unit"] = np.array([unit], dtype=np.int64)
         yield Piece(columns, facts, time.perf_counter() - began)
         facts = {}
+
+
+def _require_terms_of_outputs(objective: Objective, subjects: Sequence[Tensors]) -> None:
+    """Refuse a loss that reads the model beside its outputs, of which an ensemble has several.
+
+    One member's outputs on the first batch must have the same loss while the model stands on
+    another one.
+
+    Raises:
+        ValueError: they have another, or a metric does; or they are no tensor.
+    """
+    terms = objective.loss_and_metrics
+    first: tuple[Tensor, list[float]] | None = None
+    for subject in subjects:
+        objective.load(subject)
+        with objective.flat.at_theta(), evaluation_mode():
+            _, _, batch = next(iter(objective.batches))
+            outputs = require_tensor(objective.outputs(batch))
+            kept = outputs.clone() if first is None else first[0]
+            means = [mean_of(value) for value in terms.values(kept, batch)]
+        first = first or (kept, means)
+        for name, before, now in zip(terms.names, first[1], means, strict=True):
+            if not np.isclose(before, now, rtol=SAME, atol=0, equal_nan=True):
+                raise ValueError(
+                    f"{name} must be a function of outputs and batch alone, but reads the model "
+                    "too, of which an ensemble has several; take that out of the problem file"
+                )
 
 
 class _Predictions:

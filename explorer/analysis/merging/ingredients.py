@@ -94,8 +94,9 @@ class Average:
         objective.load(own)
         objective.flat.theta.copy_(vector.to(objective.flat.theta.dtype))
         for name, buffer in objective.flat.buffers.items():
-            if name in own and buffer.is_floating_point():
-                values = torch.stack([points[number][name].double() for number in numbers])
+            if name in own and (buffer.is_floating_point() or buffer.is_complex()):
+                wide = torch.complex128 if buffer.is_complex() else torch.float64
+                values = torch.stack([points[number][name].to(wide) for number in numbers])
                 buffer.copy_(values.mean(dim=0).to(buffer.dtype))
         with objective.flat.at_theta():
             self._buffers.follow(None)
