@@ -16,6 +16,7 @@ from tests.benchmarks import (
     against_peers,
     data,
     limits,
+    matching,
     models,
     peers,
     recorder,
@@ -155,7 +156,7 @@ def test_a_text_in_no_name_is_refused(monkeypatch, capsys) -> None:
 
 def test_absent_peers_are_said_how_to_install(monkeypatch, capsys) -> None:
     """`--peers` without them says the command and leaves with 2."""
-    monkeypatch.setattr(peers, "are_installed", lambda: False)
+    monkeypatch.setattr(peers, "are_installed", lambda packages: False)
     monkeypatch.setattr("sys.argv", ["benchmarks", "surface", "--peers"])
     with pytest.raises(SystemExit) as left:
         benchmarks.main()
@@ -256,3 +257,26 @@ def test_the_recorder_s_study_gives_a_row_with_its_target(monkeypatch: pytest.Mo
     assert list(recorder.studies(CPU, "mlp", peers=False)) == ["digits MLP"]
     with pytest.raises(ValueError, match="one of digits CNN, digits MLP, got 'x'"):
         recorder.studies(CPU, "x", peers=False)
+
+
+SMALL = {"perceptron": (matching.perceptron, 16, (2, 784))}
+
+
+def test_matching_is_timed_on_work_that_it_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The planted permutation is undone in each round, and the row says so."""
+    monkeypatch.setattr(matching, "NETWORKS", SMALL)
+    chosen = matching.studies(CPU, "time", False)
+    (row,) = matching.rows(chosen, CPU, 2)
+    assert row.measure == "seconds" and row.note == "ours undoes it" and row.figure[0] > 0
+
+
+@pytest.mark.parametrize("name", ["rebasin", "reference"])
+def test_public_matching_undoes_the_same_permutation(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given the same two models, and the reference our specification, all end at one answer."""
+    if not peers.are_installed(matching.PEERS) or name not in matching.contestants(True):
+        pytest.skip(f"peers are not installed: {peers.INSTALL}")
+    monkeypatch.setattr(matching, "NETWORKS", SMALL)
+    work = matching.planted("perceptron")
+    assert work.ours() and getattr(work, name)()

@@ -42,14 +42,10 @@ def rng(seed: int = 0) -> np.random.Generator:
     return np.random.default_rng(seed)
 
 
-def arrays(tensors: dict[str, Tensor]) -> dict[str, np.ndarray]:
-    return {name: value.double().numpy() for name, value in tensors.items()}
-
-
 def likeness(
     first: dict[str, Tensor], second: dict[str, Tensor], specification: Specification
 ) -> WeightLikeness:
-    return WeightLikeness(arrays(first), arrays(second), specification)
+    return WeightLikeness.of(first, second, specification)
 
 
 def parameters(model: nn.Module) -> dict[str, Tensor]:

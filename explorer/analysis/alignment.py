@@ -170,10 +170,9 @@ def _likeness(pair: _Pair, settings: AlignmentSettings) -> Likeness:
     if settings.method == "activations":
         return _likeness_of_activations(pair)
     fixed, moved = (
-        {name: point[name].double().numpy() for name in pair.parameters}
-        for point in (pair.fixed, pair.moved)
+        {name: point[name] for name in pair.parameters} for point in (pair.fixed, pair.moved)
     )
-    return WeightLikeness(fixed, moved, pair.specification)
+    return WeightLikeness.of(fixed, moved, pair.specification)
 
 
 def _likeness_of_activations(pair: _Pair) -> Likeness:

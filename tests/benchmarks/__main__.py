@@ -2,6 +2,7 @@
 
 `python -m tests.benchmarks surface [--device cuda] [--peers] [--rounds N] [--only TEXT] [--json F]`
 `python -m tests.benchmarks spectrum [the same arguments]`
+`python -m tests.benchmarks matching [the same arguments]`
 `python -m tests.benchmarks recorder [--device cuda] [--rounds N] [--only TEXT] [--json F]`
 """
 
@@ -19,7 +20,7 @@ from explorer.analysis.objective import device as devices
 from tests.benchmarks import limits, peers
 from tests.benchmarks.report import Row
 
-NAMES = ("surface", "spectrum", "recorder")
+NAMES = ("surface", "spectrum", "matching", "recorder")
 
 
 def main() -> None:
@@ -32,9 +33,10 @@ def main() -> None:
     parser.add_argument("--peers", action="store_true", help="compare with public tools, too")
     parser.add_argument("--json", type=Path, help="file for the figures")
     given = parser.parse_args()
-    if given.peers and not peers.are_installed():
-        parser.exit(2, f"the peers are not installed: run `{peers.INSTALL}` first\n")
     benchmark = importlib.import_module(f"tests.benchmarks.{given.name}")
+    packages = getattr(benchmark, "PEERS", peers.PACKAGES)
+    if given.peers and not peers.are_installed(packages):
+        parser.exit(2, f"the peers are not installed: run `{peers.INSTALL}` first\n")
     try:
         device = devices.device_from_name(given.device)
         studies = benchmark.studies(device, given.only, given.peers)

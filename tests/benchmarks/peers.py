@@ -26,11 +26,11 @@ CPU = torch.device("cpu")
 Steps = Iterable[Sequence[float]]
 
 
-def are_installed() -> bool:
-    """Whether the packages can be imported; the folder of peers is searched from now on."""
+def are_installed(packages: Sequence[str] = PACKAGES) -> bool:
+    """Whether packages can be imported; the folder of peers is searched from now on."""
     if str(ROOT / ".peers") not in sys.path:
         sys.path.append(str(ROOT / ".peers"))  # last: the environment's own packages come first
-    return all(importlib.util.find_spec(name) is not None for name in PACKAGES)
+    return all(importlib.util.find_spec(name) is not None for name in packages)
 
 
 def arrays(case: Case, settings: DirectionSettings) -> list[list[np.ndarray]]:

@@ -4,7 +4,7 @@ Source: Ainsworth, Hayase and Srinivasa 2023, arXiv:2209.04836, Algorithm 1 and 
 their matching by activations is that of section 3.1.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -61,29 +61,64 @@ def matched(
         watch: is called before each group.
     """
     permutation = specification.identity if start is None else start.copy()
-    value = likeness.value(permutation)
+    smallest = RISE * abs(likeness.value(permutation))
+    sights = [_sight(specification, group) for group in specification.groups]
+    looked_at: dict[int, np.ndarray] = {}  # what a group saw when it was looked at last
     sweeps, improved = 0, True
     while improved and sweeps < MOST_SWEEPS:
         sweeps, improved = sweeps + 1, False
         for place in generator.permutation(len(specification.groups)):
             watch()
-            changed = improved_group(likeness, specification.groups[place], permutation)
-            if likeness.rise(permutation, changed) > RISE * abs(value):
+            seen = permutation[sights[place].beside]
+            if place in looked_at and np.array_equal(looked_at[place], seen):
+                continue  # it would be assigned as it is
+            looked_at[place] = seen
+            changed, gain = improved_group(likeness, specification.groups[place], permutation)
+            if not sights[place].is_linear:
+                gain = likeness.rise(permutation, changed)
+            if gain > smallest:
                 permutation, improved = changed, True
     return Matching(permutation, likeness.value(permutation), sweeps)
 
 
-def improved_group(likeness: Likeness, group: Group, permutation: np.ndarray) -> np.ndarray:
-    """The permutation with the best assignment within a group, all others as they are.
+@dataclass(frozen=True)
+class _Sight:
+    """What the gains of a group depend on."""
 
-    Blocks are assigned by what each pair of them gains with the best assignment within.
+    beside: np.ndarray  # channels whose places they depend on
+    is_linear: bool  # whether they are none of its own, so that gains add up
+
+
+def _sight(specification: Specification, group: Group) -> _Sight:
+    """The channels that stand in one tensor with those of a group."""
+    own = np.zeros(specification.channels, dtype=bool)
+    for numbers in (group.channels, *group.inner):
+        own[numbers.ravel()] = True
+    beside, is_linear = np.zeros_like(own), True
+    for axes in specification.axes.values():
+        along = [numbers for numbers in axes if numbers is not None]
+        with_own = [numbers for numbers in along if own[numbers].any()]
+        is_linear = is_linear and len(with_own) < 2
+        for numbers in along if with_own else ():
+            beside[numbers] = True
+    return _Sight(np.flatnonzero(beside & ~own if is_linear else beside), is_linear)
+
+
+def improved_group(
+    likeness: Likeness, group: Group, permutation: np.ndarray
+) -> tuple[np.ndarray, float]:
+    """The permutation with the best assignment within a group, all others as they are; its gain.
+
+    Blocks are assigned by what each pair of them gains with the best assignment within. The gain
+    is exact where no tensor has the group's channels along two axes.
     """
     changed = permutation.copy()
-    total = likeness.gains(group.channels, permutation)
-    inner_orders = []
+    own = likeness.gains(group.channels, permutation)
+    total, matrices, inner_orders = own.copy(), [own], []
     for inner in group.inner:
         blocks, size = inner.shape
-        gains = likeness.gains(inner.ravel(), permutation).reshape(blocks, size, blocks, size)
+        matrices.append(likeness.gains(inner.ravel(), permutation))
+        gains = matrices[-1].reshape(blocks, size, blocks, size)
         orders = np.empty((blocks, blocks, size), dtype=np.int64)
         for i in range(blocks):
             for j in range(blocks):
@@ -95,15 +130,20 @@ def improved_group(likeness: Likeness, group: Group, permutation: np.ndarray) ->
     for inner, orders in zip(group.inner, inner_orders, strict=True):
         for i, j in enumerate(order):
             changed[inner[i]] = inner[j, orders[i, j]]
-    return changed
+    parts = zip((group.channels, *group.inner), matrices, strict=True)
+    return changed, sum(_gain(gains, n.ravel(), permutation, changed) for n, gains in parts)
+
+
+def _gain(gains: np.ndarray, channels: np.ndarray, before: np.ndarray, after: np.ndarray) -> float:
+    """What is gained from one permutation of channels to another, by their matrix (n, n)."""
+    rows = np.arange(len(channels))
+    rank = np.empty(int(channels.max()) + 1, dtype=np.int64)
+    rank[channels] = rows
+    new, old = (gains[rows, rank[order[channels]]].sum() for order in (after, before))
+    return float(new - old)
 
 
 def best_assignment(gains: np.ndarray) -> np.ndarray:
     """For each row the column of the assignment with the largest sum, (n,)."""
     _, columns = linear_sum_assignment(gains, maximize=True)
     return np.asarray(columns)
-
-
-def agreement(permutations: Sequence[np.ndarray], best: np.ndarray) -> float:
-    """The share of permutations that are the same as the best one."""
-    return float(np.mean([np.array_equal(one, best) for one in permutations]))
