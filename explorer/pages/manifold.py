@@ -1,5 +1,6 @@
 """The solution manifold through a point: choose, ask, see its dimension and a walk along it."""
 
+import math
 from collections.abc import Mapping
 from functools import partial
 
@@ -98,7 +99,7 @@ def show_dimensions(walk: Manifold) -> None:
 
 def explain(walk: Manifold) -> None:
     """What is kept on the walk, how sure its dimension is, and why it ended."""
-    facts, settings = walk.facts, walk.settings
+    facts = walk.facts
     if facts.ended:
         st.warning(f"The walk ended early: {facts.ended}.", icon=":material/block:")
     if facts.kept == KEPT_TARGETS:
@@ -107,14 +108,10 @@ def explain(walk: Manifold) -> None:
         loss = number_text(facts.start_loss or 0.0, 3)
         kept = (
             f"The walk keeps all outputs, and so the loss of {loss}. No finite point has zero loss "
-            "where it is a cross-entropy, which only tends to 0 as weights grow."
+            "where it is a cross-entropy, which only tends to 0 as weights grow; and where the "
+            "gradient is not 0, the Hessian need not be 0 along the walk."
         )
-    gap = f"by a factor of {number_text(walk.gap, 2)}" if walk.gap < 1e300 else "clearly"
-    sentences = [
-        kept,
-        f"At the start the last singular value that counts stands {gap} above the next; those "
-        f"below {number_text(settings.rank_tolerance, 2)} of the largest count as 0.",
-    ]
+    sentences = [kept, _gap_text(walk)]
     if walk.computed.any():
         norm = facts.parameters_norm or 1.0
         away = walk.numbers["walk_distance"].value
@@ -122,6 +119,19 @@ def explain(walk: Manifold) -> None:
             f"It came {number_text(away, 3)} away, {away / norm:.0%} of the parameters' norm."
         )
     st.caption(cited(" ".join(sentences)), help=term_help("walk_loss", "walk_distance"))
+
+
+def _gap_text(walk: Manifold) -> str:
+    """How far the singular values that count stand above those that do not."""
+    tolerance = number_text(walk.settings.rank_tolerance, 2)
+    if math.isinf(walk.gap):
+        return (
+            f"At the start no singular value is below {tolerance} of the largest but exact zeros."
+        )
+    return (
+        f"At the start the last singular value that counts is {number_text(walk.gap, 2)} times the "
+        f"next one; those below {tolerance} of the largest count as 0."
+    )
 
 
 app = parts.start_page()

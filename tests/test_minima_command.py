@@ -1,0 +1,97 @@
+"""Many minima on the command line: what is missing, the matrix, the lowest ways, as JSON too."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from explorer.__main__ import main
+from explorer.ask.pair_wishes import Pairs, path_kinds, usual_values
+from explorer.ask.study_cells import cells_of
+from explorer.ask.study_run import ask_missing
+from explorer.supervisor.result_numbers import NumbersKeeper
+from store import Catalog
+from tests.filling import add_tiny, new_catalog, work
+
+NAMES = ("one", "two", "three")
+MODELS = [word for name in NAMES for word in ("--model", name)]
+SHORT = ["--set", "x_count=3", "--set", "batchnorm=frozen"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three models, whose pairs are answered by lines of three points."""
+    place = tmp_path_factory.mktemp("minima")
+    catalog = new_catalog(place / "catalog")
+    models = [add_tiny(catalog, place, name, [seed]) for seed, name in enumerate(NAMES)]
+    kind = path_kinds()[0]
+    settings = kind.settings(**{**usual_values(kind), "x_count": 3})
+    pairs = Pairs.of(catalog, models, kind, settings)
+    ask_missing(catalog, cells_of(catalog, pairs.reads, pairs.wishes))
+    work(catalog)
+    NumbersKeeper(catalog).keep_up()
+    catalog.close()
+    return catalog.folder
+
+
+def said(capsys: pytest.CaptureFixture[str], folder: Path, *words: str, status: int = 0) -> str:
+    """What the command printed; where it failed, its sentence."""
+    capsys.readouterr()
+    assert main(["--catalog", str(folder), "minima", *words]) == status
+    shown = capsys.readouterr()
+    return shown.err if status else shown.out
+
+
+def test_stored_pairs_are_a_matrix_at_once(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A row a model with its own loss and the number of each other; the two ways of the tree."""
+    lines = said(capsys, folder, *MODELS, *SHORT).splitlines()
+    head, *rows = lines[:4]
+    assert head.split()[:3] == ["barrier", "own", "loss"]
+    assert {row.split()[0] for row in rows} == set(NAMES)
+    assert all(row.split().count("NULL") == 1 for row in rows)
+    assert sum(line.startswith("lowest way") for line in lines) == 2
+
+
+def test_json_has_all_numbers_of_all_pairs(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of each pair every number; a barrier is no higher than the saddle, which is on the way."""
+    content = json.loads(said(capsys, folder, *MODELS, *SHORT, "--json"))
+    assert [model["name"] for model in content["models"]] == list(NAMES)
+    assert len(content["pairs"]) == 3 and len(content["lowest_ways"]) == 2
+    losses = {model["name"]: model["loss"] for model in content["models"]}
+    for pair in content["pairs"]:
+        assert pair["saddle"] >= max(losses[name] for name in pair["models"])
+    assert sorted(content["order"]) == sorted(NAMES)
+    lowest = json.loads(said(capsys, folder, *MODELS, *SHORT, "--json", "--ways", "lowest"))
+    assert lowest["lowest_ways"] == content["lowest_ways"]
+
+
+def test_a_dry_run_asks_nothing(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It tells how many pairs are missing with these settings, and leaves them so."""
+    longer = ["--set", "x_count=5", "--set", "batchnorm=frozen"]
+    assert "3 pairs missing" in said(capsys, folder, *MODELS, *longer, "--dry-run")
+    assert "0 pairs missing" in said(capsys, folder, *MODELS, *SHORT, "--dry-run")
+    assert len(Catalog(folder).questions()[0]) == 3
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--model", "one"], "from 2 to 50 models, got 1"),
+        (["--model", "one", "--model", "one"], "same weights twice"),
+        (["--model", "one", "--model", "nobody"], "'nobody' is no model"),
+        ([*MODELS, "--number", "horoscope"], "number must be one of barrier"),
+        ([*MODELS, "--ways", "horoscope"], "ways must be one of"),
+        ([*MODELS, "--set", "x_count=1"], "x_count must be from 2"),
+    ],
+)
+def test_bad_input_is_one_sentence(
+    folder: Path, capsys: pytest.CaptureFixture[str], words: list[str], sentence: str
+) -> None:
+    """Each is refused, with what must hold, and nothing is asked."""
+    told = said(capsys, folder, *words, status=1)
+    assert sentence in told and told.count("\n") == 1
+    assert len(Catalog(folder).questions()[0]) == 3
