@@ -239,6 +239,34 @@ def test_slerp_turns_about_zero_or_a_base() -> None:
 
 
 @pytest.mark.parametrize(
+    ("shape", "fraction", "expected"),
+    [
+        ("bezier", 0.5, [0.25 * 0 + 0.5 * 4 + 0.25 * 8, 0.25 * 0 + 0.5 * 2 + 0.25 * 0]),
+        ("chain", 0.25, [2, 1]),
+        ("chain", 0.75, [6, 1]),
+    ],
+)
+def test_a_place_on_a_path_is_weighted(shape: str, fraction: float, expected: list) -> None:
+    """Past (0, 0), (4, 2), (8, 0): Bernstein's weights, or halfway between two corners."""
+    problem, points = quadratic([0, 0], [4, 2], [8, 0])
+    settings = {"method": "path", "shape": shape, "precision": "float64"}
+    brought = point_of(pieces_of(problem, points, fraction=fraction, **settings))
+    np.testing.assert_allclose(brought.tensors["weight"], [expected], rtol=1e-15)
+    assert brought.label == f"point of a path at t = {fraction:g}"
+    end = averaged(problem, points, fraction=1.0, **settings)
+    assert end.facts.entered == (2,) and end.loss[-1] == end.loss[2]
+
+
+def test_on_a_path_frozen_statistics_are_weighted_too() -> None:
+    """At t = .5 of a Bezier curve with one bend: a quarter, a half, a quarter."""
+    problem, points = with_batchnorm()
+    settings = {"method": "path", "batchnorm": "frozen"}
+    brought = point_of(pieces_of(problem, points, **settings)).tensors
+    first, bend, last = (point["1.running_mean"] for point in points)
+    np.testing.assert_allclose(brought["1.running_mean"], (first + 2 * bend + last) / 4, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
     ("method", "expected"),
     [
         ("task_arithmetic", [1 + 0.5 * (4 - 2), 2 + 0.5 * (1 + 1)]),
@@ -393,6 +421,20 @@ def test_what_makes_no_average_is_one_sentence(catalog: Catalog) -> None:
     )
     for sentence, words in zip(told, expected, strict=True):
         assert words in sentence and "\n" not in sentence
+
+
+def test_the_order_of_points_counts_where_it_leads_somewhere(catalog: Catalog) -> None:
+    """Of a path another order is another question; of a mean it is the same one."""
+    for method, same in (("uniform", True), ("path", False)):
+        settings = AveragingSettings(method=method, fraction=0.25 if method == "path" else 0.5)
+        (model, _), *others = subjects(catalog, "a", "b", "c")
+        orders = [others, others[::-1]]
+        keys = [
+            questions.question_about(catalog, AVERAGING, model, settings, others=order)
+            for order in orders
+        ]
+        assert (keys[0].key == keys[1].key) == same
+        assert keys[0].points[0] == keys[1].points[0] == model.point_id
 
 
 def test_more_than_the_most_are_refused() -> None:

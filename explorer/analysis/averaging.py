@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -20,6 +20,7 @@ from explorer.analysis.objective.plane import NO_CHOICES, EarlierChoices
 from explorer.codec import JsonValue
 from explorer.kinds.averaging_result import Role
 from explorer.kinds.averaging_settings import METHOD_WORDS, AveragingSettings
+from explorer.kinds.path_shape import control_weights
 from explorer.kinds.piece import Piece, PiecePoint
 from explorer.kinds.progress import SILENT, Progress
 from explorer.problem import Problem
@@ -63,6 +64,16 @@ def answer(
         facts = {}
 
 
+@dataclass(frozen=True)
+class _Combined:
+    """What points were made into."""
+
+    vector: Tensor  # (D,)
+    entered: list[int]  # numbers of the points in it
+    facts: dict[str, JsonValue] = field(default_factory=dict)  # of how it came
+    weights: Sequence[float] = ()  # of the points in it, where they are not all the same
+
+
 Row = tuple[dict[str, float], dict[str, JsonValue], list[PiecePoint]]
 
 
@@ -92,11 +103,12 @@ class _Work:
             trial = self._soup.trial(unit - members)
             place |= {"tried": trial.number, "kept": float(trial.kept)}
             return {**trial.means, **place, "role": Role.TRIAL}, {}, []
-        vector, entered, facts = self._combined()
+        combined = self._combined()
+        vector, entered, facts = combined.vector, combined.entered, {**combined.facts}
         facts |= self._distances(vector, entered)
         if len(entered) < self.settings.fewest_members:  # that point itself, nothing new
             return {**self._soup.alone(entered[0]), **place, "role": Role.AVERAGE}, facts, []
-        self.average.stand(vector, entered)
+        self.average.stand(vector, entered, combined.weights)
         means = self.ingredients.objective.means()
         return {**means, **place, "role": Role.AVERAGE}, facts, self._point(unit)
 
@@ -115,30 +127,45 @@ class _Work:
             )
         return means["accuracy"]
 
-    def _combined(self) -> tuple[Tensor, list[int], dict[str, JsonValue]]:
-        """The average (D,), the numbers of the ingredients in it, and facts of how it came."""
+    def _combined(self) -> "_Combined":
+        """The average."""
         settings, own = self.settings, self.ingredients
         everyone = list(range(settings.members))
         if settings.method == "uniform":
-            return mean_vector(own.vectors), everyone, {}
+            return _Combined(mean_vector(own.vectors), everyone)
         if settings.method == "greedy":
             entered = self._soup.entered(settings.trials)
-            return mean_vector(map(own.vector, entered)), entered, {}
+            return _Combined(mean_vector(map(own.vector, entered)), entered)
+        if settings.method == "path":
+            return self._on_path()
         base = own.base_vector
         if settings.method == "slerp":
             first, second = own.task_vectors
             facts: dict[str, JsonValue] = {"angle": angle_between(first, second)}
             if settings.fraction in (0, 1):  # exactly one of the two
                 entered = [int(settings.fraction)]
-                return own.vector(*entered), entered, facts
-            return base + slerp(first, second, settings.fraction), everyone, facts
+                return _Combined(own.vector(*entered), entered, facts)
+            return _Combined(base + slerp(first, second, settings.fraction), everyone, facts)
         if settings.method == "ties":
             change = ties_merged(lambda: own.task_vectors, settings.keep)
         elif settings.method == "dare":
             change = dare_merged(own.task_vectors, settings.drop, settings.seed)
         else:
             change = summed(own.task_vectors)
-        return base + settings.coefficient * change, everyone, {}
+        return _Combined(base + settings.coefficient * change, everyone)
+
+    def _on_path(self) -> "_Combined":
+        """The place on the path past all points, made of those that have a weight there.
+
+        Source: Garipov et al. 2018, arXiv:1802.10026, equations 1 and 2.
+        """
+        settings, own = self.settings, self.ingredients
+        at = np.array([settings.fraction])
+        weights = control_weights(settings.shape, settings.members, at)[0].tolist()
+        entered = [number for number, weight in enumerate(weights) if weight]
+        vector = summed(weights[number] * own.vector(number) for number in entered)
+        shares = [weights[number] for number in entered]
+        return _Combined(vector, entered, {"weights": weights}, shares)
 
     def _distances(self, vector: Tensor, entered: list[int]) -> dict[str, JsonValue]:
         """How far the ingredients and the base are from the average, and which are in it."""
@@ -156,4 +183,6 @@ class _Work:
         tensors = present_tensors(flat, self.ingredients.points[0])
         arrays = {name: value.numpy() for name, value in tensors.items()}
         label = METHOD_WORDS[self.settings.method]
+        if self.settings.method == "path":
+            label += f" at t = {self.settings.fraction:g}"
         return [PiecePoint(AVERAGE_NAME, label, content_hash(tensors), unit, arrays)]

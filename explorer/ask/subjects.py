@@ -36,7 +36,8 @@ def ordered_subjects(
 ) -> list[Subject]:
     """The subjects as a question has them: further runs by their points.
 
-    In which order further runs are named changes nothing, and asks nothing new.
+    In which order further runs are named changes nothing, and asks nothing new, but where the
+    settings say otherwise.
 
     Raises:
         ValueError: more or fewer than the kind has, or one run twice.
@@ -53,7 +54,7 @@ def ordered_subjects(
         raise ValueError(f"the subjects of {kind.name} must be {needed}, got {len(subjects)}")
     first = max(1, single)  # a run that gives the plane stays the first
     further = list(subjects[first:])
-    if kind.whole_run:
+    if isinstance(settings, OfRuns) and not settings.keeps_order:
         further.sort(key=lambda run: (run[1] or run[0].point_id, run[0].id))
     return [*subjects[:first], *further]
 

@@ -28,6 +28,7 @@ class AveragingFacts(AnswerFacts):
     """What holds for the average."""
 
     entered: tuple[int, ...] = ()  # numbers of the ingredients that it is made of
+    weights: tuple[float, ...] = ()  # of all ingredients, where they have weights of their own
     distances: tuple[float | None, ...] = ()  # of each ingredient from the average
     base_distance: float | None = None  # of the average from the base
     angle: float | None = None  # in radians, between the two that SLERP is of

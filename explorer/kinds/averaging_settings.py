@@ -6,6 +6,7 @@ from typing import Annotated, Self
 
 from explorer.kinds.members import OfMembers
 from explorer.kinds.objective_settings import ObjectiveSettings
+from explorer.kinds.path_shape import BENT_SHAPES, BEZIER
 from explorer.kinds.require import require
 from explorer.kinds.seed import MOST_SEED
 from explorer.kinds.setting import Setting
@@ -15,11 +16,13 @@ METHOD_WORDS = {  # method -> what the point that it makes is called
     "uniform": "uniform average",
     "greedy": "greedy soup",
     "slerp": "SLERP",
+    "path": "point of a path",
     "task_arithmetic": "task arithmetic",
     "ties": "TIES merge",
     "dare": "DARE merge",
 }
 METHODS = tuple(METHOD_WORDS)
+ORDERED_METHODS = ("slerp", "path")  # that lead from the first point to the last
 TASK_METHODS = ("task_arithmetic", "ties", "dare")  # they add task vectors to a base
 CRITERIA = ("loss", "accuracy")
 ORIGINS = ("zero", "base")
@@ -52,13 +55,15 @@ class AveragingSettings(OfMembers, ObjectiveSettings):
             "Method",
             "uniform: the mean (of models a soup, Wortsman et al. 2022; of a run's tail SWA, "
             "Izmailov et al. 2018); greedy: the mean of those that help (Wortsman et al. 2022); "
-            "slerp: on the great circle of two (Shoemake 1985); task_arithmetic, ties, dare: what "
-            "each adds to a base (Ilharco et al. 2023; Yadav et al. 2023; Yu et al. 2024).",
+            "slerp: on the great circle of two (Shoemake 1985); path: on the curve whose ends and "
+            "bends they are (Garipov et al. 2018); task_arithmetic, ties, dare: what each adds to "
+            "a base (Ilharco et al. 2023; Yadav et al. 2023; Yu et al. 2024).",
             choices=METHODS,
             sources={
                 "uniform": "wortsman2022",
                 "greedy": "wortsman2022",
                 "slerp": "shoemake1985",
+                "path": "garipov2018",
                 "task_arithmetic": "ilharco2023",
                 "ties": "yadav2023",
                 "dare": "yu2024",
@@ -78,13 +83,22 @@ class AveragingSettings(OfMembers, ObjectiveSettings):
         float,
         Setting(
             "Fraction",
-            "Of the angle from the first point to the second.",
+            "Of the way from the first point to the last: of the angle, or t of a path.",
             least=0,
             most=1,
             step=0.05,
-            unused_with=_not("slerp"),
+            unused_with=_not(*ORDERED_METHODS),
         ),
     ] = 0.5
+    shape: Annotated[
+        str,
+        Setting(
+            "Path",
+            "bezier: a smooth curve that its bends pull; chain: straight lines from bend to bend.",
+            choices=BENT_SHAPES,
+            unused_with=_not("path"),
+        ),
+    ] = BEZIER
     origin: Annotated[
         str,
         Setting(
@@ -162,6 +176,11 @@ class AveragingSettings(OfMembers, ObjectiveSettings):
         must = "SLERP must be of two points; choose uniform for more"
         require(self.method != "slerp" or count == 2, must, count)
         return settings
+
+    @property
+    def keeps_order(self) -> bool:
+        """Whether the method leads from the first point to the last."""
+        return self.method in ORDERED_METHODS
 
     @property
     def fewest_members(self) -> int:

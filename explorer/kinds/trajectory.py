@@ -44,6 +44,11 @@ class OfRuns(Settings):
         """
         return dataclasses.replace(self, lengths=tuple(len(run.points) for run in runs))
 
+    @property
+    def keeps_order(self) -> bool:
+        """Whether the order in which runs are named says something; it does not, unless it does."""
+        return False
+
     def check_beside(self, points: Sequence[str], runs: Sequence[RunSnapshots]) -> None:
         """Refuse runs that do not fit the subjects that are one point each.
 

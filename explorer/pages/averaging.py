@@ -40,7 +40,7 @@ from explorer.wording import counted
 from store import Catalog, records
 
 AXIS_WIDTH, LETTER_WIDTH, MOST_LETTERS = 40, 7, 40  # px beside a plot, and of its rows' names
-METHOD_NAMES = ("criterion", "fraction", "coefficient", "keep", "drop", "seed")
+METHOD_NAMES = ("criterion", "shape", "fraction", "coefficient", "keep", "drop", "seed")
 NO_INGREDIENT = (
     "A merge adds to its base what fine-tuned models have beyond it: choose one or more of them as "
     "its ingredients."
@@ -161,6 +161,12 @@ def explain(averaging: Averaging) -> None:
         sentences.append(
             f"The two are {math.degrees(facts.angle):.1f}° apart, seen from {about}; the fraction "
             "is counted from the first one listed."
+        )
+    if settings.method == "path":
+        sentences.append(
+            f"The place is at t = {settings.fraction:g} of the path from the first point listed to "
+            "the last; those between are its bends (Garipov et al. 2018). An ensemble of several "
+            "such places is one along the path."
         )
     if facts.base_distance is not None:
         sentences.append(f"From the base to the average: {number_text(facts.base_distance, 4)}.")

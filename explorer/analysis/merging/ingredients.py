@@ -81,11 +81,16 @@ class Average:
             self._buffers = _recalibrated(objective, settings)
 
     @torch.no_grad()
-    def stand(self, vector: Tensor, numbers: Sequence[int]) -> None:
+    def stand(self, vector: Tensor, numbers: Sequence[int], weights: Sequence[float] = ()) -> None:
         """Put the objective on these parameters (D,) with statistics of that average.
 
         Buffers with a fraction are the mean of those of the points of these numbers, others the
         first's; then statistics are recomputed.
+
+        Args:
+            vector: the parameters.
+            numbers: of the points that are averaged.
+            weights: of each of these; the same of all unless given.
 
         Source: Izmailov et al. 2018, arXiv:1803.05407, section 3.2.
         """
@@ -96,8 +101,10 @@ class Average:
         for name, buffer in objective.flat.buffers.items():
             if name in own and (buffer.is_floating_point() or buffer.is_complex()):
                 wide = torch.complex128 if buffer.is_complex() else torch.float64
-                values = torch.stack([points[number][name].to(wide) for number in numbers])
-                buffer.copy_(values.mean(dim=0).to(buffer.dtype))
+                values = [points[number][name].to(wide) for number in numbers]
+                shares = weights or [1 / len(numbers)] * len(numbers)
+                mean = sum(share * value for share, value in zip(shares, values, strict=True))
+                buffer.copy_(torch.as_tensor(mean).to(buffer.dtype))
         with objective.flat.at_theta():
             self._buffers.follow(None)
 
