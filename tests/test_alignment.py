@@ -170,7 +170,7 @@ class Deciding(models.Deciding):
 @pytest.mark.parametrize(
     ("model", "words"),
     [
-        (Ordering(), "nothing to permute; the operation sort fixes its channels"),
+        (Ordering(), "nothing to permute: its channels are fixed by the operation sort"),
         (Deciding(), "takes decisions by the values"),
         (nn.Linear(64, 10), "nothing to permute"),
     ],

@@ -72,6 +72,7 @@ NETWORKS: dict[str, tuple[Callable[[], nn.Module], Tensor, list[int]]] = {
     "tied embedding": (models.Tied, TOKENS, [8, *[12, 2, 4, 4, 4, 4] * 2]),
     "depthwise": (models.depthwise, values(3, 2, 7, 7), [4, 2, 2, 2, 2]),
     "grouped": (models.grouped, values(3, 2, 7, 7), [2, 4, 4, 3, 3, 3]),
+    "window attention": (models.Window, values(2, 4, 3), [8, 2, 4, 4, 4, 4]),
     "recurrent": (
         lambda: models.LastState(nn.LSTM(4, 6, 2, batch_first=True)),
         values(3, 5, 4),
@@ -116,6 +117,21 @@ def test_permutations_are_a_group(name: str) -> None:
     assert all(torch.equal(twice[n], at_once[n]) for n in tensors)
 
 
+@every_network
+@pytest.mark.parametrize("seed", range(4))
+def test_what_is_tried_moves_every_group(name: str, seed: int) -> None:
+    """The check's permutation is the identity in no group, and leaves the function."""
+    build, inputs, _ = NETWORKS[name]
+    network = random_network(build())
+    specification = symmetry_of(network, inputs).specification
+    permutation = specification.random(rng(seed), everywhere=True)
+    for group in specification.groups:
+        for numbers in (group.channels, *(n for n in group.inner if n.shape[1] > 1)):
+            assert (permutation[numbers] != numbers).any(), group.name
+    assert sorted(permutation) == list(specification.identity)
+    verify(network, inputs, specification, rng(seed))  # raises where it does not
+
+
 def test_two_neurons_change_places() -> None:
     """A swap exchanges two rows, their biases and the columns of the next layer; nothing else."""
     network = random_network(models.perceptron())
@@ -143,8 +159,14 @@ def test_running_statistics_move_with_their_channels() -> None:
 @pytest.mark.parametrize(
     ("model", "words"),
     [
-        (models.Ordered(largest=False), "nothing to permute; the operation sort"),
-        (models.Ordered(largest=True), "nothing to permute; the operation topk"),
+        (
+            models.Ordered(largest=False),
+            "nothing to permute: its channels are fixed by the operation sort",
+        ),
+        (
+            models.Ordered(largest=True),
+            "nothing to permute: its channels are fixed by the operation topk",
+        ),
         (models.Deciding(), "decisions by the values of its tensors"),
         (nn.Linear(3, 2), "nothing to permute: all its channels meet its input or output"),
     ],
@@ -179,7 +201,7 @@ def test_parameters_that_do_not_move_stay() -> None:
     specification = symmetry_of(network, values(3, 6), {"4.weight": why}).specification
     assert [(group.name, group.count) for group in specification.groups] == [("0", 5)]
     assert {entry.why for entry in specification.fixed if entry.tensor == "2.weight"} == {why}
-    with pytest.raises(SymmetryError, match=f"nothing to permute; {why} fixes its channels"):
+    with pytest.raises(SymmetryError, match=f"nothing to permute: its channels are fixed by {why}"):
         symmetry_of(network, values(3, 6), {"2.weight": why})
 
 

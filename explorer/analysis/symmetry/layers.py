@@ -89,8 +89,8 @@ def attention(call: Call) -> Outcome:
 def embedding(call: Call) -> Outcome:
     """Rows of the weights, by numbers that data give."""
     weight, numbers = call.arguments[:2]
-    call.channels.fix(weight, 0, "numbers that data give")
-    call.channels.fix_all(numbers, "the operation embedding")
+    call.channels.fix(weight, 0, "an index")
+    call.channels.fix_all(numbers, "an index")
     width = squeezed(reduced(call.channels, weight, [0], keep=True), [0])
     wide = expanded(width, (*numbers.shape, *width.shape))
     return [Labels(wide.shape, (*numbers.axes, *wide.axes[len(numbers.axes) :]))]

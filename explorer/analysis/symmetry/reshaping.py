@@ -7,6 +7,8 @@ import numpy as np
 from explorer.analysis.symmetry.axes import varies
 from explorer.analysis.symmetry.channels import UNIFORM, Axis, Channels, Labels
 
+TWO_KINDS = "a merge of two axes with channels"
+
 
 def reshaped(channels: Channels, labels: Labels, shape: tuple[int, ...]) -> Labels:
     """The same in another shape of as many values.
@@ -138,8 +140,8 @@ def _merged(channels: Channels, labels: Labels, axis: int, count: int) -> Labels
         merged = joined(deepest[0], spread=True)
     else:
         for k in with_channels:
-            channels.fix(labels, k, "channels of two kinds on one axis")
-        merged = "channels of two kinds on one axis"
+            channels.fix(labels, k, TWO_KINDS)
+        merged = TWO_KINDS
     rest = [joined(a) if isinstance(a, np.ndarray) else a for a in labels.axes]
     axes = (*rest[:axis], merged, *rest[axis + count :])
     return Labels((*labels.shape[:axis], total, *labels.shape[axis + count :]), axes)

@@ -64,24 +64,25 @@ class Specification:
         """log10 of how many permutations leave the function."""
         return sum(group.log10_permutations for group in self.groups)
 
-    def random(self, generator: np.random.Generator) -> np.ndarray:
-        """A permutation, each of them equally likely."""
+    def random(self, generator: np.random.Generator, everywhere: bool = False) -> np.ndarray:
+        """A permutation, each of them equally likely.
+
+        Args:
+            generator: of the draw.
+            everywhere: no group, and no kind within blocks, stays as it is: then not all are
+                equally likely.
+        """
         permutation = self.identity
         for group in self.groups:
             order = generator.permutation(group.count)
+            if everywhere and (order == np.arange(group.count)).all():
+                order = np.roll(order, 1)
             permutation[group.channels] = group.channels[order]
             for inner in group.inner:
-                permutation[inner] = generator.permuted(inner[order], axis=1)
-        return permutation
-
-    def random_everywhere(self, generator: np.random.Generator) -> np.ndarray:
-        """A random permutation that leaves no group, and no kind within blocks, as it is."""
-        permutation = self.random(generator)
-        for group in self.groups:
-            for numbers in (group.channels[None], *group.inner):
-                still = (permutation[numbers] == numbers).all()
-                if still and numbers.shape[1] > 1:
-                    permutation[numbers] = np.roll(numbers, 1, axis=1)
+                moved = generator.permuted(inner[order], axis=1)
+                if everywhere and (moved == inner[order]).all():
+                    moved = np.roll(moved, 1, axis=1)
+                permutation[inner] = moved
         return permutation
 
     def swap(self, group: int, first: int, second: int) -> np.ndarray:

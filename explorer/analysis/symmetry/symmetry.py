@@ -10,6 +10,7 @@ from torch import fx
 
 from explorer.analysis.symmetry.channels import Labels
 from explorer.analysis.symmetry.groups import Grouping, ordered, reasons_of
+from explorer.analysis.symmetry.operations import KERNEL, SPACE
 from explorer.analysis.symmetry.specification import (
     FixedAxis,
     Group,
@@ -24,6 +25,8 @@ from explorer.analysis.symmetry.tracing import (
     traced,
 )
 from explorer.problem import Batch
+
+ALL_AT_ENDS = "all its channels meet its input or output"
 
 
 @dataclass(frozen=True)
@@ -157,9 +160,7 @@ def _fixed_axes(
 
 def _nothing(fixed: Sequence[FixedAxis]) -> str:
     """Why nothing can be permuted, in a sentence."""
-    ends = ("the model's input", "the model's output", "positions of a kernel")
+    ends = ("the model's input", "the model's output", KERNEL, SPACE)
     whys = [entry.why for entry in fixed if entry.why not in ends]
-    because = (
-        f"; {whys[0]} fixes its channels" if whys else ": all its channels meet its input or output"
-    )
-    return f"the model has nothing to permute{because}"
+    because = f"its channels are fixed by {whys[0]}" if whys else ALL_AT_ENDS
+    return f"the model has nothing to permute: {because}"

@@ -12,12 +12,12 @@ from torch.func import functional_call, functionalize
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils import _pytree as pytree
 
-from explorer.analysis.symmetry import layers, operations, views
+from explorer.analysis.symmetry import layers, operations, selections, views
 from explorer.analysis.symmetry.channels import UNIFORM, Channels, Labels
 from explorer.analysis.symmetry.rules import Call, Outcome, outcome
 from explorer.problem import Batch
 
-RULES_OF = (operations, layers, views)  # imported, they are registered
+RULES_OF = (operations, layers, selections, views)  # imported, they are registered
 
 
 class SymmetryError(ValueError):

@@ -31,7 +31,7 @@ def verify(
         SymmetryError: it is more than rounding.
     """
     tensors, _ = own_tensors(network.module)
-    random = permute(tensors, specification, specification.random_everywhere(generator))
+    random = permute(tensors, specification, specification.random(generator, everywhere=True))
     before, after = (floats(network.outputs(values, batch)) for values in (tensors, random))
     change, scale = largest_change(before, after), largest(before)
     if not change <= tolerance(before) * scale:
@@ -120,7 +120,7 @@ def verified_symmetry(
         return symmetry, verify(network, examples, symmetry.specification, generator)
     except Unverified as unverified:
         tensors, _ = own_tensors(network.module)
-        permutation = symmetry.specification.random_everywhere(generator)
+        permutation = symmetry.specification.random(generator, everywhere=True)
         where = first_difference(symmetry, tensors, few, permutation)
         by = f"first seen at the operation {where}" if where else "by what no operation shows"
         raise SymmetryError(
