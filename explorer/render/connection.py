@@ -51,7 +51,7 @@ def profile_chart(
         shown[_name(path, measured[-1])] = Curve(
             path.t, values[measured[-1]], everywhere, None, faint
         )
-    first, second = (name.text for name in names) if names else UNNAMED_ENDS
+    first, second = (name.text for name in names[:2]) if names else UNNAMED_ENDS
     row = Row(look.value, shown, look.height, look.log)
     return curves.chart([row], f"t: 0 is {first}, 1 is {second}", look.width, look.title)
 

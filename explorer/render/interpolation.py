@@ -36,7 +36,7 @@ def draw(
             raise ValueError(
                 f"lines must hold at least one line with {value!r}, got {named.keys()}"
             )
-    first, second = (name.text for name in names) if names else UNNAMED_ENDS
+    first, second = (name.text for name in names[:2]) if names else UNNAMED_ENDS
     heights = (look.height, round(look.height * SECOND_HEIGHT))
     rows = [
         _value_row(named, value, look, height, (first, second))
