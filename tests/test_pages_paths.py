@@ -1,0 +1,164 @@
+"""Paths end to end: trained on their page, followed on the page of interpolations, by commands."""
+
+from pathlib import Path
+
+import pytest
+
+from explorer.ask import questions
+from explorer.ask.command_text import compute_command
+from explorer.ask.stored_paths import like_copies, stored_paths
+from explorer.commands.app import main
+from explorer.kinds.alignment import ALIGNMENT
+from explorer.kinds.alignment_settings import AlignmentSettings
+from explorer.kinds.connection import CONNECTION
+from explorer.kinds.connection_settings import ConnectionSettings
+from explorer.kinds.interpolation import INTERPOLATION, Interpolation, InterpolationSettings
+from explorer.kinds.path_shape import BEZIER, CHAIN
+from explorer.pages._links import Subjects, link_to
+from store import Catalog, records
+from tests.filling import add_answer, add_tiny, new_catalog
+from tests.screen import badges, charts, computes, fine, opened, texts
+
+SETTINGS = ConnectionSettings(
+    steps=60, every=20, t_count=5, bends=2, batch_examples=8, tolerance=-1.0
+)
+PROFILE = InterpolationSettings(shape=BEZIER, x_min=0.0, x_max=1.0, x_count=5)
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two tiny networks, a path with two bends between them, its profile, and an alignment."""
+    folder = tmp_path_factory.mktemp("paths")
+    catalog = new_catalog(folder / "catalog")
+    ends = [
+        (add_tiny(catalog, folder / "tiny", name, [seed]), "")
+        for name, seed in (("one", 1), ("two", 2))
+    ]
+    add_answer(catalog, CONNECTION, SETTINGS, *ends)
+    add_answer(catalog, ALIGNMENT, AlignmentSettings(restarts=2), *ends)
+    (path,) = stored_paths(catalog, *((model, model.point_id) for model, _ in ends))
+    add_answer(catalog, INTERPOLATION, PROFILE, *ends, *path.bends)
+    catalog.close()
+    return catalog.folder
+
+
+@pytest.fixture
+def catalog(folder: Path) -> Catalog:
+    """The catalog of the pages, open."""
+    return Catalog(folder)
+
+
+def ends_of(catalog: Catalog) -> list[tuple[records.Model, str]]:
+    """Both networks' final points."""
+    models = sorted(catalog.models(), key=lambda model: model.name)
+    return [(model, model.point_id) for model in models]
+
+
+def answer_of(catalog: Catalog, kind: str) -> records.Question:
+    """The one question of a kind."""
+    (question,), _ = catalog.questions(kind=kind)
+    return question
+
+
+def test_the_bends_of_a_path_are_points_in_its_order(catalog: Catalog) -> None:
+    """Both bends are found from either end; each is stored under the hash of its tensors."""
+    first, second = ends_of(catalog)
+    (path,), (back,) = stored_paths(catalog, first, second), stored_paths(catalog, second, first)
+    assert path.label == f"bezier, 2 bends ({path.question.key[:8]})"
+    assert len(path.bends) == 2 and back.bends == path.bends[::-1]
+    brought = catalog.answer_points(key=path.question.key)
+    assert [point.label for point in brought] == ["bend 1", "bend 2"]
+    assert [point.point_id for point in brought] == [point for _, point in path.bends]
+    assert catalog.check_integrity(contents=True) == []
+
+
+def test_the_profile_agrees_with_the_training(catalog: Catalog) -> None:
+    """At the same places the last measurement and the profile have one loss."""
+    question = answer_of(catalog, INTERPOLATION.name)
+    profile = questions.result_as(catalog, question, Interpolation)
+    rows = catalog.values(answer_of(catalog, CONNECTION.name).key, CONNECTION.table)
+    last = rows["measurement"] == rows["measurement"].max()
+    assert profile.loss == pytest.approx(rows["loss"][last], rel=1e-5)
+    assert question.title == "Interpolation of one to two (2 bends)"
+    assert len(question.point_ids) == 4
+
+
+def test_its_page_shows_the_path_and_leads_on(folder: Path, catalog: Catalog) -> None:
+    """Verdict, two charts, badges; links to the profile along it and to planes through its ends."""
+    link = link_to(answer_of(catalog, CONNECTION.name), Subjects(catalog))
+    app = fine(opened(CONNECTION.page, **link.parameters))
+    assert next(e.value for e in app.subheader) == "Path from one to two"
+    assert any("Highest loss along the path" in text for text in texts(app, "markdown"))
+    assert charts(app) == 2 and computes(app) == []
+    assert "steps: 60" in badges(app) and "bends: 2" in badges(app)
+    labels = {way.proto.label for way in app.get("page_link")}
+    assert "Interpolation along it" in labels
+    assert "Surface through both ends and the bend" in labels
+
+
+def test_the_address_of_a_profile_opens_it(folder: Path, catalog: Catalog) -> None:
+    """A stored profile's link names the path by its key; the page has nothing to compute."""
+    link = link_to(answer_of(catalog, INTERPOLATION.name), Subjects(catalog))
+    key = answer_of(catalog, CONNECTION.name).key[:8]
+    assert link.parameters["bends"] == key and "bend_1" not in link.parameters
+    values = {n: v for n, v in link.parameters.items() if n not in ("shape", "bends")}
+    app = fine(opened(INTERPOLATION.page, **values, paths=f"bezier, 2 bends ({key})"))
+    assert computes(app) == [] and charts(app) == 1
+    assert "ends = both models" in badges(app)
+    linked = fine(opened(INTERPOLATION.page, **link.parameters))
+    (chosen,) = [box for box in linked.multiselect if box.key == "paths"]
+    assert chosen.value == ["straight", f"bezier, 2 bends ({key})"]
+
+
+def test_the_paths_that_are_offered(folder: Path, catalog: Catalog) -> None:
+    """A permuted copy and plain paths are offered; none with REPAIR where there is BatchNorm."""
+    first, second = ends_of(catalog)
+    (copy,) = like_copies(catalog, first, second)
+    assert copy.startswith("to permuted copy")
+    values = {"model": "one", "to": "two", "x_min": "0", "x_max": "1", "x_count": "5"}
+    paths = ["straight", copy, "spherical", "layers"]
+    app = fine(opened(INTERPOLATION.page, **values, paths=paths))
+    assert computes(app) != []
+    (offered,) = [box for box in app.multiselect if box.key == "paths"]
+    assert not any("REPAIR" in option for option in offered.options)  # they have BatchNorm
+
+
+def test_no_such_path_is_one_sentence(folder: Path) -> None:
+    """An address that names a path that is not stored says which there are."""
+    app = opened(INTERPOLATION.page, model="one", to="two", paths="bezier, 9 bends (00000000)")
+    (error,) = app.error
+    assert "paths in the address must be some of straight" in error.value
+
+
+def test_a_command_asks_the_same_question(
+    folder: Path, catalog: Catalog, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The command shown for a profile finds its answer; of other keys and shapes it says what."""
+    profile = answer_of(catalog, INTERPOLATION.name)
+    path = answer_of(catalog, CONNECTION.name)
+    command = compute_command(catalog, profile).split("compute ", 1)[1].split()
+    assert f"--bends={path.key[:12]}" in command
+    here = ["--catalog", str(folder)]
+    catalog.close()
+    assert main([*here, "compute", *command]) == 0
+    assert capsys.readouterr().out.strip().endswith(profile.key)
+    both = ["--model", "one", "--model", "two", "--x-min", "0", "--x-max", "1"]
+    asked = [*here, "compute", INTERPOLATION.name, *both]
+    assert main([*asked, "--shape", CHAIN]) == 1
+    assert "the bends of a chain path must be 1 or more, got 0" in capsys.readouterr().err
+    assert main([*asked, "--shape", CHAIN, "--bends", "0" * 8]) == 1
+    assert "names no path that is trained to its end" in capsys.readouterr().err
+
+
+def test_a_path_is_that_of_its_ends(catalog: Catalog) -> None:
+    """A path is found only between its own ends."""
+    assert stored_paths(catalog, ends_of(catalog)[0], ends_of(catalog)[0]) == []
+
+
+def test_each_copy_that_computes_the_same_is_a_point_of_its_own(catalog: Catalog) -> None:
+    """The permuted copy lies elsewhere than its parent, under the hash of its own tensors."""
+    first, second = ends_of(catalog)
+    ((model, point),) = like_copies(catalog, first, second).values()
+    assert model.id == second[0].id and point != second[1]
+    (brought,) = (p for p in catalog.answer_points(model_id=model.id) if p.point_id == point)
+    assert brought.question_key == answer_of(catalog, ALIGNMENT.name).key
