@@ -4,68 +4,27 @@ import hashlib
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from explorer.analysis.objective.batches import slice_examples
-from explorer.analysis.objective.moved_parameters import moved_names, require_same_beside
+from explorer.analysis.alignment_pair import Pair, copy_change, likeness, model_pair
+from explorer.analysis.objective.moved_parameters import require_same_beside
 from explorer.analysis.objective.named_tensors import Tensors, content_hash
 from explorer.analysis.objective.objective import Objective
 from explorer.analysis.objective.plane import NO_CHOICES, EarlierChoices
-from explorer.analysis.symmetry.activations import activation_likeness
 from explorer.analysis.symmetry.matching import Likeness, matched
-from explorer.analysis.symmetry.repair import Repair, why_no_repair
+from explorer.analysis.symmetry.repair import Repair
 from explorer.analysis.symmetry.specification import Specification, group_numbers, permute
-from explorer.analysis.symmetry.symmetry import Symmetry, symmetry_of
-from explorer.analysis.symmetry.tracing import Network
-from explorer.analysis.symmetry.verification import (
-    floats,
-    largest,
-    largest_change,
-    verified_symmetry,
-)
-from explorer.analysis.symmetry.weights import WeightLikeness
-from explorer.codec import JsonValue, to_json
+from explorer.codec import JsonValue
 from explorer.kinds.alignment import ALIGNMENT
-from explorer.kinds.alignment_result import FixedFacts, GroupFacts
 from explorer.kinds.alignment_settings import AlignmentSettings
 from explorer.kinds.piece import Piece, PiecePoint
 from explorer.kinds.progress import SILENT, Progress
-from explorer.problem import Batch, Problem
+from explorer.problem import Problem
 
-FEW_EXAMPLES = 3  # on which operations are told
-CHECKED_EXAMPLES = 128  # on which a copy is compared with its model
-WATCHED_EXAMPLES = 256  # whose activations are seen at once
 MOST_PLACES = 100_000  # numbers of permutations that are kept with an answer, in all
-
-
-@dataclass(frozen=True)
-class _Pair:
-    """The two models, what can be permuted of them, and where their losses are had."""
-
-    objective: Objective
-    fixed: Tensors
-    moved: Tensors
-    specification: Specification
-    parameters: tuple[str, ...]  # whose distance counts
-    examples: Batch
-    outputs: list[Tensor]  # of the moved model on them
-    no_repair: str  # why activations between the two cannot be repaired
-
-    @property
-    def network(self) -> Network:
-        """The model at the objective's present point."""
-        return Network(self.objective.flat.module, self.objective.problem.forward)
-
-    def distances(self, copy: Tensors) -> list[float]:
-        """Of each parameter of the fixed model and of a copy of the moved one."""
-        return [
-            float(torch.linalg.vector_norm(self.fixed[name].double() - copy[name].double()))
-            for name in self.parameters
-        ]
 
 
 def answer(
@@ -89,8 +48,10 @@ def answer(
     own = [_means_at(objective, subject) for subject in subjects]
     generator = np.random.default_rng(settings.seed)
     with objective.flat.at_theta(), torch.no_grad():
-        pair, facts = _pair(objective, subjects, generator)
-        like = _likeness(pair, settings)
+        pair, facts = model_pair(
+            objective, subjects, generator, watched=settings.method == "activations"
+        )
+        like = likeness(pair, settings.method)
     midpoint = _means_at(objective, _halfway(*subjects))["loss"]
     facts |= objective.facts | {"own": own, "midpoint": midpoint}
     for unit in sorted(set(range(settings.units)) - done):
@@ -106,101 +67,8 @@ def _means_at(objective: Objective, point: Tensors) -> dict[str, float]:
     return objective.means()
 
 
-def _pair(
-    objective: Objective, subjects: Sequence[Tensors], generator: np.random.Generator
-) -> tuple[_Pair, dict[str, JsonValue]]:
-    """Both models with a verified specification, and what is stored of it."""
-    problem, module = objective.problem, objective.flat.module
-    fixed, moved = subjects
-    objective.load(moved)
-    network = Network(module, problem.forward)
-    few, examples = (
-        slice_examples(objective.data, 0, problem.batch_size or min(count, objective.examples))
-        for count in (FEW_EXAMPLES, CHECKED_EXAMPLES)
-    )
-    symmetry, _ = verified_symmetry(network, few, examples, generator, _held(objective))
-    parameters = tuple(name for name, _ in module.named_parameters() if name in fixed)
-    outputs = _outputs(network, examples)
-    specification = symmetry.specification
-    no_repair = why_no_repair(objective)
-    pair = _Pair(objective, fixed, moved, specification, parameters, examples, outputs, no_repair)
-    return pair, {
-        "groups": [
-            to_json(
-                GroupFacts(
-                    name=g.name,
-                    count=g.count,
-                    inner=tuple(k.shape[1] for k in g.inner),
-                    log10=g.log10_permutations,
-                )
-            )
-            for g in specification.groups
-        ],
-        "fixed": [to_json(FixedFacts(**vars(entry))) for entry in specification.fixed],
-        "largest_output": largest(outputs),
-        "no_repair": no_repair,
-        "tensors": list(parameters),
-        "before": pair.distances(moved),
-    }
-
-
-def _held(objective: Objective) -> dict[str, str]:
-    """The tensors that cannot be permuted, and why."""
-    module, moved = objective.flat.module, moved_names(objective.problem)
-    stored = module.state_dict().keys()
-    held = {
-        name: "a buffer that is not stored"
-        for name, _ in module.named_buffers()
-        if name not in stored
-    }
-    if moved is not None:
-        still = (name for name, _ in module.named_parameters() if name not in moved)
-        held |= dict.fromkeys(still, "a parameter that does not move")
-    return held
-
-
-@torch.no_grad()
-def _outputs(network: Network, examples: Batch) -> list[Tensor]:
-    """What the network gives at its present parameters."""
-    return floats(network.outputs({}, examples))
-
-
-def _likeness(pair: _Pair, settings: AlignmentSettings) -> Likeness:
-    """What a search increases; of random permutations the inner product is said alone."""
-    if settings.method == "activations":
-        return _likeness_of_activations(pair)
-    fixed, moved = (
-        {name: point[name] for name in pair.parameters} for point in (pair.fixed, pair.moved)
-    )
-    return WeightLikeness.of(fixed, moved, pair.specification)
-
-
-def _likeness_of_activations(pair: _Pair) -> Likeness:
-    """Correlations of both models' activations over the examples at hand, in equal batches."""
-    objective = pair.objective
-    size = objective.problem.batch_size or min(WATCHED_EXAMPLES, objective.examples)
-    at_hand = objective.examples if not objective.streams else size
-    batches = [
-        slice_examples(objective.data, start, start + size)
-        for start in range(0, at_hand - size + 1, size)
-    ]
-    symmetry = symmetry_of(pair.network, batches[0], _held(objective))
-    points = []
-    for subject in (pair.fixed, pair.moved):
-        objective.load(subject)
-        points.append({name: t.clone() for name, t in _at_hand(symmetry, objective).items()})
-    return activation_likeness(symmetry, points[0], points[1], batches)
-
-
-def _at_hand(symmetry: Symmetry, objective: Objective) -> dict[str, Tensor]:
-    """The tensors that a trace takes, at the objective's present point."""
-    module = objective.flat.module
-    tensors = {**dict(module.named_parameters()), **dict(module.named_buffers())}
-    return {name: tensors[name].detach() for name in symmetry.trace.names}
-
-
 def _search(
-    pair: _Pair,
+    pair: Pair,
     like: Likeness,
     settings: AlignmentSettings,
     unit: int,
@@ -218,7 +86,7 @@ def _search(
         permutation, sweeps = matching.permutation, matching.sweeps
     copy = permute(pair.moved, specification, permutation)
     after = pair.distances(copy)
-    change = _change(pair, copy)
+    change = copy_change(pair, copy)
     columns: dict[str, float] = {
         "similarity": like.value(permutation),
         "distance": float(np.linalg.norm(after)),
@@ -237,14 +105,7 @@ def _search(
     return Piece(rows, {**facts, **own_facts}, seconds, [_copy_point(copy, unit)])
 
 
-def _change(pair: _Pair, copy: Tensors) -> float:
-    """The largest change of an output from the moved model to a copy, each as it is stored."""
-    pair.objective.load(copy)
-    with pair.objective.flat.at_theta(), torch.no_grad():
-        return largest_change(pair.outputs, _outputs(pair.network, pair.examples))
-
-
-def _repaired(pair: _Pair, copy: Tensors) -> float:
+def _repaired(pair: Pair, copy: Tensors) -> float:
     """The loss halfway to a copy with its activations repaired; NaN where they cannot be."""
     if pair.no_repair:
         return math.nan

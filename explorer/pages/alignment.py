@@ -82,6 +82,8 @@ def show(
     fixed, moved = (point.words for point in pair)
     charts.show_chart(chart(), f"{chosen} of the alignment of {moved} with {fixed}")
     st.caption(EXPLANATIONS[picture])
+    if picture == "places":
+        places_note(alignment)
     show_copies(catalog, question, alignment, pair)
     export_line({"": question}, {"": alignment}, chart)
     st.subheader("Searches", anchor=False)
@@ -90,6 +92,19 @@ def show(
     show_groups(alignment)
     show_fixed_axes(alignment)
     show_provenance(catalog, question, alignment.facts)
+
+
+def places_note(alignment: Alignment) -> None:
+    """What of a permutation is not drawn."""
+    from explorer.render.alignment import place_rows
+
+    rows, _ = place_rows(alignment)
+    stored = alignment.facts.places.get(-1 if alignment.best is None else alignment.best, ())
+    count = sum(map(len, stored))
+    if alignment.best is not None and not stored:
+        st.caption("This permutation is too long to be kept beside its copy; the copy has it.")
+    elif len(rows) < count:
+        st.caption(f"Drawn are the first {len(rows):,} of {count:,} channels, group by group.")
 
 
 def show_copies(

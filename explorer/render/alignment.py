@@ -20,6 +20,7 @@ from explorer.render.marks.layers import layered_chart
 from explorer.render.marks.ticks import number_text, tick_label_expression, ticks
 
 MOST_TENSORS = 60  # drawn: those that are farthest apart
+MOST_CHANNELS = 4000  # drawn: those of the first groups
 ROW_HEIGHT = 20  # px for each of them
 BEFORE, AFTER, BEST = "as they are", "permuted", "most alike"
 LEGEND: dict[str, Any] = {"title": None, "orient": "top", "symbolOpacity": 1}
@@ -193,11 +194,13 @@ def place_rows(
     blocks: list[dict[str, object]] = []
     start = 0
     for name, places in zip(names, lists, strict=False):
+        stop = start + len(places)
+        if stop > MOST_CHANNELS:
+            break
         for to, source in enumerate(places):
             words = {"group": name, "from": f"{source + 1:,}", "to": f"{to + 1:,}"}
             state = "stayed" if to == source else "moved"
             rows.append({"x": start + to + 0.5, "y": start + source + 0.5, "state": state, **words})
-        stop = start + len(places)
         words = {"group": name, "size": f"{len(places):,}"}
         blocks.append({"start": float(start), "stop": float(stop), **words})
         start = stop
