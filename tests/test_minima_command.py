@@ -1,14 +1,17 @@
 """Many minima on the command line: what is missing, the matrix, the lowest ways, as JSON too."""
 
+import dataclasses
 import json
 from pathlib import Path
 
 import pytest
 
 from explorer.__main__ import main
-from explorer.ask.pair_wishes import Pairs, path_kinds, usual_values
+from explorer.ask.estimate import tells_time
+from explorer.ask.pair_wishes import Pairs, pairs_seconds, path_kinds, usual_values
 from explorer.ask.study_cells import cells_of
 from explorer.ask.study_run import ask_missing
+from explorer.kinds.facts import AnswerFacts
 from explorer.supervisor.result_numbers import NumbersKeeper
 from store import Catalog
 from tests.filling import add_tiny, new_catalog, work
@@ -95,3 +98,27 @@ def test_bad_input_is_one_sentence(
     told = said(capsys, folder, *words, status=1)
     assert sentence in told and told.count("\n") == 1
     assert len(Catalog(folder).questions()[0]) == 3
+
+
+def test_the_time_of_missing_pairs_is_that_of_the_answered_ones(folder: Path) -> None:
+    """Two more pairs take twice the median of those that are there; none has what it is told."""
+    catalog = Catalog(folder)
+    kind = path_kinds()[0]
+    by_name = {model.name: model for model in catalog.models()}
+    settings = kind.settings(**{**usual_values(kind), "x_count": 3})
+    pairs = Pairs.of(catalog, [by_name[name] for name in NAMES], kind, settings)
+    cells = cells_of(catalog, pairs.reads, pairs.wishes)
+    each = [
+        cell.stored.seconds + (AnswerFacts.of(cell.stored.facts).timing.setup or 0.0)
+        for cell in cells
+        if cell.stored
+    ]
+    assert len(each) == 3
+    assert pairs_seconds(cells[:2], cells) == pytest.approx(2 * sorted(each)[1])
+
+
+def test_an_answer_of_few_points_does_not_tell_time(folder: Path) -> None:
+    """Its seconds are those of setting out; one of many points tells what a point takes."""
+    question, *_ = Catalog(folder).questions()[0]
+    assert not tells_time(question)
+    assert tells_time(dataclasses.replace(question, units_done=100))

@@ -99,6 +99,16 @@ def _timed_questions(
             yield old
 
 
+def tells_time(old: records.Question) -> bool:
+    """Whether an answer says enough for its seconds to tell those of others."""
+    if old.units_done >= ENOUGH_UNITS:
+        return True
+    if unreadable(old.kind, old.settings):
+        return False
+    settings = settings_from_json(kind_named(old.kind).settings, old.settings)
+    return settings.counted_evaluations(AnswerFacts.of(old.facts)) is not None
+
+
 def _evaluations_spent(old: records.Question, parameters: int, examples: int) -> float:
     """Evaluations that an answer's seconds were spent on; 0 where it does not say enough.
 

@@ -10,11 +10,11 @@ import numpy as np
 from explorer.ask.question import QuestionIdentity
 from explorer.ask.questions import question_about, result_of
 from explorer.ask.study import Study, study_model
-from explorer.ask.study_cells import Cell
+from explorer.ask.study_cells import Cell, seconds_left
 from explorer.ask.study_reads import StudyReads
 from explorer.ask.study_wishes import Wish
 from explorer.kinds import KINDS, Kind
-from explorer.kinds.facts import ChordFacts, number
+from explorer.kinds.facts import AnswerFacts, ChordFacts, number
 from explorer.kinds.minima import DISTANCE_NUMBER, LOSS_NUMBER, Minima, height
 from explorer.kinds.objective_settings import ObjectiveSettings
 from explorer.kinds.setting import SettingValue, setting_fields
@@ -138,6 +138,19 @@ def numbers_of(catalog: Catalog, cells: Sequence[Cell]) -> dict[str, Mapping[str
             own = {}
         numbers[key] = {name: one.value for name, one in own.items()}
     return numbers
+
+
+def pairs_seconds(some_cells: Sequence[Cell], all_cells: Sequence[Cell]) -> float:
+    """About how long these pairs take; NaN where nothing like them was ever timed.
+
+    Where others of the pairs are answered, as long as those: setting out for one takes longer than
+    its few points.
+    """
+    stored = [cell.stored for cell in all_cells if cell.stored and cell.state == "answered"]
+    if not stored:
+        return seconds_left(some_cells)
+    each = [old.seconds + (AnswerFacts.of(old.facts).timing.setup or 0.0) for old in stored[:20]]
+    return float(np.median(each)) * len(some_cells)
 
 
 def minima_of(

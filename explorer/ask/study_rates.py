@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from explorer.ask.estimate import Measurements, estimate_by
+from explorer.ask.estimate import Measurements, estimate_by, tells_time
 from explorer.ask.study_reads import StudyReads
 from explorer.ask.study_wishes import Wish
 from explorer.contracts.facts import PointFacts, ProblemFacts
@@ -30,7 +30,8 @@ class Rates:
         pairs = {(w.subjects[0][0].id, w.question.objective) for w in wishes if w.question}
         answers: dict[str, list[records.Question]] = {}
         if objectives := sorted({objective for _, objective in pairs}):
-            for old in catalog.timed_questions(objectives, TIMED_ANSWERS):
+            # Others would be read anew for each of a thousand questions.
+            for old in filter(tells_time, catalog.timed_questions(objectives, TIMED_ANSWERS)):
                 answers.setdefault(old.objective or "", []).append(old)
         counts = {m.problem_id: _counts(reads, m.problem_id) for m in models.values()}
         seconds = {id: _import_seconds(reads, model) for id, model in models.items()}

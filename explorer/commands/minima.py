@@ -11,10 +11,11 @@ from explorer.ask.pair_wishes import (
     lowest_ways,
     minima_of,
     numbers_of,
+    pairs_seconds,
     path_kinds,
     usual_values,
 )
-from explorer.ask.study_cells import UNDER_WAY, Cell, cells_of, missing_cells, seconds_left
+from explorer.ask.study_cells import UNDER_WAY, Cell, cells_of, missing_cells
 from explorer.commands.json_values import print_json
 from explorer.commands.parameters import OpenCatalog
 from explorer.commands.progress import wait_for_jobs
@@ -67,8 +68,9 @@ def minima(
     pairs = Pairs.of(catalog, models, kind, settings)
     names = [one_line(one.name) for one in models]
     if dry_run:
-        missing = missing_cells(cells_of(catalog, pairs.reads, pairs.wishes))
-        print(f"{counted(len(missing), 'pair')} missing, {_time_text(missing)}")
+        cells = cells_of(catalog, pairs.reads, pairs.wishes)
+        missing = missing_cells(cells)
+        print(f"{counted(len(missing), 'pair')} missing, {_time_text(missing, cells)}")
         return 0
     if ways != LOWEST:
         _compute(catalog, pairs, device)
@@ -136,8 +138,8 @@ def _all_numbers(catalog: Catalog, cells: Sequence[Cell]) -> dict[str, dict[str,
     return numbers
 
 
-def _time_text(some_cells: Sequence[Cell]) -> str:
-    seconds = seconds_left(some_cells)
+def _time_text(some_cells: Sequence[Cell], all_cells: Sequence[Cell]) -> str:
+    seconds = pairs_seconds(some_cells, all_cells)
     return f"about {seconds:.1f} s" if math.isfinite(seconds) else "never timed here"
 
 

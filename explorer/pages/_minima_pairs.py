@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import streamlit as st
 
 from explorer.ask import study_run
-from explorer.ask.pair_wishes import LowestWays, lowest_ways, minima_of, numbers_of
-from explorer.ask.study_cells import UNDER_WAY, Cell, cells_of, missing_cells, seconds_left
+from explorer.ask.pair_wishes import LowestWays, lowest_ways, minima_of, numbers_of, pairs_seconds
+from explorer.ask.study_cells import UNDER_WAY, Cell, cells_of, missing_cells
 from explorer.kinds.minima import Minima
 from explorer.pages import _parts as parts
 from explorer.pages._asking import COMPUTE_KEY, PRESS_COMPUTE
@@ -125,7 +125,7 @@ def _offer_asking(app: AppState, states: PairStates) -> None:
         stored = f"{states.answered:,} of {counted(len(states.cells), 'pair')} are stored."
         st.caption(f"{stored} Change a setting to ask something else.")
         return
-    seconds = seconds_left(missing)
+    seconds = pairs_seconds(missing, states.cells)
     if st.button(
         f"Compute {counted(len(missing), 'pair')}",
         type="primary",
@@ -146,7 +146,7 @@ def _show_progress(app: AppState, states: PairStates) -> None:
         bar, button = st.columns([4, 1], vertical_alignment="center")
         words = f"{states.answered:,} of {counted(len(states.cells), 'pair')}"
         if states.under_way and not is_asking():
-            seconds = seconds_left(states.under_way)
+            seconds = pairs_seconds(states.under_way, states.cells)
             words += f" · {seconds_text(seconds)} left" if seconds == seconds else ""
         bar.progress(states.answered / len(states.cells), words)
         with button:

@@ -61,7 +61,14 @@ def draw_matrix(minima: Minima, look: MinimaLook) -> alt.LayerChart:
     size = int(np.clip(look.width / max(len(minima), 1), SMALLEST_CELL, LARGEST_CELL))
     rows = _cells(minima, values, scale, look)
     names = [minima.names[place] for place in minima.order]
-    axis = {"title": None, "labelLimit": NAME_LETTERS, "ticks": False, "domain": False}
+    axis = {
+        "title": None,
+        "labelLimit": NAME_LETTERS,
+        "labelOverlap": False,
+        "labelFontSize": min(12, size - 3),
+        "ticks": False,
+        "domain": False,
+    }
     turned = {**axis, "labelAngle": -40 if size >= TEXT_CELL else -90}
     base = alt.Chart(arrow_table(rows)).encode(
         x=alt.X("to:N", sort=names, axis=turned, scale={"domain": names}),
