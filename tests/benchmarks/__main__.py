@@ -3,6 +3,7 @@
 `python -m tests.benchmarks surface [--device cuda] [--peers] [--rounds N] [--only TEXT] [--json F]`
 `python -m tests.benchmarks spectrum [the same arguments]`
 `python -m tests.benchmarks matching [the same arguments]`
+`python -m tests.benchmarks curves [the same arguments]`
 `python -m tests.benchmarks recorder [--device cuda] [--rounds N] [--only TEXT] [--json F]`
 """
 
@@ -20,7 +21,7 @@ from explorer.analysis.objective import device as devices
 from tests.benchmarks import limits, peers
 from tests.benchmarks.report import Row
 
-NAMES = ("surface", "spectrum", "matching", "recorder")
+NAMES = ("surface", "spectrum", "matching", "curves", "recorder")
 
 
 def main() -> None:
