@@ -183,6 +183,15 @@ def test_what_cannot_be_aligned_is_one_sentence(model: nn.Module, words: str) ->
         answer(problem, [model.state_dict(), other])
 
 
+@pytest.mark.parametrize(("place", "name"), [(0, "fixed"), (1, "moved")])
+def test_a_model_that_is_not_finite_is_refused(place: int, name: str) -> None:
+    """By its part in the question and the tensor."""
+    subjects = [sample("mlp_a"), sample("mlp_b")]
+    subjects[place]["layers.2.bias"][3] = torch.nan
+    with pytest.raises(ValueError, match=f"the {name} model must be finite, .* in layers.2.bias"):
+        answer(digits_mlp.problem(), subjects)
+
+
 def test_parameters_that_do_not_move_are_not_permuted() -> None:
     """Where a problem moves the last layers alone, only channels between these change places."""
     problem = dataclasses.replace(digits_mlp.problem(), parameters=("layers.2.*", "layers.4.*"))

@@ -77,9 +77,15 @@ def model_pair(
         subjects: the fixed and the moved one.
         generator: of the permutation that is tried.
         watched: whether activations will be looked at: operations are told on as many examples.
+
+    Raises:
+        ValueError: a tensor is not finite.
+        SymmetryError: the model has no permutation symmetry, or it cannot be told.
     """
     problem, module = objective.problem, objective.flat.module
     fixed, moved = subjects
+    for name, subject in (("fixed", fixed), ("moved", moved)):
+        _check_finite(name, subject)
     objective.load(moved)
     network = Network(module, problem.forward)
     few, examples = (
@@ -109,6 +115,19 @@ def model_pair(
         "tensors": list(parameters),
         "before": pair.distances(moved),
     }
+
+
+def _check_finite(name: str, subject: Tensors) -> None:
+    """Refuse a model whose likeness to another cannot be told.
+
+    Raises:
+        ValueError: a tensor has values that are not finite.
+    """
+    for tensor, value in subject.items():
+        if value.is_floating_point() and not bool(torch.isfinite(value).all()):
+            raise ValueError(
+                f"the {name} model must be finite, got NaN or infinity in {tensor}; choose another"
+            )
 
 
 def _held(objective: Objective) -> dict[str, str]:

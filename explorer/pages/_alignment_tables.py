@@ -76,6 +76,8 @@ def show_searches(alignment: Alignment, metrics: Collection[str]) -> None:
     }
     if alignment.facts.no_repair:
         del columns["halfway, REPAIR"]
+    if not alignment.settings.matches:
+        del columns["sweeps"]
     config = columns_help(SEARCH_TERMS, pinned=("search",))
     st.dataframe(columns, column_config=config, hide_index=True, width="stretch")
     st.caption(

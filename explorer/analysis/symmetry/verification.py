@@ -33,6 +33,8 @@ def verify(
     tensors, _ = own_tensors(network.module)
     random = permute(tensors, specification, specification.random(generator, everywhere=True))
     before, after = (floats(network.outputs(values, batch)) for values in (tensors, random))
+    if not all(bool(torch.isfinite(value).all()) for value in before):
+        raise SymmetryError("the model's outputs are not finite, so that none can be compared")
     change, scale = largest_change(before, after), largest(before)
     if not change <= tolerance(before) * scale:
         raise Unverified(change)
