@@ -211,3 +211,14 @@ def test_the_lowest_way_of_each_pair_is_shown_whatever_its_kind(folder: Path) ->
     for pair, question in ways.questions.items():
         assert question.key in kept and addresses[pair].startswith(f"{question.kind}?")
     assert np.isfinite(ways.minima.losses).all()
+
+
+def test_answers_of_another_version_are_no_lowest_ways(folder: Path) -> None:
+    """What an earlier version of a kind has answered means something else: it is left out."""
+    answered_pairs(folder)
+    catalog = Catalog(folder)
+    NumbersKeeper(catalog).keep_up()
+    pairs = chosen_pairs(catalog).pairs
+    assert len(lowest_ways(catalog, pairs, NAMES).questions) == 3
+    catalog._write(lambda cursor: cursor.execute("UPDATE questions SET version = version - 1"))
+    assert lowest_ways(Catalog(folder), pairs, NAMES).questions == {}

@@ -203,7 +203,9 @@ def lowest_ways(catalog: Catalog, pairs: Pairs, names: Sequence[str]) -> LowestW
     """
     objective = next(w.question.objective for w in pairs.wishes if w.question)
     places = {model.point_id: place for place, model in enumerate(pairs.models)}
-    stored = catalog.complete_questions(objective, [kind.name for kind in path_kinds()])
+    versions = {kind.name: kind.version for kind in path_kinds()}
+    stored = catalog.complete_questions(objective, list(versions))
+    stored = [question for question in stored if question.version == versions[question.kind]]
     ends = {q.key: tuple(places.get(point, -1) for point in q.point_ids[:2]) for q in stored}
     between = [q for q in stored if min(ends[q.key]) >= 0 and len(set(ends[q.key])) == 2]
     numbers = catalog.numbers([question.key for question in between])

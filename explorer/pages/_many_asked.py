@@ -17,6 +17,7 @@ class Asker:
     def __init__(self, catalog: Catalog, all_cells: Sequence[Cell]) -> None:
         """Begin at once."""
         self.error = ""  # why it ended before all was asked
+        self.keys = {cell.wish.key for cell in all_cells}
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._ask, args=(catalog, all_cells), daemon=True)
         self._thread.start()

@@ -49,11 +49,23 @@ class PairStates:
         return sum(cell.state == "answered" for cell in self.cells)
 
     @property
+    def asker(self) -> Asker | None:
+        """What this session has begun to ask of these pairs last."""
+        asker = last_asker()
+        ours = asker is not None and any(cell.wish.key in asker.keys for cell in self.cells)
+        return asker if ours else None
+
+    @property
+    def is_asking(self) -> bool:
+        """Whether pairs are being asked."""
+        return self.asker is not None and self.asker.is_asking
+
+    @property
     def is_unsettled(self) -> bool:
         """Whether they are going to change by themselves."""
         answered = sum(cell.state == "answered" for cell in self.cells)
         told = len(self.lowest.questions) if self.lowest else len(self.numbers)
-        return bool(self.under_way) or is_asking() or told < answered
+        return bool(self.under_way) or self.is_asking or told < answered
 
     def as_minima(self, labels: Sequence[str]) -> Minima:
         """What the answers say of the models."""
@@ -68,12 +80,6 @@ def read_states(app: AppState, chosen: ChosenPairs) -> PairStates:
     all_cells = cells_of(app.catalog, pairs.reads, pairs.wishes, bool(app.supervisor.workers))
     lowest = lowest_ways(app.catalog, pairs, chosen.labels) if chosen.lowest else None
     return PairStates(all_cells, numbers_of(app.catalog, all_cells), lowest)
-
-
-def is_asking() -> bool:
-    """Whether pairs are being asked."""
-    asker = last_asker()
-    return asker is not None and asker.is_asking
 
 
 def show_pairs(app: AppState, top: st.delta_generator.DeltaGenerator, chosen: ChosenPairs) -> None:
@@ -107,12 +113,12 @@ def show_pairs(app: AppState, top: st.delta_generator.DeltaGenerator, chosen: Ch
 
 def _phase(states: PairStates) -> tuple[bool, bool]:
     """What decides of how the page's other parts look."""
-    return states.is_unsettled, bool(states.missing) and not is_asking()
+    return states.is_unsettled, bool(states.missing) and not states.is_asking
 
 
 def _offer_asking(app: AppState, states: PairStates) -> None:
     """The press that asks what is missing, with the time it takes; or that nothing is."""
-    missing = [] if is_asking() else states.missing
+    missing = [] if states.is_asking else states.missing
     if not missing:
         working = states.is_unsettled
         st.button(
@@ -141,11 +147,11 @@ def _offer_asking(app: AppState, states: PairStates) -> None:
 
 def _show_progress(app: AppState, states: PairStates) -> None:
     """How many pairs are answered, with the way to stop the rest; why some have no answer."""
-    asker = last_asker()
-    if states.under_way or is_asking():
+    asker = states.asker
+    if states.under_way or states.is_asking:
         bar, button = st.columns([4, 1], vertical_alignment="center")
         words = f"{states.answered:,} of {counted(len(states.cells), 'pair')}"
-        if states.under_way and not is_asking():
+        if states.under_way and not states.is_asking:
             seconds = pairs_seconds(states.under_way, states.cells)
             words += f" · {seconds_text(seconds)} left" if seconds == seconds else ""
         bar.progress(states.answered / len(states.cells), words)

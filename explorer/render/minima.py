@@ -65,6 +65,7 @@ def draw_matrix(minima: Minima, look: MinimaLook) -> alt.LayerChart:
         "title": None,
         "labelLimit": NAME_LETTERS,
         "labelOverlap": False,
+        "labelFlush": False,
         "labelFontSize": min(12, size - 3),
         "ticks": False,
         "domain": False,
