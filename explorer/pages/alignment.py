@@ -41,9 +41,9 @@ EXPLANATIONS = {
     "best search. Biases and norms count as weights do.",
     "searches": "Distance to the fixed model where each search ended; dashed: before. Blue are the "
     "searches that ended at the best one's permutation.",
-    "places": "Each mark is a channel of the moved model (down) at its place in the copy (across); "
-    "a frame holds the channels of one group, which alone may change places. On the diagonal "
-    "are those that stayed.",
+    "places": "A square for each group of channels that may change places: each mark is a channel "
+    "of the moved model (down) at its place in the copy (across). On the diagonal are those that "
+    "stayed.",
 }
 
 
@@ -77,7 +77,7 @@ def show(
     width = charts.plot_width(beside=250 if picture == "tensors" else charts.AXIS_WIDTH, most=900)
     look = AlignmentLook(picture=picture, width=width)
     if picture == "places":
-        look = replace(look, height=min(width, 520))
+        look = replace(look, width=min(width, 640))
     chart = partial(draw, alignment, look, subject_names(catalog, question))
     fixed, moved = (point.words for point in pair)
     charts.show_chart(chart(), f"{chosen} of the alignment of {moved} with {fixed}")

@@ -21,7 +21,9 @@ from explorer.render.marks.ticks import number_text, tick_label_expression, tick
 
 MOST_TENSORS = 60  # drawn: those that are farthest apart
 MOST_CHANNELS = 4000  # drawn: those of the first groups
-ROW_HEIGHT = 20  # px for each of them
+ROW_HEIGHTS = (20, 14)  # px for each of them: few, or more than MANY
+MANY = 30
+GAP = 0.05  # around the square of a group, in cells
 BEFORE, AFTER, BEST = "as they are", "permuted", "most alike"
 LEGEND: dict[str, Any] = {"title": None, "orient": "top", "symbolOpacity": 1}
 
@@ -62,7 +64,7 @@ def tensors_chart(alignment: Alignment, look: AlignmentLook) -> alt.LayerChart:
     dots = base.mark_point(filled=True, size=80, opacity=1).encode(
         x=x, color=colour.legend(**LEGEND)
     )
-    height = max(60, ROW_HEIGHT * len(order)) if order else look.height
+    height = max(60, ROW_HEIGHTS[len(order) > MANY] * len(order))
     return layered_chart([lines, dots], look.width, height, look.title)
 
 
@@ -152,56 +154,77 @@ def _search_words(alignment: Alignment, unit: int) -> dict[str, str]:
 
 
 def places_chart(alignment: Alignment, look: AlignmentLook) -> alt.LayerChart:
-    """Which channel of the moved model came to which place: all groups along one diagonal."""
-    rows, blocks = place_rows(alignment)
-    total = max((float(str(block["stop"])) for block in blocks), default=1.0)
-    scale: dict[str, Any] = {"domain": [0, total], "nice": False}
+    """Which channel of the moved model came to which place: a square for each group."""
+    across = _columns(alignment)
+    rows, blocks = place_rows(alignment, look.width / across)
+    down = max(1, math.ceil(len(blocks) / across))
     plain: dict[str, Any] = {"grid": False, "ticks": False, "labels": False, "domain": False}
-    x = alt.X("start:Q", scale=scale, axis={**plain, "title": "Place in the permuted copy"})
-    down = {**scale, "reverse": True}
-    y = alt.Y("start:Q", scale=down, axis={**plain, "title": "Place in the moved model"})
-    tooltip = [alt.Tooltip("group:N"), alt.Tooltip("size:N", title="channels")]
-    frames = alt.Chart(
-        arrow_table(blocks or [{"start": 0.0, "stop": 1.0, "group": "", "size": ""}])
+    scales = [
+        {"domain": [0, across], "nice": False},
+        {"domain": [0, down], "nice": False, "reverse": True},
+    ]
+    axes = [{**plain, "title": f"Place in the {which}"} for which in ("copy", "moved model")]
+    empty: dict[str, object] = {"x": 0.0, "y": 0.0, "x2": 0.0, "y2": 0.0, "group": "", "size": ""}
+    base = alt.Chart(arrow_table(blocks or [empty])).encode(
+        x=alt.X("x:Q", scale=scales[0], axis=axes[0]),
+        y=alt.Y("y:Q", scale=scales[1], axis=axes[1]),
+        tooltip=[alt.Tooltip("group:N"), alt.Tooltip("size:N", title="channels")],
     )
-    frames = frames.mark_rect(fill=GREY, fillOpacity=0.13, stroke=GREY, strokeOpacity=0.5)
-    frames = frames.encode(x=x, x2=alt.X2("stop:Q"), y=y, y2=alt.Y2("stop:Q"), tooltip=tooltip)
-    size = max(4.0, min(50.0, (0.8 * look.height / total) ** 2))
+    frames = base.mark_rect(fill=GREY, fillOpacity=0.13, stroke=GREY, strokeOpacity=0.5)
+    frames = frames.encode(x2=alt.X2("x2:Q"), y2=alt.Y2("y2:Q"))
+    words = base.mark_text(align="left", baseline="bottom", dy=-3, color=GREY, limit=140)
+    words = words.encode(text="group:N")
     colour = alt.Color("state:N").scale(domain=["moved", "stayed"], range=[BLUE, ORANGE])
-    dots = alt.Chart(
-        arrow_table(
-            rows or [{"x": 0.0, "y": 0.0, "state": "moved", "group": "", "from": "", "to": ""}]
-        )
-    )
-    dots = dots.mark_point(filled=True, size=size, opacity=1 if rows else 0, shape="square")
+    none = {**empty, "state": "moved", "from": "", "to": "", "area": 0.0}
+    dots = alt.Chart(arrow_table(rows or [none])).mark_point(filled=True, shape="square", opacity=1)
     dots = dots.encode(
-        x=alt.X("x:Q", scale=scale, axis=x["axis"]),
-        y=alt.Y("y:Q", scale=down, axis=y["axis"]),
+        x=alt.X("x:Q", scale=scales[0], axis=axes[0]),
+        y=alt.Y("y:Q", scale=scales[1], axis=axes[1]),
+        size=alt.Size("area:Q", scale=None, legend=None),
         color=colour.legend(**LEGEND),
         tooltip=[alt.Tooltip(f"{name}:N") for name in ("group", "from", "to")],
     )
-    return layered_chart([frames, dots], look.height, look.height, look.title)
+    height = round(look.width / across * down)
+    return layered_chart([frames, dots, words], look.width, height, look.title)
+
+
+def _columns(alignment: Alignment) -> int:
+    """How many squares stand in a row."""
+    best = alignment.best
+    count = len(alignment.facts.places.get(-1 if best is None else best, ()))
+    return max(2, math.ceil(math.sqrt(count)))
 
 
 def place_rows(
-    alignment: Alignment,
+    alignment: Alignment, side: float = 100.0
 ) -> tuple[list[dict[str, object]], list[dict[str, object]]]:
-    """A row for each channel, and one for the frame of each group, along one diagonal."""
-    best = alignment.best
+    """A row for each channel, and one for the square of each group, in cells of size 1.
+
+    Args:
+        alignment: whose best search they are of.
+        side: px of a cell.
+    """
+    best, across = alignment.best, _columns(alignment)
     lists = alignment.facts.places.get(-1 if best is None else best, ())
     names = [name for g in alignment.facts.groups for name in (g.name, *[g.name] * len(g.inner))]
     rows: list[dict[str, object]] = []
     blocks: list[dict[str, object]] = []
-    start = 0
-    for name, places in zip(names, lists, strict=False):
-        stop = start + len(places)
-        if stop > MOST_CHANNELS:
+    for number, (name, places) in enumerate(zip(names, lists, strict=False)):
+        if len(rows) + len(places) > MOST_CHANNELS:
             break
-        for to, source in enumerate(places):
-            words = {"group": name, "from": f"{source + 1:,}", "to": f"{to + 1:,}"}
-            state = "stayed" if to == source else "moved"
-            rows.append({"x": start + to + 0.5, "y": start + source + 0.5, "state": state, **words})
+        left, top = number % across + GAP, number // across + 2 * GAP
+        wide, high = 1 - 2 * GAP, 1 - 3 * GAP
         words = {"group": name, "size": f"{len(places):,}"}
-        blocks.append({"start": float(start), "stop": float(stop), **words})
-        start = stop
+        square = {"x": left, "y": top, "x2": left + wide, "y2": top + high}
+        blocks.append({**square, **words})
+        step = 1 / len(places)
+        for to, source in enumerate(places):
+            row: dict[str, object] = {
+                "x": left + wide * (to + 0.5) * step,
+                "y": top + high * (source + 0.5) * step,
+                "state": "stayed" if to == source else "moved",
+                "area": max(3.0, (0.8 * side * high * step) ** 2),
+            }
+            spots = {"from": f"{source + 1:,}", "to": f"{to + 1:,}"}
+            rows.append({**row, "group": name, **spots})
     return rows, blocks
