@@ -373,3 +373,14 @@ def test_no_allowed_type_is_a_way_in(
         warnings.simplefilter("ignore")
         fitted_tensors(read_checkpoint(Path("x.pt")), model(), "x.pt")
     assert not Path(TRACE).exists() and len(str(said.value)) < 800
+
+
+def test_a_safetensors_file_may_begin_as_a_pickle_does(tmp_path: Path) -> None:
+    """A header of 640 bytes has the first byte of a pickle, as each 32nd has: it is read."""
+    path = tmp_path / "weights.bin"
+    for length in range(800):
+        safetensors.torch.save_file(STATE, path, {"note": "x" * length})
+        if path.read_bytes()[:2] == b"\x80\x02":
+            break
+    assert path.read_bytes()[:2] == b"\x80\x02"
+    assert is_state(path)

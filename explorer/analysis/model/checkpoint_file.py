@@ -72,10 +72,10 @@ def _is_safetensors(path: Path) -> bool:
     """Whether the file begins as safetensors do; one that begins as nothing goes by its suffix."""
     with path.open("rb") as file:
         head = file.read(9)
-    if head[:4] == ARCHIVE or head[:1] == b"\x80":
-        return False
     header = struct.unpack("<Q", head[:8])[0] if len(head) == 9 else 0
-    return (head[8:] == b"{" and header < 1 << 40) or path.suffix == ".safetensors"
+    if head[8:] == b"{" and header < 1 << 40:  # first: each 32nd length begins as a pickle does
+        return True
+    return head[:4] != ARCHIVE and head[:1] != b"\x80" and path.suffix == ".safetensors"
 
 
 def _check_archive(path: Path) -> None:
