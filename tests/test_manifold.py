@@ -1,6 +1,7 @@
 """The solution manifold: closed forms, ranks, a walk that stays on it, resuming, refusals."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,13 +13,19 @@ from explorer.analysis.curvature.matrices import dense_matrix
 from explorer.analysis.curvature.output_constraints import OutputConstraints
 from explorer.analysis.curvature.products import Curvature, gauss_newton
 from explorer.analysis.objective.plane import objective_at
+from explorer.contracts.checkpoint import Checkpoint
 from explorer.kinds.manifold import MANIFOLD, place_text
 from explorer.kinds.manifold_result import KEPT_OUTPUTS, KEPT_TARGETS, Manifold
 from explorer.kinds.manifold_settings import ManifoldSettings
 from explorer.kinds.piece import Piece
 from explorer.kinds.progress import Progress, Record
+from explorer.pages import _running
 from explorer.problem import Problem, cross_entropy, squared_error
+from store import Catalog
+from tests.filling import add_answer, add_model, add_tiny, new_catalog
 from tests.networks import perceptron, seeded
+from tests.screen import computes, fine, opened, texts
+from tests.tiny import checkpoint, problem_file
 
 CPU = torch.device("cpu")
 
@@ -254,3 +261,44 @@ def test_the_end_is_brought_as_a_point_that_says_where_it_is() -> None:
     assert point.tensors.keys() == problem.model.state_dict().keys()
     walk = Manifold.from_pieces(ManifoldSettings(steps=3), pieces)
     assert place_text(walk, 3).endswith(f"{walk.values['distance'][3]:.4g} away")
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A catalog with a model of 87 parameters, a walk from it, and a model that is too large."""
+    place = tmp_path_factory.mktemp("manifold")
+    catalog = new_catalog(place / "catalog")
+    small = add_tiny(catalog, place, "small")
+    wide = Checkpoint(file=checkpoint(place / "wide.safetensors", 0, 500))
+    add_model(catalog, problem_file(place / "wide problem"), [wide], "wide", {"width": 500})
+    settings = ManifoldSettings(steps=3, subset="first", examples=10)
+    add_answer(catalog, MANIFOLD, settings, (small, ""))
+    catalog.close()
+    return catalog.folder
+
+
+@pytest.fixture
+def folder(filled: Path, nothing_left: None, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The filled catalog as the app's own; no supervisor may hire workers."""
+    monkeypatch.setenv("EXPLORER_CATALOG", str(filled))
+    monkeypatch.setattr(_running, "FIRST_SCREEN_SECONDS", 3600.0)
+    return filled
+
+
+def test_the_page_says_expected_and_found_dimension(folder: Path) -> None:
+    """87 parameters, 30 constraints: at least 57 dimensions; the end can be asked about."""
+    address = {"model": "small", "steps": "3", "subset": "first", "examples": "10"}
+    app = fine(opened(MANIFOLD.page, **address))
+    shown = {metric.label: metric.value for metric in app.metric}
+    assert (shown["Parameters"], shown["Constraints"]) == ("87", "30")
+    assert shown["Dimension expected"] == "57" and int(shown["Dimension found"]) >= 57
+    assert "keeps all outputs" in " ".join(texts(app, "caption"))
+    (point,) = Catalog(folder).answer_points()
+    assert app.selectbox(key="end").value.startswith(point.label)
+
+
+def test_the_page_of_too_large_a_model_says_what_to_do(folder: Path) -> None:
+    """7,003 parameters: one sentence, and nothing that could be pressed to ask."""
+    app = fine(opened(MANIFOLD.page, model="wide"))
+    assert any("This model has 7,003 parameters" in text for text in texts(app, "info"))
+    assert computes(app) == []

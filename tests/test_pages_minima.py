@@ -111,6 +111,24 @@ def test_a_pair_that_was_asked_the_other_way_round_is_not_asked_again(folder: Pa
     assert computes(shown()) == ["Compute 2 pairs"]
 
 
+def test_a_cell_of_any_kind_leads_to_the_page_of_its_pair(folder: Path) -> None:
+    """Also where the ways are of another kind, with settings that are not the usual ones."""
+    catalog = Catalog(folder)
+    for kind in path_kinds()[1:]:
+        settings = small_settings(kind)
+        models = [model for model in catalog.models() if model.name in NAMES]
+        names = [model.name for model in models]
+        chosen = ChosenPairs(names, kind, settings, Pairs.of(catalog, models, kind, settings))
+        wish = chosen.pairs.wishes[0]
+        (first, point), second = wish.subjects
+        ask(catalog, kind, first, settings, point=point, others=[second])
+        work(catalog)
+        pair = min(wish.row, wish.column), max(wish.row, wish.column)
+        address = urlsplit(pair_addresses(chosen)[pair])
+        app = fine(opened(kind.page, **{n: v[0] for n, v in parse_qs(address.query).items()}))
+        assert computes(app) == [] and "In the catalog" in labels(app)
+
+
 def test_what_is_answered_of_the_pairs_is_shown(folder: Path) -> None:
     """With one pair of three: the matrix and its tree; the plane waits; the rest can be asked."""
     catalog = Catalog(folder)
