@@ -46,7 +46,7 @@ def choose(catalog: Catalog) -> ChosenPairs:
         values |= usual
     else:
         with st.expander(kind.title, expanded=True):
-            values |= forms.choose_all(kind.settings, _own_names(kind), usual=usual)
+            values |= _choose_own(kind, usual)
     settings = forms.checked_settings(kind.settings, values)
     models = list(models_by_label.values())
     try:
@@ -127,8 +127,15 @@ def _choose_kind() -> tuple[Kind, bool]:
     return kinds.get(word, next(iter(kinds.values()))), word == LOWEST
 
 
-def _own_names(kind: Kind) -> list[str]:
-    """The settings that a kind has beside those of the loss."""
+def _choose_own(kind: Kind, usual: forms.Values) -> forms.Values:
+    """The settings that a kind has beside those of the loss; words, which decide, first."""
     shared = {described.name for described in setting_fields(ObjectiveSettings)}
-    described_fields = setting_fields(kind.settings)
-    return [d.name for d in described_fields if d.name not in shared and not d.setting.filled_in]
+    own = [d for d in setting_fields(kind.settings) if d.name not in shared]
+    own = [described for described in own if not described.setting.filled_in]
+    values: forms.Values = {}
+    for described in own:
+        if described.setting.choices and described.counts(values):
+            name = described.name
+            values[name] = forms.choose(kind.settings, name, usual=usual.get(name), menu=True)
+    numbers = [d.name for d in own if not d.setting.choices and d.counts(values)]
+    return values | forms.choose_all(kind.settings, numbers, usual=usual)
