@@ -17,7 +17,8 @@ from explorer.analysis.directions.directions import direction_rows
 from explorer.analysis.objective.flat_model import FlatModel
 from explorer.ask import questions
 from explorer.contracts.checkpoint import Checkpoint
-from explorer.kinds.look import SubjectName
+from explorer.kinds.look import PlaneLook, SubjectName
+from explorer.kinds.path_shape import BEZIER, CHAIN
 from explorer.kinds.projection import PROJECTION, Projection, ProjectionLook, ProjectionSettings
 from explorer.kinds.run import RUN, Run, RunLook, RunSettings
 from explorer.kinds.surface import SURFACE, Surface, SurfaceSettings
@@ -25,7 +26,8 @@ from explorer.kinds.trajectory import Trajectory
 from explorer.pages import _running
 from explorer.problem import Problem
 from explorer.render.export.views import whole_spec
-from explorer.render.projection import draw, outside_count, tracks_of
+from explorer.render.projection import draw, draw_curves, outside_count, run_names, tracks_of
+from explorer.render.relief3d.relief import Relief, draw_relief
 from explorer.render.run import draw as draw_run
 from explorer.render.run import tracks_of as run_tracks
 from explorer.render.trajectories import (
@@ -276,3 +278,72 @@ def test_a_point_alone_is_told_by_its_name() -> None:
     titles = {tuple(tip["title"] for tip in tip_list) for tip_list in tips if tip_list}
     assert ("point", "true loss", "from the plane") in titles
     assert ("run", "step", "true loss", "from the plane") in titles
+
+
+def plane_of(points: Points, **changed: object) -> ProjectionSettings:
+    """The plane through a first, a last and a middle point, and a path on it."""
+    return ProjectionSettings(
+        direction="given",
+        lengths=(1,) * len(points),
+        t_count=9,
+        precision="float64",
+        **changed,
+    )
+
+
+def test_a_curve_through_three_points_lies_on_their_plane(trained) -> None:
+    """A Bezier curve of one bend: coordinates in closed form, no distance, losses of its own."""
+    problem, points = trained
+    first, bend, last = points[0], points[5], points[12]
+    settings = plane_of([first, bend, last], trajectory=BEZIER)
+    # x leads from the first point to the last, y to the bend
+    subjects = [first, first, last, first, bend, first, bend, last]
+    pieces = list(answered.answer(problem, subjects, settings, frozenset(), CPU))
+    path = Projection.from_pieces(settings, pieces)
+    t = np.linspace(0, 1, 9)
+    assert path.values["x"] == pytest.approx(t**2, abs=1e-9)
+    assert path.values["y"] == pytest.approx(2 * t * (1 - t), abs=1e-9)
+    assert path.values["out"] == pytest.approx(np.zeros(9), abs=1e-9)
+    weights = np.stack([(1 - t) ** 2, 2 * t * (1 - t), t**2], axis=1)
+    inputs, labels = problem.data["train"]
+    for row, loss in zip(weights, path.loss, strict=True):
+        w = {n: sum(a * p[n] for a, p in zip(row, (first, bend, last), strict=True)) for n in first}
+        hidden = torch.tanh(inputs @ w["0.weight"].t() + w["0.bias"])
+        outputs = hidden @ w["2.weight"].t() + w["2.bias"]
+        expected = torch.nn.functional.cross_entropy(outputs, labels)
+        assert loss == pytest.approx(float(expected), rel=1e-9)
+    assert path.values["moved"][-1] == pytest.approx(path.facts.arc_length, rel=1e-12)
+
+
+def test_a_path_of_many_bends_leaves_the_plane_and_is_lifted(trained) -> None:
+    """Its distance is told; drawn from above it is one curve, in relief one at its own losses."""
+    problem, points = trained
+    first, *bends, last = (points[n] for n in (0, 3, 8, 12))
+    settings = plane_of([first, *bends, last], trajectory=CHAIN)
+    subjects = [first, first, last, first, bends[0], first, *bends, last]
+    path = Projection.from_pieces(
+        settings, answered.answer(problem, subjects, settings, frozenset(), CPU)
+    )
+    assert path.values["out"].max() > 0.01 and path.lengths == (9,)
+    names = [SubjectName(name) for name in ("a", "b", "c", "d")]
+    own = run_names(path, names)
+    assert [name.text for name in own] == ["path from a to d"]
+    (track,) = tracks_of(path, own)
+    assert track.is_curve and track.steps[4] == "t = 0.5"
+    axis = np.linspace(-1, 2, 5)
+    surface = Surface(axis, axis, {"loss": np.add.outer(axis**2, axis**2)}, np.ones((5, 5), bool))
+    assert len(whole_spec(draw_curves(drawn_surface(surface), {"trained": (path, own)}))) > 0
+    relief = draw_curves(draw_relief(surface, PlaneLook()), {"trained": (path, own)})
+    assert isinstance(relief, Relief)
+    curve, chord = relief.field.traces
+    assert [z for _, _, z in curve[0]] == pytest.approx(path.loss)
+    assert all(np.isnan(z) for _, _, z in chord[0])
+    assert chord[0][0][:2] == pytest.approx(curve[0][0][:2])
+
+
+def test_the_order_of_a_path_s_points_is_another_question() -> None:
+    """Runs may be named in any order; the points that a path leads past may not."""
+    assert ProjectionSettings(trajectory=BEZIER).keeps_order
+    assert not ProjectionSettings().keeps_order
+    assert ProjectionSettings(trajectory=BEZIER, batchnorm="recalibrated").batchnorm != "frozen"
+    assert ProjectionSettings(batchnorm="recalibrated").batchnorm == "frozen"

@@ -1,6 +1,8 @@
 """The scene keeps to the measured values, and stills and mesh files show them."""
 
 import io
+import json
+import math
 
 import numpy as np
 import pytest
@@ -126,7 +128,7 @@ def test_contours_are_at_their_levels() -> None:
 
 
 def test_json_round_trip_keeps_every_bit() -> None:
-    """NaN, Inf, mask and markers survive the pipe, and so does the key."""
+    """NaN, Inf, mask, markers and traces survive the pipe, and so does the key."""
     z = BOWL.copy()
     z[0, :3] = np.nan, np.inf, -np.inf
     computed = np.arange(z.size).reshape(z.shape) % 3 > 0
@@ -214,3 +216,26 @@ def test_still_shows_the_surface_from_the_camera() -> None:
     assert clear.size == (640, 480)
     assert clear.mode == "RGBA"
     assert np.asarray(clear)[0, 0, 3] == 0
+
+
+def test_traces_are_tubes_on_the_surface_or_at_their_own_height() -> None:
+    """A trace without heights follows the surface, one with heights does not; holes part it."""
+    along = np.linspace(-0.9, 0.9, 31)
+    on_it = tuple((float(x), 0.0, math.nan) for x in along)
+    above = tuple((float(x), 0.0, 0.9) for x in along)
+    plain = scenes.build_scene(field())
+    one, other = (scenes.build_scene(field(traces=((line, "#ff0000"),))) for line in (on_it, above))
+    assert plain.markers.n_points == 0 and one.markers.n_points == other.markers.n_points > 0
+    heights = other.field
+    top = float(heights.place(0.0, 0.0, 0.9)[2])
+    assert np.asarray(other.markers.points)[:, 2] == pytest.approx(top + scenes.TRACE, abs=0.01)
+    under = [heights.place(x, 0.0, heights.height_under(x, 0.0))[2] for x in along]
+    z = np.asarray(one.markers.points)[:, 2]
+    assert z.min() == pytest.approx(min(under), abs=0.02)
+    assert (np.asarray(one.markers["colours"])[0] == [255, 0, 0]).all()
+    hole = field().z.copy()
+    hole[:, hole.shape[1] // 2] = math.nan
+    parted = scenes.build_scene(field(hole, traces=((on_it, "#ff0000"),)))
+    assert 0 < parted.markers.n_points < one.markers.n_points
+    again = HeightField.from_json(json.loads(json.dumps(other.field.to_json())))
+    assert again.traces == other.field.traces and again.key == other.field.key

@@ -12,10 +12,14 @@ from explorer.analysis.directions.eigenvectors import plane_axes
 from explorer.analysis.directions.plane import Plane, parameter_vector
 from explorer.analysis.objective.named_tensors import Tensors
 from explorer.analysis.objective.objective import Objective
+from explorer.analysis.objective.own_losses import own_losses
 from explorer.analysis.objective.parameters import Block
-from explorer.analysis.objective.pieces import TARGET_SECONDS
+from explorer.analysis.objective.pieces import TARGET_SECONDS, answer_pieces
 from explorer.analysis.objective.plane import NO_CHOICES, EarlierChoices, objective_at
+from explorer.analysis.paths.ends import moving_buffers
+from explorer.analysis.paths.evaluators import ControlledPath
 from explorer.codec import JsonValue
+from explorer.kinds.path_shape import control_weights
 from explorer.kinds.piece import Piece
 from explorer.kinds.progress import SILENT, Progress
 from explorer.kinds.projection import ProjectionSettings
@@ -43,6 +47,9 @@ def answer(
     plane = Plane(parameter_vector(subjects[0], objective.flat.blocks), vectors)
     snapshots, blocks = subjects[single:], objective.flat.blocks
     facts |= objective.facts | {"axes_cosine": plane.cosine}
+    if settings.keeps_order:
+        yield from _path_pieces(objective, settings, plane, snapshots, facts, done)
+        return
     facts["held"] = [
         _variance_share(snapshots[span], blocks, plane) for span in spans(settings.lengths)
     ]
@@ -61,6 +68,42 @@ def answer(
         if seconds > TARGET_SECONDS or unit == todo[-1]:
             yield _piece(rows, facts, seconds)
             rows, facts, began = [], {}, time.perf_counter()
+
+
+def _path_pieces(
+    objective: Objective,
+    settings: ProjectionSettings,
+    plane: Plane,
+    points: Sequence[Tensors],
+    facts: dict[str, JsonValue],
+    done: Set[int],
+) -> Iterator[Piece]:
+    """The places of the path past these points that are not done, each with its own loss."""
+    problem, device, blocks = objective.problem, objective.device, objective.flat.blocks
+    own = own_losses(problem, [points[0], points[-1]], settings, device)
+    objective.load(points[0])
+    objective.between = moving_buffers(objective, points[-1])
+    control = [parameter_vector(point, blocks) for point in points]
+    evaluator = ControlledPath(
+        objective, settings.trajectory, torch.stack(control).to(objective.flat.theta)
+    )
+    t = np.linspace(0, 1, settings.t_count)
+    weights = control_weights(settings.trajectory, len(points), t)
+    recomputes = bool(objective.moving_buffers.calibration)
+
+    def columns(units: np.ndarray) -> dict[str, np.ndarray]:
+        values = evaluator.values(evaluator.coordinates(t[units]))
+        values.pop("squared_norm")
+        for end, place in zip(own, (0.0, 1.0), strict=True):
+            for name, value in end.items() if recomputes else ():
+                values[name][t[units] == place] = value
+        thetas = (sum(w * p for w, p in zip(row, control, strict=True)) for row in weights[units])
+        places = [plane.place(theta) for theta in thetas]
+        columns = {name: np.array([place[name] for place in places]) for name in places[0]}
+        return columns | {"moved": evaluator.lengths(t[units])} | values
+
+    facts["arc_length"] = float(evaluator.lengths(np.ones(1))[0])
+    yield from answer_pieces(settings.units, done, columns, facts, evaluator)
 
 
 def _axes(

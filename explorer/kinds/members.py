@@ -1,7 +1,7 @@
 """Questions about several points of one problem: models, the tails of their runs, points alone."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated, Self
 
 from explorer.kinds.look import SubjectName
@@ -30,8 +30,7 @@ class OfMembers(OfRuns):
 
     def wanted_of(self, run: RunSnapshots) -> RunSnapshots:
         """The last snapshots of a run."""
-        tail = slice(-self.last, None)
-        return replace(run, points=run.points[tail], optimiser_states=run.optimiser_states[tail])
+        return run.last(self.last)
 
     def about(self, runs: Sequence[RunSnapshots]) -> Self:
         """The settings about these runs.

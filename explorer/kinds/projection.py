@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 
@@ -9,26 +10,79 @@ from explorer.kinds.facts import AxesFacts
 from explorer.kinds.kind import Kind
 from explorer.kinds.look import LAST, Look, Moment, PlotWidth
 from explorer.kinds.numbers import ResultNumber, ResultNumbers, largest, loss_numbers
+from explorer.kinds.path_shape import BENT_SHAPES
 from explorer.kinds.piece import Piece, partial_answer
 from explorer.kinds.plane_settings import PlaneSettings
-from explorer.kinds.trajectory import OfRuns, Trajectory, snapshot_places, split_runs
+from explorer.kinds.setting import Setting
+from explorer.kinds.trajectory import (
+    OfRuns,
+    RunSnapshots,
+    Trajectory,
+    snapshot_places,
+    split_runs,
+)
 
 PLACE_COLUMNS = ("x", "y", "out", "moved")  # columns of a snapshot beside its values
+
+
+RUNS = "runs"
+TRAJECTORIES = (RUNS, *BENT_SHAPES)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ProjectionSettings(OfRuns, PlaneSettings):
     """The plane of a surface, wherever its grid ends; and whose paths are projected on it."""
 
+    trajectory: Annotated[
+        str,
+        Setting(
+            "Paths",
+            "runs: of training, by its snapshots; chain, bezier: one path past all points that are "
+            "named, in their order, with its own loss at every place.",
+            choices=TRAJECTORIES,
+        ),
+    ] = RUNS
+    t_count: Annotated[
+        int,
+        Setting(
+            "Points along the path",
+            "From its first point to its last.",
+            least=2,
+            most=1001,
+            unused_with={"trajectory": (RUNS,)},
+        ),
+    ] = 41
+
     def __post_init__(self) -> None:
         """Refuse what makes no plane; a snapshot's true loss is by its own statistics alone."""
         super().__post_init__()
-        self.reset_unused("batchnorm", "batchnorm_batch", "batchnorm_examples")
+        if not self.keeps_order:
+            self.reset_unused("batchnorm", "batchnorm_batch", "batchnorm_examples")
+
+    def wanted_of(self, run: RunSnapshots) -> RunSnapshots:
+        """All of a run, or of a model that a path leads past its final point."""
+        return run if self.trajectory == RUNS else run.last(1)
+
+    @property
+    def keeps_order(self) -> bool:
+        """Whether points are named in the order of a path."""
+        return self.trajectory != RUNS
+
+    @property
+    def distinguishing_words(self) -> tuple[str, ...]:
+        """What the plane is, and which path is projected where it is no run."""
+        path = () if self.trajectory == RUNS else (self.trajectory,)
+        return (*super().distinguishing_words, *path)
+
+    @property
+    def drawn_lengths(self) -> tuple[int, ...]:
+        """Points of each path that is drawn."""
+        return self.lengths if self.trajectory == RUNS else (self.t_count,)
 
     @property
     def units(self) -> int:
-        """Snapshots of all runs; one unit of work each."""
-        return sum(self.lengths)
+        """Snapshots of all runs, or places along the path; one unit of work each."""
+        return sum(self.drawn_lengths)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +90,7 @@ class ProjectionFacts(AxesFacts):
     """What holds for all trajectories."""
 
     held: tuple[float | None, ...] = ()  # share of each one's variance that the plane holds
+    arc_length: float | None = None  # of the one path there is, where it is no run
 
 
 @dataclass(frozen=True)
@@ -46,6 +101,8 @@ class Projection:
     values: Mapping[str, np.ndarray]  # (T,) each: "x", "y", "out", "moved", true loss and metrics
     computed: np.ndarray  # (T,) bool
     facts: ProjectionFacts = ProjectionFacts()
+    t: tuple[float, ...] = ()  # place of each point on the one path there is, where it is no run
+    points: int = 0  # that this path leads past, its ends included
 
     @classmethod
     def from_pieces(cls, settings: ProjectionSettings, pieces: Iterable[Piece]) -> "Projection":
@@ -54,7 +111,10 @@ class Projection:
         answer = partial_answer((count,), ("unit",), (), pieces)
         column_names = ("loss", *PLACE_COLUMNS)
         values = {name: np.full(count, np.nan) for name in column_names} | answer.values
-        return cls(settings.lengths, values, answer.computed, ProjectionFacts.of(answer.facts))
+        t = tuple(np.linspace(0, 1, count).tolist()) if settings.keeps_order else ()
+        facts = ProjectionFacts.of(answer.facts)
+        points = len(settings.lengths) if t else 0
+        return cls(settings.drawn_lengths, values, answer.computed, facts, t, points)
 
     @property
     def places(self) -> dict[str, np.ndarray]:
@@ -95,7 +155,10 @@ PROJECTION = Kind(
     title="Paths on the plane",
     subjects=("point", "runs"),
     runs_from=1,
-    later=("direction", "x_rank", "y_rank", "x_axis", "y_axis", "scaling"),
+    later=(
+        *("direction", "x_rank", "y_rank", "x_axis", "y_axis", "scaling"),
+        *("trajectory", "t_count"),
+    ),
     settings=ProjectionSettings,
     result=Projection,
     facts=ProjectionFacts,

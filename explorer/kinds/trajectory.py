@@ -19,6 +19,12 @@ class RunSnapshots:
     points: tuple[str, ...]  # hash of each one's parameters and buffers
     optimiser_states: tuple[str, ...]  # hash of each one's, "" where there is none
 
+    def last(self, count: int) -> "RunSnapshots":
+        """Its last snapshots, so many at most."""
+        tail = slice(-count, None)
+        states = self.optimiser_states[tail]
+        return dataclasses.replace(self, points=self.points[tail], optimiser_states=states)
+
 
 @dataclass(frozen=True, kw_only=True)
 class OfRuns(Settings):

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -103,6 +104,7 @@ def show_answer(
     plane: ChosenPlane,
     question: records.Question,
     projected: records.Question | None,
+    curves: Mapping[str, records.Question] = MappingProxyType({}),
 ) -> None:
     """A stored answer, whole or so far, and the paths on its plane."""
     from explorer.render.surface import draw
@@ -122,7 +124,8 @@ def show_answer(
 
     def draw_view(view: str) -> "Drawing":
         own = replace(look, view=view)
-        return overlays.draw_overlays(draw(surface, own, names), over, own)
+        drawing = overlays.draw_overlays(draw(surface, own, names), over, own)
+        return paths.curves_over(app.catalog, drawing, curves)
 
     drawing = draw_view(look.view)
     if drawn_paths:
@@ -135,7 +138,7 @@ def show_answer(
     checks.show_badges(question, surface)
     with st.container(horizontal=True, gap="small"):
         others = [overlay.question for overlay in over if not overlay.is_value]
-        export_plane(question, surface, draw_view, drawn_paths, others)
+        export_plane(question, surface, draw_view, drawn_paths, [*others, *curves.values()])
         if question.status == "complete":
             refine_button(app, plane)
     show_provenance(app.catalog, question, surface.facts)
@@ -157,8 +160,10 @@ def show(
 ) -> None:
     """What there is of the surface, with the paths once they are all there."""
     projected = stored_questions.get(PROJECTION.name)
+    own = (SURFACE.name, PROJECTION.name)
+    curves = {name: stored for name, stored in stored_questions.items() if name not in own}
     if SURFACE.name in stored_questions:
-        show_answer(app, plane, stored_questions[SURFACE.name], projected)
+        show_answer(app, plane, stored_questions[SURFACE.name], projected, curves)
     elif projected is not None:
         paths.show_alone(app.catalog, projected)
 
@@ -170,6 +175,7 @@ with sides.left:
     wishes = {SURFACE.name: plane.wish}
     if paths_wish := paths.paths_wish(app.catalog, plane.subjects, plane.settings):
         wishes[PROJECTION.name] = paths_wish
+    wishes |= paths.curve_wishes(app.catalog, plane.subjects, plane.settings)
     questions_by_name = asking.find_questions(app.catalog, wishes)
 with sides.top:
     missing = asking.ask_button(app, questions_by_name, wishes)

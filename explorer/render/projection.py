@@ -3,7 +3,9 @@
 import pandas  # noqa: F401 - whole before altair looks at it: another thread may be at it
 
 # isort: split
-from collections.abc import Sequence
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import altair as alt
 import numpy as np
@@ -15,9 +17,11 @@ from explorer.render.drawing import Drawing
 from explorer.render.marks.image import cell_extent
 from explorer.render.marks.layers import layered_chart
 from explorer.render.marks.scale import plane_axes_titles
+from explorer.render.marks.ticks import number_text
 from explorer.render.trajectories import Track, drawing_until, last_moment, make_tracks
 
 HEIGHT_SHARE = 0.82  # of the width
+CURVE_COLOURS = ("#e4572e", "#31a9e8", "#d64ac0", "#f2b705")  # seen on any colour of a plane
 
 
 def tracks_of(
@@ -32,11 +36,19 @@ def tracks_of(
     """
     if not projection.computed.all():
         return []
+    if projection.t:
+        words = tuple(f"t = {number_text(t, 3)}" for t in projection.t)
+        (name,) = names[:1] or [SubjectName("path")]
+        (track,) = make_tracks(projection.paths, [SubjectName(name.text, words)], on_plane)
+        return [replace(track, is_curve=True)]
     return make_tracks(projection.paths, names, on_plane)
 
 
 def run_names(projection: Projection, names: Sequence[SubjectName]) -> list[SubjectName]:
-    """The names of the runs: the last ones of those of all subjects."""
+    """The names of the runs: the last ones of those of all subjects; of a path both its ends'."""
+    if projection.t and names:
+        own = names[len(names) - projection.points :]
+        return [SubjectName(f"path from {own[0].text} to {own[-1].text}")]
     return list(names[len(names) - len(projection.lengths) :]) if names else []
 
 
@@ -82,6 +94,25 @@ def draw_over(
     """
     tracks = tracks_of(projection, run_names(projection, names))
     return drawing_until(plane, tracks)(last_moment(tracks, look.until))
+
+
+def draw_curves(
+    plane: Drawing, curves: Mapping[str, tuple[Projection, Sequence[SubjectName]]]
+) -> Drawing:
+    """The drawing of a surface with several paths over it, each in a colour of its own.
+
+    Args:
+        plane: the drawing.
+        curves: paths between two points with the names of their subjects, by what they are called.
+    """
+    tracks = [
+        replace(track, name=label)
+        for label, (projection, names) in curves.items()
+        for track in tracks_of(projection, names)
+    ]
+    colours = itertools.cycle(CURVE_COLOURS)
+    tracks = [replace(track, end=next(colours)) for track in tracks]
+    return drawing_until(plane, tracks)(0) if tracks else plane
 
 
 def outside_count(tracks: Sequence[Track], surface: Surface) -> int:

@@ -3,10 +3,12 @@
 import pandas  # noqa: F401 - whole before altair looks at it: another thread may be at it
 
 # isort: split
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import altair as alt
+import numpy as np
 
 from explorer.kinds.look import LAST, SubjectName
 from explorer.kinds.trajectory import Trajectory
@@ -14,11 +16,13 @@ from explorer.render.drawing import Chart, Drawing
 from explorer.render.marks.arrow import arrow_table, column_name, tooltip_title
 from explorer.render.marks.colours import series_colours
 from explorer.render.marks.layers import plain_layer
+from explorer.render.marks.scale import value_title
 from explorer.render.marks.stroke_legend import stroke_legend
 from explorer.render.marks.ticks import number_text
-from explorer.render.relief3d.height import Marker
+from explorer.render.relief3d.height import HeightField, Marker, Trace
 from explorer.render.relief3d.relief import Relief
 
+CHORD_COLOUR, CHORD_POINTS = "#707070", 61  # of the straight line between the ends of a curve
 ALONE_COLOURS = ("#000000", "#e4572e")  # of one path: its line, and its end
 
 
@@ -32,6 +36,7 @@ class Track:
     colour: str
     end: str  # colour of the last snapshot drawn
     halo: bool = True  # around the line: so it is seen on any colour of a plane
+    is_curve: bool = False  # one path between two points, drawn whole with the chord under it
 
     @property
     def is_run(self) -> bool:
@@ -106,6 +111,8 @@ def pins(tracks: Sequence[Track], moment: int) -> tuple[Marker, ...]:
     markers: list[Marker] = []
     for track, count in zip(tracks, snapshots_until(tracks, moment), strict=True):
         for t in dict.fromkeys((0, count - 1) if count else ()):
+            if track.is_curve:  # its ends are marked on the plane already
+                continue
             words = f"{track.name} at {track.steps[t]}" if track.is_run else track.name
             markers.append((float(track.path.x[t]), float(track.path.y[t]), words, track.end))
     return tuple(markers)
@@ -118,10 +125,51 @@ def drawing_until(plane: Drawing, tracks: Sequence[Track]) -> Callable[[int], Dr
 
         def relief_until(moment: int) -> Relief:
             markers = (*field.markers, *(pins(tracks, moment) if tracks else ()))
-            return replace(plane, field=replace(field, markers=markers))
+            lifted = (
+                trace for track in tracks if track.is_curve for trace in _traces(track, field)
+            )
+            traces = (*field.traces, *lifted)
+            return replace(plane, field=replace(field, markers=markers, traces=traces))
 
         return relief_until
     return chart_until(plane, tracks)
+
+
+def _traces(track: Track, field: HeightField) -> list[Trace]:
+    """A curve at its own values, and the chord between its ends on the surface."""
+    path = track.path
+    named = {value_title(name): values for name, values in path.values.items()}
+    heights = named.get(field.z_label, np.full(len(path.x), np.nan))
+    curve = zip(path.x.tolist(), path.y.tolist(), heights.tolist(), strict=True)
+    places = [np.linspace(along[0], along[-1], CHORD_POINTS).tolist() for along in (path.x, path.y)]
+    chord = ((x, y, math.nan) for x, y in zip(*places, strict=True))
+    return [(tuple(curve), track.end), (tuple(chord), CHORD_COLOUR)]
+
+
+def _curve_layers(track: Track) -> list[alt.Chart]:
+    """A curve whole; dashed, the chord between its ends; a ring at each; each place's values."""
+    tooltip_rows = [_tooltip_row(track, t) for t in range(len(track.steps))]
+    rows = [{column_name(name): value for name, value in one.items()} for one in tooltip_rows]
+    tips = [
+        alt.Tooltip(field=column_name(name), type="nominal", title=tooltip_title(name))
+        for name in tooltip_rows[0]
+        if name not in ("x", "y", "t")
+    ]
+
+    def at(*of: dict[str, object]) -> alt.Chart:
+        return alt.Chart(arrow_table(list(of))).encode(x=alt.X("x:Q"), y=alt.Y("y:Q"))
+
+    line, ends = at(*rows).encode(order=alt.Order("t:Q")), at(rows[0], rows[-1])
+    chord = ends.encode(order=alt.Order("t:Q")).mark_line(
+        color=track.colour, strokeWidth=1.2, strokeDash=[5, 4], clip=True
+    )
+    halo = line.mark_line(color="white", strokeWidth=4.5, opacity=0.7, clip=True)
+    drawn = line.mark_line(style="path", color=track.end, strokeWidth=2.4, clip=True)
+    places = line.mark_circle(size=90, opacity=0, clip=True).encode(tooltip=tips)
+    rings = ends.encode(tooltip=tips).mark_circle(
+        color="white", size=70, stroke=track.end, strokeWidth=2, opacity=1, clip=True
+    )
+    return [*([halo] if track.halo else []), chord, drawn, places, rings]
 
 
 def chart_until(plane: Chart, tracks: Sequence[Track]) -> Callable[[int], Chart]:
@@ -132,8 +180,12 @@ def chart_until(plane: Chart, tracks: Sequence[Track]) -> Callable[[int], Chart]
         layers = []
         if tracks:
             for track, count in zip(tracks, snapshots_until(tracks, moment), strict=True):
-                layers += _path_layers(track, count) if count else []
-        names, colours = [track.name for track in tracks], [track.colour for track in tracks]
+                if track.is_curve:
+                    layers += _curve_layers(track)
+                else:
+                    layers += _path_layers(track, count) if count else []
+        names = [track.name for track in tracks]
+        colours = [track.end if track.is_curve else track.colour for track in tracks]
         several = len(tracks) > 1
         legend = [stroke_legend("path", names, colours, plane.width)] if several else []
         chart.layer = [*plane.layer, *(plain_layer(layer) for layer in (*legend, *layers))]

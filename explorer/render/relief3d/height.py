@@ -23,6 +23,8 @@ from explorer.render.marks.ticks import (
 )
 
 Marker = tuple[float, float, str, str]  # x, y, label, colour "#rrggbb"
+# Places x, y and value of a line, NaN where it lies on the surface; and its colour "#rrggbb".
+Trace = tuple[tuple[tuple[float, float, float], ...], str]
 Tick = tuple[float, str]  # where, text
 
 # The box in scene coordinates: x and y in [-1, 1], z from the floor at 0. The lowest loss hovers
@@ -52,6 +54,7 @@ class HeightField:
     y_label: str = "y"
     z_label: str = "loss"
     markers: tuple[Marker, ...] = field(default=())
+    traces: tuple[Trace, ...] = field(default=())
 
     def __post_init__(self) -> None:
         """Refuse what makes no picture."""
@@ -188,6 +191,7 @@ class HeightField:
         """Plain JSON values; arrays in base64, so that NaN and Inf survive."""
         values: dict[str, object] = {name: getattr(self, name) for name in PLAIN_FIELDS}
         values["markers"] = [list(marker) for marker in self.markers]
+        values["traces"] = [[base64_text(line, "<f8"), colour] for line, colour in self.traces]
         for name in ("x", "y", "z"):
             values[name] = base64_text(getattr(self, name), "<f8")
         values["computed"] = base64_text(np.packbits(self.computed), "u1")
@@ -204,6 +208,7 @@ class HeightField:
             z.reshape(y.size, x.size),
             bits.reshape(y.size, x.size),
             markers=tuple((x, y, label, colour) for x, y, label, colour in values["markers"]),
+            traces=tuple(_trace(line, colour) for line, colour in values.get("traces", ())),
             limits=tuple(values["limits"]),
             **{name: values[name] for name in PLAIN_FIELDS if name != "limits"},
         )
@@ -217,6 +222,12 @@ def base64_text(array: ArrayLike, dtype: str) -> str:
 def base64_array(text: str, dtype: str) -> np.ndarray:
     """The flat array of `base64_text`."""
     return np.frombuffer(base64.b64decode(text), dtype=dtype)
+
+
+def _trace(line: str, colour: str) -> Trace:
+    """The trace of `to_json`."""
+    rows = base64_array(line, "<f8").reshape(-1, 3).tolist()
+    return tuple((x, y, value) for x, y, value in rows), colour
 
 
 def _to_unit(values: ArrayLike, axis: np.ndarray) -> np.ndarray:

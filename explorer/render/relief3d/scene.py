@@ -13,6 +13,7 @@ from explorer.render.relief3d.height import HIGHEST, HeightField
 
 LINE_LIFT = 0.004  # of contour lines off the surface, along its normal; on it they would flicker
 FLOOR_LIFT = 0.001
+TRACE = 0.009  # radius of a trace
 PIN, STICK = 0.026, 0.17  # radius of a marker's head, and its height above the point
 
 # Lights stand with the camera: direction in view coordinates, strength. The viewer shades alike.
@@ -29,7 +30,7 @@ class Scene:
     lines: (
         pv.PolyData
     )  # contour lines on the surface and on the floor, and the rim; cell array: colours
-    markers: pv.PolyData  # pins; point arrays: colours, Normals
+    markers: pv.PolyData  # pins and traces; point arrays: colours, Normals
     walls: Mapping[
         str, np.ndarray
     ]  # "floor", "x-", "x+", "y-", "y+" -> segments (S, 2, 3) along ticks
@@ -46,7 +47,7 @@ def build_scene(field: HeightField) -> Scene:
             np.rint(255 * surface["shade"]).astype(int)
         ]
     return Scene(
-        field, surface, _contour_lines(surface, field), _marker_pins(field), _wall_segments(field)
+        field, surface, _contour_lines(surface, field), _marks(field), _wall_segments(field)
     )
 
 
@@ -194,7 +195,40 @@ def _join_lines(parts: list[tuple[pv.PolyData, np.ndarray]]) -> pv.PolyData:
     return lines_mesh
 
 
-def _marker_pins(field: HeightField) -> pv.PolyData:
+def _marks(field: HeightField) -> pv.PolyData:
+    """Pins and traces in one mesh."""
+    parts = [*_marker_pins(field), *_trace_tubes(field)]
+    return pv.merge(parts, merge_points=False) if parts else pv.PolyData()
+
+
+def _trace_tubes(field: HeightField) -> list[pv.PolyData]:
+    """A tube along each trace, in as many parts as holes leave of it."""
+    tubes = []
+    for line, colour in field.traces:
+        x, y, value = np.array(line).T
+        on_surface = np.array([field.height_under(a, b) for a, b in zip(x, y, strict=True)])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            own = np.log10(value) if field.log else value
+        heights = np.where(np.isnan(value), on_surface, own)
+        places = field.place(x, y, heights) + np.array([0, 0, TRACE])
+        inside = (np.abs(places[:, :2]) <= 1).all(axis=1)
+        drawn = np.isfinite(places).all(axis=1) & (heights <= field.ceiling) & inside
+        for part in np.split(np.arange(len(x)), np.flatnonzero(~drawn)):
+            part = part[drawn[part]]
+            if len(part) > 1:
+                tube = pv.MultipleLines(places[part]).tube(radius=TRACE, n_sides=10).triangulate()
+                tube["Normals"] = tube["TubeNormals"]
+                tubes.append(_painted(tube, colour))
+    return tubes
+
+
+def _painted(part: pv.PolyData, colour: str) -> pv.PolyData:
+    rgb = np.frombuffer(bytes.fromhex(colour.removeprefix("#")), dtype=np.uint8)
+    part["colours"] = np.tile(rgb, (part.n_points, 1))
+    return part
+
+
+def _marker_pins(field: HeightField) -> list[pv.PolyData]:
     """A pin for each marker: it stands on the surface, or on the floor where that is open."""
     parts = []
     for (x, y, top), _, colour in marker_places(field):
@@ -204,10 +238,8 @@ def _marker_pins(field: HeightField) -> pv.PolyData:
             center=middle, direction=(0, 0, 1), radius=PIN / 5, height=STICK, resolution=12
         )
         for part in (head, stick.triangulate().compute_normals(cell_normals=False)):
-            rgb = np.frombuffer(bytes.fromhex(colour.removeprefix("#")), dtype=np.uint8)
-            part["colours"] = np.tile(rgb, (part.n_points, 1))
-            parts.append(part)
-    return pv.merge(parts, merge_points=False) if parts else pv.PolyData()
+            parts.append(_painted(part, colour))
+    return parts
 
 
 def marker_places(field: HeightField) -> list[tuple[tuple[float, float, float], str, str]]:
