@@ -220,6 +220,8 @@ def test_a_walk_that_cannot_be_corrected_ends_and_says_so() -> None:
         if walk.facts.ended:
             break
     assert "could be corrected" in walk.facts.ended and pieces[-1].finished
+    kinds = [{name: column.dtype.kind for name, column in p.columns.items()} for p in pieces]
+    assert kinds[-1] == kinds[0]  # one column of a table holds all places
     assert end_of(pieces).sum() == pytest.approx(1) and end_of(pieces)[0] >= 0.2
     assert walk.numbers["walk_loss"].value <= 1e-16
     assert place_text(walk, 40).startswith("loss ")
@@ -295,6 +297,16 @@ def test_the_page_says_expected_and_found_dimension(folder: Path) -> None:
     assert "keeps all outputs" in " ".join(texts(app, "caption"))
     (point,) = Catalog(folder).answer_points()
     assert app.selectbox(key="end").value.startswith(point.label)
+
+
+def test_a_walk_that_cannot_be_corrected_is_stored(tmp_path: Path) -> None:
+    """The last row, which says that there is no step, fits the table of the others."""
+    catalog = new_catalog(tmp_path / "catalog")
+    model = add_tiny(catalog, tmp_path, "small")
+    settings = ManifoldSettings(steps=2, target=1e-300, subset="first", examples=10)
+    question = add_answer(catalog, MANIFOLD, settings, (model, ""))
+    assert "could be corrected" in str(question.facts["ended"])
+    catalog.close()
 
 
 def test_the_page_of_too_large_a_model_says_what_to_do(folder: Path) -> None:

@@ -383,6 +383,51 @@ def test_repair_refuses_batchnorm_and_layers_without_bias() -> None:
         Repair(objective, objective.flat.theta, objective.flat.theta)
 
 
+class Standardised(nn.Linear):
+    """A linear layer that divides its weight by the weight's own spread."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        weight = self.weight / self.weight.std(1, keepdim=True)
+        return nn.functional.linear(x, weight, self.bias)
+
+
+class Tied(nn.Module):
+    """Two layers that share one weight, then a third one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second, self.last = nn.Linear(64, 64), nn.Linear(64, 64), nn.Linear(64, 10)
+        self.second.weight = self.first.weight
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(self.second(self.first(x).tanh()).tanh())
+
+
+@pytest.mark.parametrize(
+    ("model", "sentence"),
+    [
+        (lambda: nn.Sequential(Standardised(64, 5), nn.Tanh(), nn.Linear(5, 10)), "in proportion"),
+        (Tied, "layer first has no weight and bias of its own that move"),
+        (
+            lambda: nn.Sequential(
+                nn.utils.parametrizations.weight_norm(nn.Linear(64, 5)), nn.Linear(5, 10)
+            ),
+            "layer 0 has no weight and bias of its own that move",
+        ),
+    ],
+)
+def test_repair_refuses_layers_that_rescaled_weights_do_not_rule(
+    model: Callable[[], nn.Module], sentence: str
+) -> None:
+    """Where another weight, or none, changes the outputs in proportion, nothing is rescaled."""
+    with torch.random.fork_rng():
+        torch.manual_seed(3)
+        problem = Problem(model(), digits_mlp.digits(), cross_entropy)
+    objective = Objective(problem, InterpolationSettings(), torch.device("cpu"))
+    with pytest.raises(ValueError, match=sentence):
+        Repair(objective, objective.flat.theta, objective.flat.theta)
+
+
 def test_verification_sees_a_wrong_specification() -> None:
     """One whose axes are those of another layer changes the outputs by more than rounding."""
     network = random_network(nn.Sequential(nn.Linear(4, 4), nn.Tanh(), nn.Linear(4, 4)))

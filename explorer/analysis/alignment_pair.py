@@ -13,7 +13,7 @@ from explorer.analysis.objective.named_tensors import Tensors
 from explorer.analysis.objective.objective import Objective
 from explorer.analysis.symmetry.activations import activation_likeness
 from explorer.analysis.symmetry.matching import Likeness
-from explorer.analysis.symmetry.repair import why_no_repair
+from explorer.analysis.symmetry.repaired_layers import why_no_repair
 from explorer.analysis.symmetry.specification import Specification
 from explorer.analysis.symmetry.symmetry import Symmetry
 from explorer.analysis.symmetry.tracing import Network

@@ -91,8 +91,8 @@ class Walk:
             length /= 2
         else:
             self._constraints.move_to(walker.theta)
-            values = dict.fromkeys(("loss", *VALUE_COLUMNS), np.nan)
-            return walker, {**dict.fromkeys(self._objective.means(), np.nan), **values}, NO_STEP
+            names = ("loss", *self._objective.names, *VALUE_COLUMNS)
+            return walker, {**dict.fromkeys(names, np.nan), "corrections": 0}, NO_STEP
         theta = self._constraints.theta
         moved = float(np.linalg.norm(theta - walker.theta))
         factors = self._factors()

@@ -140,6 +140,8 @@ class BandDescent(PathDescent):
         weights = control_weights("chain", len(points), places)
         between = losses(torch.from_numpy(weights).to(points) @ points).reshape(segments, -1)
         at_pivots = losses(points)
+        if np.isnan(at_pivots).all():  # a pivot that is not finite leaves no place that is
+            return
         chord = at_pivots[:-1, None] * (1 - shares) + at_pivots[1:, None] * shares
         span = np.nanmax([*at_pivots, *between.ravel()]) - np.nanmin(at_pivots)
         rises = np.nan_to_num(between - chord, nan=np.inf).max(axis=1)

@@ -22,10 +22,13 @@ class RepairedChord(Chord):
         """From the objective's present point (D,) to the other.
 
         Raises:
-            ValueError: the model has BatchNorm, or no biases that could take the correction.
+            ValueError: the model has BatchNorm, or layers that cannot take the correction.
         """
         super().__init__(objective, other)
-        self._repair = Repair(objective, self.base, self.other)
+        try:
+            self._repair = Repair(objective, self.base, self.other)
+        except ValueError as error:
+            raise ValueError(f"{error}; choose the line without REPAIR") from error
 
     def values(self, coordinates: np.ndarray) -> dict[str, np.ndarray]:
         """As any evaluator's."""

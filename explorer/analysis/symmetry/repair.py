@@ -10,10 +10,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
-from torch.utils.hooks import RemovableHandle
 
-from explorer.analysis.objective import batchnorm
 from explorer.analysis.objective.objective import Objective
+from explorer.analysis.symmetry.repaired_layers import repaired_layers
 
 SMALLEST_SHARE = 1e-6  # of the goal's deviation: what varies less is dead and only shifted
 
@@ -117,51 +116,6 @@ class Repair:
             for hook in hooks:
                 hook.remove()
         return {name: _averaged(entries) for name, entries in sums.items()}
-
-
-def why_no_repair(objective: Objective) -> str:
-    """Why a model's activations cannot be repaired, in a sentence; empty where they can."""
-    try:
-        repaired_layers(objective)
-    except ValueError as error:
-        return str(error)
-    return ""
-
-
-def repaired_layers(objective: Objective) -> list[str]:
-    """The linear layers and convolutions in the order of their calls, without the last one.
-
-    Raises:
-        ValueError: the model has BatchNorm; or a layer has no bias, is called twice, or does not
-            move; or there is none.
-    """
-    if batchnorm.layers(objective.flat.module):
-        raise ValueError(
-            "a model with BatchNorm has no biases to repair: recalibrate its statistics instead"
-        )
-    calls: list[str] = []
-    hooks: list[RemovableHandle] = []
-    module = objective.flat.module
-    for name, layer in module.named_modules():
-        if isinstance(layer, nn.Linear | _ConvNd):
-            hooks.append(layer.register_forward_hook(lambda *_, own=name: calls.append(own)))
-    try:
-        with torch.no_grad(), objective.flat.at_theta():
-            _, _, batch = next(iter(objective.batches))
-            objective.problem.forward(module, batch)
-    finally:
-        for hook in hooks:
-            hook.remove()
-    moved = {block.name for block in objective.flat.blocks}
-    for name in calls[:-1]:
-        layer = module.get_submodule(name)
-        if layer.bias is None or not {f"{name}.weight", f"{name}.bias"} <= moved:
-            raise ValueError(f"the layer {name} has no bias that could take REPAIR's shift")
-        if calls.count(name) > 1:
-            raise ValueError(f"the layer {name} is called twice, and REPAIR corrects each call")
-    if len(calls) < 2:
-        raise ValueError("REPAIR needs a layer before the last one, got none")
-    return calls[:-1]
 
 
 def _channel_axis(layer: nn.Module, outputs: Tensor) -> int:
