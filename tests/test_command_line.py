@@ -99,15 +99,20 @@ def test_nothing_runs_without_agreement(tmp_path, given):
     assert not (tmp_path / "ran").exists()
 
 
-def test_agreement_imports_under_the_name_given(place):
-    """After yes the model is there, with the arguments it was imported with."""
-    done = explorer(
+@pytest.fixture(scope="module")
+def other_name(place: Path) -> subprocess.CompletedProcess:
+    """An import after a yes: a model of the same file with other arguments, another problem."""
+    return explorer(
         place,
         *("import", place / "tiny_problem.py", place / SECOND),
         *("--name", "other name", "-a", "width=6", "-a", "deed=kill"),
         given="y\n",
     )
-    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_agreement_imports_under_the_name_given(place, other_name):
+    """After yes the model is there, with the arguments it was imported with."""
+    assert (other_name.returncode, other_name.stderr) == (0, "")
     catalog = Catalog(place / "catalog", timeout=30)
     model = next(m for m in catalog.models() if m.name == "other name")
     assert catalog.problem(model.problem_id).arguments == {"width": 6, "deed": "kill"}
@@ -291,7 +296,7 @@ def test_a_question_about_two_models(place, tmp_path):
     ],
     ids=str,
 )
-def test_wrong_subjects_are_one_line(place, models, words):
+def test_wrong_subjects_are_one_line(place, other_name, models, words):
     """Too few, too many, of two problems, or without such a snapshot: refused, nothing asked."""
     before = content(place)
     given = [part for name in models for part in ("--model", name)]

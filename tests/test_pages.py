@@ -56,9 +56,20 @@ SURFACE_PAGE, LINE_PAGE = SURFACE.page, LINE.page
 KIND_PAGES = sorted({kind.page for kind in KINDS})
 # of a catalog without models, while the app starts and then
 WAITING = ("The sample models are being imported", "No models: **Import** brings one in")
-RUN_PAGES = {  # of runs of several snapshots, or of several models
-    kind.page for kind in KINDS if kind.fewest > 1 or issubclass(kind.settings, OfMembers)
-}
+
+
+def refuses_one_point(kind: Kind) -> bool:
+    """Whether nothing can be asked, as settings are at first, about one point for all subjects."""
+    if kind.fewest > 1 or issubclass(kind.settings, OfMembers):
+        return True
+    try:
+        kind.settings().check_points(dict.fromkeys(kind.subjects, "the same"))
+    except ValueError:
+        return True
+    return False
+
+
+MORE_POINTS_PAGES = {kind.page for kind in KINDS if refuses_one_point(kind)}
 PAIR_PAGES = (INTERPOLATION.page, DIFFERENCE.page)  # visited by tests/test_pages_lines.py
 STORED = {"model": SAMPLE, "x_count": "11", "y_count": "11"}
 
@@ -250,7 +261,7 @@ def test_a_page_waits_for_the_first_model(
     assert catalog.merge(first).models == 1
     app = app.run()
     assert not [text for text in texts(app, "info") if text.startswith(WAITING)]
-    if page not in RUN_PAGES:  # which need more
+    if page not in MORE_POINTS_PAGES:
         assert [label for label in labels(fine(app)) if label.startswith("Compute")]
 
 
