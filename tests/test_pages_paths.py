@@ -1,8 +1,10 @@
 """Paths end to end: trained on their page, followed on the page of interpolations, by commands."""
 
+from functools import partial
 from pathlib import Path
 
 import pytest
+from streamlit.testing.v1 import local_script_runner
 
 from explorer.ask import questions
 from explorer.ask.command_text import compute_command
@@ -13,6 +15,7 @@ from explorer.kinds.alignment_settings import AlignmentSettings
 from explorer.kinds.connection import CONNECTION
 from explorer.kinds.connection_settings import ConnectionSettings
 from explorer.kinds.interpolation import INTERPOLATION, Interpolation, InterpolationSettings
+from explorer.kinds.line import LINE
 from explorer.kinds.path_shape import BEZIER, CHAIN
 from explorer.pages._links import Subjects, link_to
 from store import Catalog, records
@@ -108,6 +111,23 @@ def test_the_address_of_a_profile_opens_it(folder: Path, catalog: Catalog) -> No
     linked = fine(opened(INTERPOLATION.page, **link.parameters))
     (chosen,) = [box for box in linked.multiselect if box.key == "paths"]
     assert chosen.value == ["straight", f"bezier, 2 bends ({key})"]
+
+
+def test_a_followed_link_shows_its_path(
+    folder: Path, catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From the path's own page and from another one, as the browser asks for it: see links.js."""
+    link = link_to(answer_of(catalog, INTERPOLATION.name), Subjects(catalog))
+    key = answer_of(catalog, CONNECTION.name).key[:8]
+    apps = [fine(opened(page, model="one", to="two")) for page in (CONNECTION.page, LINE.page)]
+    followed = partial(local_script_runner.RerunData, is_history_navigation=True)
+    monkeypatch.setattr(local_script_runner, "RerunData", followed)
+    for app in apps:
+        app.query_params = link.parameters
+        app = fine(app.switch_page(INTERPOLATION.page).run())
+        (chosen,) = [box for box in app.multiselect if box.key == "paths"]
+        assert chosen.value == ["straight", f"bezier, 2 bends ({key})"]
+        assert app.query_params["paths"] == chosen.value
 
 
 def test_the_paths_that_are_offered(folder: Path, catalog: Catalog) -> None:

@@ -8,6 +8,7 @@ from explorer.ask.stored_paths import StoredPath, like_copies, stored_paths
 from explorer.ask.subjects import Subject
 from explorer.kinds.path_shape import BENT_SHAPES, SHAPES, STRAIGHT
 from explorer.pages._address import check_address
+from explorer.pages._session import begin_with
 from store import Catalog
 
 LINK_NAMES = ("shape", "bends")  # by which links name one path; the page keeps them as "paths"
@@ -88,4 +89,4 @@ def _follow_link(trained: list[StoredPath]) -> None:
         named = [shape]
     if named and not st.query_params.get_all("paths"):
         with_line = [STRAIGHT] if named != [STRAIGHT] and key else []
-        st.query_params["paths"] = st.session_state["paths"] = [*with_line, *named]
+        begin_with("paths", [*with_line, *named])

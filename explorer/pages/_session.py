@@ -64,6 +64,22 @@ def _restore_followed_address() -> None:
             parameters.set_initial_query_params(context.query_string)
 
 
+def begin_with(name: str, values: Sequence[str]) -> None:
+    """Have a control that is yet to be made begin with these values, and the address say so.
+
+    Where a link was followed, Streamlit (1.67) asks nothing but the address that came with it.
+
+    Args:
+        name: of the control, which is also its name in the address.
+        values: what it says.
+    """
+    st.query_params[name] = st.session_state[name] = list(values)
+    context = get_script_run_ctx()
+    if context is not None:
+        with context.session_state.query_params() as parameters:
+            parameters.set_initial_query_params_from_current()
+
+
 def remember_models(models: Sequence[records.Model]) -> None:
     """Have the next page begin with these."""
     kept()[MODELS_KEY] = [model.id for model in models]
