@@ -22,8 +22,8 @@ NAMES = ("test", "further")  # of what has no list of choices: splits, tensors
 
 
 def small_settings(kind: Kind) -> ObjectiveSettings:
-    """Settings of a kind that ask for little: few points, probes, steps."""
-    settings: ObjectiveSettings = kind.settings()
+    """Settings of a kind that ask for little, of a model with BatchNorm: few points, steps."""
+    settings: ObjectiveSettings = kind.settings(batchnorm=kind.settings.usual_batchnorm())
     if isinstance(settings, OfMembers):  # of a run alone, which is one point unless more are taken
         settings = dataclasses.replace(settings, last=settings.fewest_members)
     for field in setting_fields(kind.settings):

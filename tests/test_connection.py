@@ -205,9 +205,9 @@ def test_the_models_are_not_altered(pair: tuple[Problem, list[Tensors]]) -> None
         assert all(torch.equal(end[name], copy[name]) for name in end)
 
 
-@pytest.mark.parametrize("policy", ["recalibrated", "frozen", "batch"])
+@pytest.mark.parametrize("policy", ["recalibrated", "batch"])
 def test_statistics_along_a_path_follow_the_policy(policy: str) -> None:
-    """Bends bring recomputed statistics, or those between the ends'; ends keep their own."""
+    """Bends bring recomputed statistics, or those between the ends'; frozen ones nobody knows."""
     problem = small_problem()
     first = {name: value.clone() for name, value in problem.model.state_dict().items()}
     last = {
@@ -228,8 +228,10 @@ def test_statistics_along_a_path_follow_the_policy(policy: str) -> None:
     if policy != "batch":
         own = [float(values["loss"]) for values in path.facts.own]
         assert path.end_losses == pytest.approx(own, rel=1e-9)
-    words = {"recalibrated": "recomputed", "frozen": "interpolated", "batch": "each batch's own"}
+    words = {"recalibrated": "recomputed", "batch": "each batch's own"}
     assert words[policy] in path.facts.statistics
+    with pytest.raises(ValueError, match="batchnorm must be recalibrated or batch along a path"):
+        pieces_of(problem, [first, last], replace(settings, batchnorm="frozen"))
 
 
 def test_batches_take_all_examples_in_each_epoch() -> None:
@@ -325,7 +327,9 @@ def test_a_band_may_not_begin_with_more_pivots_than_it_may_have() -> None:
         ConnectionSettings(minimised=BAND, bends=3, most_bends=2)
 
 
-LONG = ConnectionSettings(steps=300, every=10, t_count=5, batch_examples=8, tolerance=-1.0)
+LONG = ConnectionSettings(
+    steps=300, every=10, t_count=5, batch_examples=8, tolerance=-1.0, batchnorm="recalibrated"
+)
 
 
 def test_a_killed_training_goes_on_to_the_same_bits(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The page Minima: models chosen, all pairs asked by one press, matrix, tree, plane and links."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -32,7 +33,7 @@ from tests.tiny import until_stored
 
 PAGE = "explorer/pages/minima.py"
 NAMES = ("one", "two", "three")
-SHORT = {"x_count": "3", "batchnorm": "frozen"}  # in the address
+SHORT = {"x_count": "3", "batchnorm": "batch", "batchnorm_batch": "3"}  # in the address
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +79,8 @@ def answered_pairs(folder: Path) -> list[records.Question]:
 def chosen_pairs(catalog: Catalog) -> ChosenPairs:
     """What the page asks with the address of `shown`."""
     kind = path_kinds()[0]
-    settings = kind.settings(**{**usual_values(kind), "x_count": 3})
+    statistics = {"batchnorm": "batch", "batchnorm_batch": 3}
+    settings = kind.settings(**{**usual_values(kind), "x_count": 3, **statistics})
     by_name = {model.name: model for model in catalog.models()}
     models = [by_name[name] for name in NAMES]
     return ChosenPairs(NAMES, kind, settings, Pairs.of(catalog, models, kind, settings))
@@ -206,7 +208,7 @@ def test_the_lowest_way_of_each_pair_is_shown_whatever_its_kind(folder: Path) ->
     chosen = chosen_pairs(catalog)
     other = path_kinds()[1]
     (first, point), second = chosen.pairs.wishes[0].subjects
-    settings = small_settings(other)
+    settings = replace(small_settings(other), batchnorm="batch")
     ask(catalog, other, first, settings, point=point, others=[second])
     work(catalog)
     NumbersKeeper(catalog).keep_up()

@@ -23,9 +23,17 @@ from tests.filling import add_answer, add_tiny, new_catalog
 from tests.screen import badges, charts, computes, fine, opened, texts
 
 SETTINGS = ConnectionSettings(
-    steps=60, every=20, t_count=5, bends=2, batch_examples=8, tolerance=-1.0
+    steps=60,
+    every=20,
+    t_count=5,
+    bends=2,
+    batch_examples=8,
+    tolerance=-1.0,
+    batchnorm="recalibrated",
 )
-PROFILE = InterpolationSettings(shape=BEZIER, x_min=0.0, x_max=1.0, x_count=5)
+PROFILE = InterpolationSettings(
+    shape=BEZIER, x_min=0.0, x_max=1.0, x_count=5, batchnorm="recalibrated"
+)
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,13 @@ from explorer.analysis.objective.own_losses import own_losses
 from explorer.analysis.objective.plane import NO_CHOICES, EarlierChoices, objective_at
 from explorer.analysis.paths.batch_gradient import BatchGradient
 from explorer.analysis.paths.descent import PathDescent, descent
-from explorer.analysis.paths.ends import chord_facts, flat_points, moving_buffers, statistics_words
+from explorer.analysis.paths.ends import (
+    check_statistics,
+    chord_facts,
+    flat_points,
+    moving_buffers,
+    statistics_words,
+)
 from explorer.analysis.paths.evaluators import Chord, ControlledPath
 from explorer.analysis.paths.minibatches import Minibatches
 from explorer.codec import JsonValue
@@ -43,7 +49,7 @@ def answer(
     The path begins as the straight line. It brings its bends when it ends.
 
     Raises:
-        ValueError: both points are the same.
+        ValueError: both points are the same, or statistics are to stay frozen between bends.
         NoGradient: the loss cannot be differentiated.
 
     Source: Garipov et al. 2018, arXiv:1802.10026, algorithm of section 3 and public code; Draxler
@@ -55,6 +61,7 @@ def answer(
     first, last = flat_points(objective, subjects)
     if torch.equal(first, last):
         raise ValueError("a path must lead from one point to another, got the same parameters")
+    check_statistics(objective)
     objective.between = moving_buffers(objective, subjects[1])
     own = own_losses(problem, subjects, settings, device)
     measure = PathMeasure(objective, settings, last, own)

@@ -17,7 +17,13 @@ from explorer.analysis.objective.plane import (
     precision_error,
     tuning_facts,
 )
-from explorer.analysis.paths.ends import chord_facts, flat_points, moving_buffers, statistics_words
+from explorer.analysis.paths.ends import (
+    check_statistics,
+    chord_facts,
+    flat_points,
+    moving_buffers,
+    statistics_words,
+)
 from explorer.analysis.paths.evaluators import PathEvaluator, path_evaluator
 from explorer.analysis.paths.repaired import RepairedChord
 from explorer.kinds.interpolation import InterpolationSettings
@@ -52,6 +58,8 @@ def answer(
     first, *bends, last = flat_points(objective, subjects)
     objective.between = moving_buffers(objective, subjects[1])
     _check_bends(bends)
+    if bends:
+        check_statistics(objective)
     x, index = settings.axis, settings.places
     if settings.repair:
         evaluator: PathEvaluator = RepairedChord(objective, last)

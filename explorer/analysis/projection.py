@@ -16,7 +16,7 @@ from explorer.analysis.objective.own_losses import own_losses
 from explorer.analysis.objective.parameters import Block
 from explorer.analysis.objective.pieces import TARGET_SECONDS, answer_pieces
 from explorer.analysis.objective.plane import NO_CHOICES, EarlierChoices, objective_at
-from explorer.analysis.paths.ends import moving_buffers
+from explorer.analysis.paths.ends import check_statistics, moving_buffers
 from explorer.analysis.paths.evaluators import ControlledPath
 from explorer.codec import JsonValue
 from explorer.kinds.path_shape import control_weights
@@ -82,6 +82,7 @@ def _path_pieces(
     problem, device, blocks = objective.problem, objective.device, objective.flat.blocks
     own = own_losses(problem, [points[0], points[-1]], settings, device)
     objective.load(points[0])
+    check_statistics(objective)
     objective.between = moving_buffers(objective, points[-1])
     control = [parameter_vector(point, blocks) for point in points]
     evaluator = ControlledPath(

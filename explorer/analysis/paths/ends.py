@@ -33,6 +33,19 @@ def moving_buffers(objective: Objective, second: Tensors) -> batchnorm.Ends:
     return batchnorm.differing_buffers(objective.flat, other.flat)
 
 
+def check_statistics(objective: Objective) -> None:
+    """Refuse to keep statistics frozen along a path past bends, between which nobody knows them.
+
+    Raises:
+        ValueError: the model has BatchNorm, and its statistics are to be frozen.
+    """
+    if batchnorm.layers(objective.flat.module) and objective.settings.batchnorm == "frozen":
+        raise ValueError(
+            "batchnorm must be recalibrated or batch along a path with bends, between which nobody "
+            "knows the running statistics, got 'frozen'; choose recalibrated"
+        )
+
+
 def chord_facts(first: Tensor, second: Tensor) -> dict[str, JsonValue]:
     """Distance and cosine of two points (D,), and their norms."""
     product, lengths = 0.0, []
