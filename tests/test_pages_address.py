@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import local_script_runner
 
-from explorer.kinds import KINDS
+from explorer.kinds import KINDS, Kind
+from explorer.kinds.averaging import AVERAGING
 from explorer.kinds.convexity import CONVEXITY
 from explorer.kinds.difference import DIFFERENCE
+from explorer.kinds.ensemble import ENSEMBLE
 from explorer.kinds.line import LINE
 from explorer.kinds.run import RUN
 from explorer.kinds.stability import STABILITY
@@ -105,6 +107,16 @@ def test_a_followed_address_is_shown_whole(
     said = {control.key: control.value for control in (*app.number_input, *app.button_group)}
     assert said == {c.key: c.value for c in (*fresh.number_input, *fresh.button_group)}
     assert (said["split"], said["seed"]) == ("test", 0)
+
+
+@pytest.mark.parametrize("kind", [AVERAGING, ENSEMBLE])
+def test_a_page_about_several_points_says_what_it_is_before_they_are_chosen(
+    folder: Path, kind: Kind
+) -> None:
+    """A heading, and what to do; also for a model that no other stands beside yet."""
+    app = fine(opened(kind.page, model="later"))
+    assert [heading.value for heading in app.subheader] == [kind.title]
+    assert "two points at least" in app.info[0].value
 
 
 def test_several_models_are_kept_for_pages_about_several(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from functools import partial
 from pathlib import Path
+from urllib.parse import parse_qs
 
 import pytest
 from streamlit.testing.v1 import local_script_runner
@@ -17,7 +18,9 @@ from explorer.kinds.connection_settings import ConnectionSettings
 from explorer.kinds.interpolation import INTERPOLATION, Interpolation, InterpolationSettings
 from explorer.kinds.line import LINE
 from explorer.kinds.path_shape import BEZIER, CHAIN
+from explorer.kinds.surface import SURFACE
 from explorer.pages._links import Subjects, link_to
+from explorer.pages._trajectories import CURVES_KEY
 from store import Catalog, records
 from tests.filling import add_answer, add_tiny, new_catalog
 from tests.screen import badges, charts, computes, fine, opened, texts
@@ -105,6 +108,21 @@ def test_its_page_shows_the_path_and_leads_on(folder: Path, catalog: Catalog) ->
     labels = {way.proto.label for way in app.get("page_link")}
     assert "Interpolation along it" in labels
     assert "Surface through both ends and the bend" in labels
+
+
+def test_the_plane_of_a_path_shows_the_whole_of_it(folder: Path, catalog: Catalog) -> None:
+    """The link names the path, which the plane's page has chosen; ends and bend lie inside."""
+    question = answer_of(catalog, CONNECTION.name)
+    app = fine(opened(CONNECTION.page, **link_to(question, Subjects(catalog)).parameters))
+    ways = {way.proto.label: way.proto for way in app.get("page_link")}
+    address = parse_qs(ways["Surface through both ends and the bend"].query_string)
+    plane = fine(opened(SURFACE.page, **address))
+    (curves,) = [box for box in plane.multiselect if box.key == "curves"]
+    assert curves.value == [f"one to two: bezier, 2 bends ({question.key[:8]})"]
+    ranges = {n.key: n.value for n in plane.number_input if n.key in ("x_min", "y_max")}
+    assert ranges == {"x_min": -0.25, "y_max": 1.25}
+    assert next(box.value for box in plane.checkbox if box.key == "orthogonal")
+    assert CURVES_KEY not in ways["Convexity map through both ends and the bend"].query_string
 
 
 def test_the_address_of_a_profile_opens_it(folder: Path, catalog: Catalog) -> None:

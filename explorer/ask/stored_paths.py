@@ -35,6 +35,11 @@ class StoredPath:
         return f"{what}, {bends} ({self.question.key[:KEY_LETTERS]})"
 
 
+def curve_label(first: records.Model, second: records.Model, path: StoredPath) -> str:
+    """What a path is called over a plane, where paths between other points may lie too."""
+    return f"{first.name} to {second.name}: {path.label}"
+
+
 def stored_paths(catalog: Catalog, first: Subject, second: Subject) -> list[StoredPath]:
     """The paths that lead from one point to another, or back, the latest first."""
     paths = []

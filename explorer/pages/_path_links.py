@@ -4,12 +4,15 @@ from collections.abc import Iterable
 
 import streamlit as st
 
-from explorer.ask.stored_paths import KEY_LETTERS
+from explorer.ask.stored_paths import KEY_LETTERS, curve_label, path_of
 from explorer.kinds import KINDS, Kind
 from explorer.kinds.given_axes import DIFFERENCE, GIVEN
 from explorer.pages._links import Link, Subjects, parameter_names, show_link
 from explorer.pages._pairs import ChosenPoint
+from explorer.pages._trajectories import CURVES_KEY
 from store import Catalog, records
+
+PLANE_RANGE = ("-0.25", "1.25")  # of both axes: ends and bend at 0 and 1, with room around them
 
 
 def show_path_links(
@@ -38,7 +41,10 @@ def show_path_links(
                 show_link(Link(kind, "", parameters), f"{kind.title} along it")
             elif kind.own_page and "y_end" in kind.settings.possible_subjects():
                 label = f"{kind.title} through both ends and the bend"
-                show_link(Link(kind, "", _plane(pair, chosen, subjects)), label)
+                parameters = _plane(pair, chosen, subjects)
+                if any(other.page == kind.page and other is not kind for other in KINDS):
+                    parameters |= _curve(catalog, question, pair)
+                show_link(Link(kind, "", parameters), label)
 
 
 def _ends(
@@ -64,7 +70,18 @@ def _plane(
     parameters |= {"x_start_step": _step(first, subjects), "x_end_step": _step(second, subjects)}
     parameters |= {"y_axis": DIFFERENCE, "y_start": first.label, "y_end": first.label}
     parameters |= {"y_start_step": _step(first, subjects), "y_end_step": bend or ""}
-    return parameters | {"scaling": "raw"}
+    for axis in "xy":
+        parameters |= dict(zip((f"{axis}_min", f"{axis}_max"), PLANE_RANGE, strict=True))
+    return parameters | {"scaling": "raw", "orthogonal": "true"}
+
+
+def _curve(
+    catalog: Catalog, question: records.Question, pair: tuple[ChosenPoint, ChosenPoint]
+) -> dict[str, str | list[str]]:
+    """The path itself over that plane, where it is drawn over it."""
+    first, second = pair
+    path = path_of(catalog, question, first.point)
+    return {CURVES_KEY: curve_label(first.model, second.model, path)} if path else {}
 
 
 def _step(point: ChosenPoint, subjects: Subjects) -> str:

@@ -27,14 +27,17 @@ def answer_place() -> DeltaGenerator | nullcontext[None]:
     return _answer_place.get() or nullcontext()
 
 
-def stop_page(words: str, *, error: bool = True) -> NoReturn:
+def stop_page(words: str, *, error: bool = True, heading: str = "") -> NoReturn:
     """Stop the page with a sentence.
 
     Args:
         words: the sentence.
         error: something is wrong; else there is something to do first.
+        heading: above it.
     """
     with answer_place():
+        if heading:
+            st.subheader(heading, anchor=False)
         if error:
             st.error(words, icon=":material/error:")
         else:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from explorer.ask import questions
-from explorer.ask.stored_paths import stored_paths
+from explorer.ask.stored_paths import curve_label, stored_paths
 from explorer.ask.subject_names import subject_names
 from explorer.ask.subjects import Subject
 from explorer.kinds.look import SubjectName
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from explorer.render.drawing import Drawing
     from explorer.render.trajectories import Track
 
+CURVES_KEY = "curves"  # of the trained paths, in the address
 ON_PLANE = 1e-4  # of the shorter axis: what is nearer lies on the plane
 SMALL_SHARE = 0.25  # of the range shown: smaller paths are hard to see
 SHARED_SETTINGS = tuple(
@@ -101,23 +102,23 @@ def curve_wishes(
     points = list(dict.fromkeys((model.id, point) for model, point in subjects))
     by_id = {(model.id, point): (model, point) for model, point in subjects}
     curves = {
-        f"{one[0].name} to {other[0].name}: {path.label}": (path.shape, (one, *path.bends, other))
+        curve_label(one[0], other[0], path): (path.shape, (one, *path.bends, other))
         for a, b in itertools.combinations(points, 2)
         for one, other in [(by_id[a], by_id[b])]
         for path in stored_paths(catalog, one, other)
     }
     if not curves:
         return {}
-    for label in st.query_params.get_all("curves"):
-        if label not in curves and "curves" not in st.session_state:
-            check_address("curves", f"some of {', '.join(curves)}", curves.__contains__)
-    kept = st.session_state.get("curves")
+    for label in st.query_params.get_all(CURVES_KEY):
+        if label not in curves and CURVES_KEY not in st.session_state:
+            check_address(CURVES_KEY, f"some of {', '.join(curves)}", curves.__contains__)
+    kept = st.session_state.get(CURVES_KEY)
     if kept is not None and not set(kept) <= set(curves):  # another plane has other points
-        st.session_state["curves"] = [label for label in kept if label in curves]
+        st.session_state[CURVES_KEY] = [label for label in kept if label in curves]
     chosen = st.multiselect(
         "Trained paths",
         list(curves),
-        key="curves",
+        key=CURVES_KEY,
         bind="query-params",
         help="Between two points of this plane, each at its own loss: in 3-D it lies above or "
         "below the surface where it leaves the plane.",

@@ -65,7 +65,8 @@ def choose(catalog: Catalog) -> asking.WantedQuestion:
     runs = beside if has_base else {"": own_run(*first), **beside}
     last = values["last"] = choose_last(AveragingSettings, runs)
     if member_count(runs, last) < (1 if method in TASK_METHODS else 2):
-        stop_page(NO_INGREDIENT if method in TASK_METHODS else FEW, error=False)
+        words = NO_INGREDIENT if method in TASK_METHODS else FEW
+        stop_page(words, error=False, heading=AVERAGING.title)
     names = [name for name in METHOD_NAMES if setting_field(AveragingSettings, name).counts(values)]
     for start in range(0, len(names), 2):
         values |= forms.choose_row(AveragingSettings, names[start : start + 2])

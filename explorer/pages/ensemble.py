@@ -48,7 +48,7 @@ def choose(catalog: Catalog) -> asking.WantedQuestion:
     last = choose_last(EnsembleSettings, runs)
     values: forms.Values = {"last": last}
     if member_count(runs, last) < 2:
-        stop_page(FEW, error=False)
+        stop_page(FEW, error=False, heading=ENSEMBLE.title)
     values["pooled"] = forms.choose(EnsembleSettings, "pooled", menu=True)
     with st.expander("Objective"):
         values |= choose_objective(EnsembleSettings, catalog.problem(model.problem_id))

@@ -43,6 +43,7 @@ def choose(catalog: Catalog) -> asking.WantedQuestion:
             f"{MOST_PARAMETERS:,}. Choose a smaller model, or see on its spectrum how dense "
             "eigenvalues are at 0.",
             error=False,
+            heading=MANIFOLD.title,
         )
     with st.expander("Objective", expanded=True):
         values = choose_objective(ManifoldSettings, catalog.problem(model.problem_id))
