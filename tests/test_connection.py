@@ -179,6 +179,42 @@ def test_one_point_twice_is_refused(pair: tuple[Problem, list[Tensors]]) -> None
         pieces_of(problem, [first, first], SHORT)
 
 
+def test_one_point_twice_is_not_even_asked(tmp_path: Path) -> None:
+    """The catalog has neither a question nor a job afterwards."""
+    catalog = new_catalog(tmp_path / "catalog")
+    model = add_tiny(catalog, tmp_path, "one")
+    jobs = len(catalog.jobs())
+    with pytest.raises(ValueError, match="got the same twice; choose another"):
+        questions.ask(catalog, CONNECTION, model, SHORT, others=[(model, model.point_id)])
+    assert catalog.questions() == ([], 0) and len(catalog.jobs()) == jobs
+    catalog.close()
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_an_end_that_is_not_finite_is_refused(
+    pair: tuple[Problem, list[Tensors]], value: float
+) -> None:
+    """One sentence that says which one, before any step."""
+    problem, (first, last) = pair
+    name = next(iter(last))
+    wrong = {**last, name: torch.full_like(last[name], value)}
+    for ends, which in (([first, wrong], "second"), ([wrong, last], "first")):
+        with pytest.raises(ValueError, match=f"the {which} point must have finite parameters"):
+            pieces_of(problem, ends, SHORT)
+
+
+def test_a_batch_of_one_has_no_statistics() -> None:
+    """A model with BatchNorm says so and what to do; the problem file is not blamed."""
+    model = torch.nn.Sequential(torch.nn.Linear(5, 4), torch.nn.BatchNorm1d(4)).double()
+    inputs = torch.randn(40, 5, generator=seeded(1), dtype=torch.float64)
+    labels = torch.randint(0, 4, (40,), generator=seeded(2))
+    problem = Problem(model, {"train": (inputs, labels)}, cross_entropy)
+    first = {name: value.clone() for name, value in model.state_dict().items()}
+    last = {name: v + 1 if v.is_floating_point() else v for name, v in first.items()}
+    with pytest.raises(ValueError, match="train the path with a larger batch"):
+        pieces_of(problem, [first, last], replace(SHORT, batch_examples=1))
+
+
 def test_a_path_that_diverges_keeps_its_numbers(pair: tuple[Problem, list[Tensors]]) -> None:
     """NaN and infinity on the way are stored as they are; both ends stay what they were."""
     problem, ends = pair

@@ -222,6 +222,20 @@ def test_bad_bends_are_one_sentence(ends: tuple[Problem, list[Tensors]]) -> None
         profile_of(problem, [first, last, wrong], settings)
 
 
+@pytest.mark.parametrize("shape", [SPHERICAL, CHAIN, BEZIER])
+def test_ends_that_weigh_in_everywhere_must_be_finite(
+    ends: tuple[Problem, list[Tensors]], shape: str
+) -> None:
+    """Infinity in an end is said of it, not of the angle between both."""
+    problem, (first, last, bend, _) = ends
+    bends = [] if shape == SPHERICAL else [bend]
+    settings = replace(DOUBLE, shape=shape).with_further(len(bends))
+    name = next(iter(last))
+    wrong = {**last, name: torch.full_like(last[name], math.inf)}
+    with pytest.raises(ValueError, match="the second point must have finite parameters"):
+        profile_of(problem, [first, wrong, *bends], settings)
+
+
 def test_no_arc_leads_between_points_on_one_line_through_zero(
     ends: tuple[Problem, list[Tensors]],
 ) -> None:

@@ -22,7 +22,7 @@ from explorer.kinds.path_shape import BEZIER, CHAIN
 from explorer.kinds.projection import PROJECTION, Projection, ProjectionLook, ProjectionSettings
 from explorer.kinds.run import RUN, Run, RunLook, RunSettings
 from explorer.kinds.surface import SURFACE, Surface, SurfaceSettings
-from explorer.kinds.trajectory import Trajectory
+from explorer.kinds.trajectory import RunSnapshots, Trajectory
 from explorer.pages import _running
 from explorer.problem import Problem
 from explorer.render.export.views import whole_spec
@@ -344,6 +344,8 @@ def test_a_path_of_many_bends_leaves_the_plane_and_is_lifted(trained) -> None:
 def test_the_order_of_a_path_s_points_is_another_question() -> None:
     """Runs may be named in any order; the points that a path leads past may not."""
     assert ProjectionSettings(trajectory=BEZIER).keeps_order
+    with pytest.raises(ValueError, match="must lead past 2 points or more"):
+        ProjectionSettings(trajectory=BEZIER).about([RunSnapshots("one", ("point",), ("",))])
     assert not ProjectionSettings().keeps_order
     assert ProjectionSettings(trajectory=BEZIER, batchnorm="recalibrated").batchnorm != "frozen"
     assert ProjectionSettings(batchnorm="recalibrated").batchnorm == "frozen"

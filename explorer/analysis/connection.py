@@ -20,6 +20,7 @@ from explorer.analysis.paths.ends import (
     chord_facts,
     flat_points,
     moving_buffers,
+    require_finite_ends,
     statistics_words,
 )
 from explorer.analysis.paths.evaluators import Chord, ControlledPath
@@ -49,7 +50,8 @@ def answer(
     The path begins as the straight line. It brings its bends when it ends.
 
     Raises:
-        ValueError: both points are the same, or statistics are to stay frozen between bends.
+        ValueError: both points are the same, one is not finite, or statistics are to stay frozen
+            between bends.
         NoGradient: the loss cannot be differentiated.
 
     Source: Garipov et al. 2018, arXiv:1802.10026, algorithm of section 3 and public code; Draxler
@@ -59,6 +61,7 @@ def answer(
     objective = objective_at(problem, subjects[0], settings, device)
     objective.on_pass = progress.check
     first, last = flat_points(objective, subjects)
+    require_finite_ends(first, last)
     if torch.equal(first, last):
         raise ValueError("a path must lead from one point to another, got the same parameters")
     check_statistics(objective)

@@ -22,11 +22,13 @@ from explorer.analysis.paths.ends import (
     chord_facts,
     flat_points,
     moving_buffers,
+    require_finite_ends,
     statistics_words,
 )
 from explorer.analysis.paths.evaluators import PathEvaluator, path_evaluator
 from explorer.analysis.paths.repaired import RepairedChord
 from explorer.kinds.interpolation import InterpolationSettings
+from explorer.kinds.path_shape import LAYERS, STRAIGHT
 from explorer.kinds.piece import Piece
 from explorer.kinds.progress import SILENT, Progress
 from explorer.problem import Problem
@@ -47,7 +49,7 @@ def answer(
     keep their own: they are the two models by themselves.
 
     Raises:
-        ValueError: a bend is not finite.
+        ValueError: a bend is not finite, or an end that weighs in all along the path.
 
     Source: Goodfellow et al. 2015, arXiv:1412.6544, section 2, for the straight line; Garipov et
     al. 2018, arXiv:1802.10026, for paths with bends.
@@ -57,6 +59,8 @@ def answer(
     objective = objective_at(problem, subjects[0], settings, device)
     first, *bends, last = flat_points(objective, subjects)
     objective.between = moving_buffers(objective, subjects[1])
+    if settings.shape not in (STRAIGHT, LAYERS):
+        require_finite_ends(first, last)
     _check_bends(bends)
     if bends:
         check_statistics(objective)

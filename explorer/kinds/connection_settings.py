@@ -1,5 +1,6 @@
 """How a path between two points is trained."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -127,6 +128,17 @@ class ConnectionSettings(ObjectiveSettings):
         if self.minimised == BAND:
             most = f"bends must be at most the {self.most_bends} pivots that the band may have"
             require(self.bends <= self.most_bends, most, self.bends)
+
+    def check_points(self, points: Mapping[str, str]) -> None:
+        """Refuse the same point twice.
+
+        Raises:
+            ValueError: it is.
+        """
+        if len(set(points.values())) < len(points):
+            raise ValueError(
+                "a path must lead from one point to another, got the same twice; choose another"
+            )
 
     @classmethod
     def usual_batchnorm(cls) -> str:

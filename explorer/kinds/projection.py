@@ -1,8 +1,8 @@
 """Training runs seen on a plane that was not made for them: orthogonal projections."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Self
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from explorer.kinds.numbers import ResultNumber, ResultNumbers, largest, loss_nu
 from explorer.kinds.path_shape import BENT_SHAPES
 from explorer.kinds.piece import Piece, partial_answer
 from explorer.kinds.plane_settings import PlaneSettings
+from explorer.kinds.require import require
 from explorer.kinds.setting import Setting
 from explorer.kinds.trajectory import (
     OfRuns,
@@ -62,6 +63,16 @@ class ProjectionSettings(OfRuns, PlaneSettings):
     def wanted_of(self, run: RunSnapshots) -> RunSnapshots:
         """All of a run, or of a model that a path leads past its final point."""
         return run if self.trajectory == RUNS else run.last(1)
+
+    def about(self, runs: Sequence[RunSnapshots]) -> Self:
+        """The settings about these runs, or past these points.
+
+        Raises:
+            ValueError: a run lacks what they want, or no path leads past so few points.
+        """
+        must = "a path must lead past 2 points or more; name its other end too"
+        require(not self.keeps_order or len(runs) > 1, must, len(runs))
+        return super().about(runs)
 
     @property
     def keeps_order(self) -> bool:

@@ -11,7 +11,7 @@ from explorer.analysis.objective import batchnorm
 from explorer.analysis.objective.device import restore_threads
 from explorer.analysis.objective.losses import as_value
 from explorer.analysis.objective.objective import Objective
-from explorer.problem import Batch
+from explorer.problem import Batch, Outputs
 
 SHORT_OPERATION = 1 << 17  # bytes that an operation puts out: threads wait longer for each other
 
@@ -32,9 +32,9 @@ class BatchGradient:
         each = objective.example_bytes * batch / objective.operations
         self._is_small = each < SHORT_OPERATION
         self._problem = objective.problem
-        normalised = bool(batchnorm.layers(objective.flat.module))
-        self.flat = objective.flat.twin() if normalised else objective.flat
-        if normalised:
+        self._normalised = bool(batchnorm.layers(objective.flat.module))
+        self.flat = objective.flat.twin() if self._normalised else objective.flat
+        if self._normalised:
             batchnorm.use_batch_statistics(self.flat.module)
         self._parameters: list[Tensor] = []
 
@@ -80,8 +80,24 @@ class BatchGradient:
         torch.cat([part.reshape(-1) for part in parts], out=gradient)
         return loss.detach()
 
+    def _outputs(self, batch: Batch) -> Outputs:
+        """The model's outputs for a batch.
+
+        Raises:
+            ValueError: BatchNorm has but one value to make statistics of.
+        """
+        try:
+            return self._problem.forward(self.flat.module, batch)
+        except ValueError as error:
+            if self._normalised and "more than 1 value per channel" in str(error):
+                raise ValueError(
+                    "a batch must give BatchNorm two values of each channel or more, got one; "
+                    "train the path with a larger batch"
+                ) from error
+            raise
+
     def _mean_loss(self, batch: Batch) -> Tensor:
-        outputs = self._problem.forward(self.flat.module, batch)
+        outputs = self._outputs(batch)
         loss = as_value("loss", self._problem.loss(outputs, batch))
         if isinstance(loss, tuple):
             total, count = loss

@@ -26,6 +26,19 @@ def flat_points(objective: Objective, subjects: Sequence[Tensors]) -> list[Tenso
     return [first, *bends, last]
 
 
+def require_finite_ends(first: Tensor, last: Tensor) -> None:
+    """Refuse ends of which no path can be made.
+
+    Raises:
+        ValueError: one is not finite.
+    """
+    for name, point in (("first", first), ("second", last)):
+        if not bool(torch.isfinite(point).all()):
+            raise ValueError(
+                f"the {name} point must have finite parameters, got NaN or infinity; choose another"
+            )
+
+
 def moving_buffers(objective: Objective, second: Tensors) -> batchnorm.Ends:
     """The buffers that differ between the objective's point and a second one."""
     other = objective.with_first_examples(objective.examples)
