@@ -212,7 +212,7 @@ def test_a_batch_of_one_has_no_statistics() -> None:
     first = {name: value.clone() for name, value in model.state_dict().items()}
     last = {name: v + 1 if v.is_floating_point() else v for name, v in first.items()}
     with pytest.raises(ValueError, match="train the path with a larger batch"):
-        pieces_of(problem, [first, last], replace(SHORT, batch_examples=1))
+        pieces_of(problem, [first, last], replace(SHORT, batch_examples=1, batchnorm="batch"))
 
 
 def test_a_path_that_diverges_keeps_its_numbers(pair: tuple[Problem, list[Tensors]]) -> None:

@@ -156,6 +156,17 @@ def test_a_followed_link_shows_its_path(
         assert app.query_params["paths"] == chosen.value
 
 
+@pytest.mark.parametrize("bends", ["00000000", ""])
+def test_a_link_to_a_path_that_is_gone_says_so(folder: Path, bends: str) -> None:
+    """The straight line stands in its place, and not in silence."""
+    link = {"model": "one", "to": "two", "shape": CHAIN, "bends": bends}
+    app = fine(opened(INTERPOLATION.page, **link))
+    (warning,) = app.warning
+    assert "leads between both points: restore it from the trash" in warning.value
+    (chosen,) = [box for box in app.multiselect if box.key == "paths"]
+    assert chosen.value == []
+
+
 def test_the_paths_that_are_offered(folder: Path, catalog: Catalog) -> None:
     """A permuted copy and plain paths are offered; none with REPAIR where there is BatchNorm."""
     first, second = ends_of(catalog)

@@ -9,6 +9,7 @@ from explorer.ask.subjects import Subject
 from explorer.kinds.path_shape import BENT_SHAPES, SHAPES, STRAIGHT
 from explorer.pages._address import check_address
 from explorer.pages._session import begin_with
+from explorer.pages._text import as_message
 from store import Catalog
 
 LINK_NAMES = ("shape", "bends")  # by which links name one path; the page keeps them as "paths"
@@ -87,6 +88,13 @@ def _follow_link(trained: list[StoredPath]) -> None:
     named = [path.label for path in trained if key and path.question.key.startswith(key)]
     if not named and shape in SHAPES and shape not in BENT_SHAPES:
         named = [shape]
+    if not named and (key or shape in BENT_SHAPES):
+        st.warning(
+            as_message(
+                f"no stored path ({key or shape}) leads between both points: restore it from the "
+                "trash, or train it again; the straight line is shown."
+            )
+        )
     if named and not st.query_params.get_all("paths"):
         with_line = [STRAIGHT] if named != [STRAIGHT] and key else []
         begin_with("paths", [*with_line, *named])
