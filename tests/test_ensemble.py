@@ -21,6 +21,8 @@ from explorer.ask import questions
 from explorer.kinds.ensemble import ENSEMBLE, EnsembleLook
 from explorer.kinds.ensemble_result import Ensemble
 from explorer.kinds.ensemble_settings import EnsembleSettings
+from explorer.kinds.members import member_names
+from explorer.kinds.path_shape import BENT_SHAPES, control_weights
 from explorer.kinds.piece import Piece
 from explorer.pages._links import Subjects, link_to
 from explorer.problem import (
@@ -277,6 +279,25 @@ def test_a_deep_ensemble_is_better_than_snapshots_of_a_cycle() -> None:
     assert deep.values["accuracy"][-1] > fast.values["accuracy"][-1]
     assert deep.loss[-1] < fast.loss[-1]
     assert deep.diversity[1][-1] > fast.diversity[1][-1] > 0
+
+
+@pytest.mark.parametrize("trajectory", BENT_SHAPES)
+def test_members_along_a_path_are_its_points(trajectory: str) -> None:
+    """Five members along a path past three points: those of plain weighted sums of the tensors."""
+    problem, points = perceptron()
+    rows = control_weights(trajectory, 3, np.linspace(0, 1, 5))
+    summed = [
+        {n: sum(w * p[n] for w, p in zip(row, points, strict=True)) for n in points[0]}
+        for row in rows
+    ]
+    along = ensemble_of(problem, points, trajectory=trajectory)
+    plain = ensemble_of(problem, summed)
+    assert along.settings.units == 5 and along.settings.keeps_order
+    for name, values in plain.values.items():
+        assert along.values[name] == pytest.approx(values, rel=1e-9, nan_ok=True), name
+    (rest,) = pieces_of(problem, points, frozenset(range(4)), trajectory=trajectory)[-1:]
+    assert rest.columns["loss"][0] == pytest.approx(along.loss[-1], rel=1e-12)
+    assert member_names((1, 1, 1), (), along.settings.t)[1] == "t = 0.25"
 
 
 @pytest.fixture(scope="module")

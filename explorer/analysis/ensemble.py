@@ -16,13 +16,16 @@ from explorer.analysis.merging.pooling import (
     class_axis,
     require_tensor,
 )
+from explorer.analysis.objective import batchnorm
 from explorer.analysis.objective.evaluation_mode import evaluation_mode
 from explorer.analysis.objective.example_values import ExampleValues, mean_of
 from explorer.analysis.objective.named_tensors import Tensors
 from explorer.analysis.objective.objective import Objective
 from explorer.analysis.objective.plane import NO_CHOICES, EarlierChoices
+from explorer.analysis.paths.ends import check_statistics, moving_buffers
 from explorer.kinds.ensemble_result import ALONE
 from explorer.kinds.ensemble_settings import EnsembleSettings
+from explorer.kinds.path_shape import control_weights
 from explorer.kinds.piece import Piece
 from explorer.kinds.progress import SILENT, Progress
 from explorer.problem import Problem
@@ -52,10 +55,14 @@ def answer(
     _require_terms_of_outputs(objective, subjects[:2])
     predictions = _Predictions(objective, settings)
     facts = {**objective.facts, "pooled": predictions.pooled}
-    last = max(set(range(len(subjects))) - done, default=-1)
-    for unit, subject in enumerate(subjects[: last + 1]):
+    last = max(set(range(settings.units)) - done, default=-1)
+    along = _Along(objective, subjects, settings) if settings.keeps_order else None
+    for unit in range(last + 1):
         began = time.perf_counter()
-        objective.load(subject)
+        if along is None:
+            objective.load(subjects[unit])
+        else:
+            along.stand_on(settings.t[unit])
         values = predictions.with_member(unit)
         if unit in done:
             continue
@@ -90,6 +97,36 @@ def _require_terms_of_outputs(objective: Objective, subjects: Sequence[Tensors])
                     f"{name} must be a function of outputs and batch alone, but reads the model "
                     "too, of which an ensemble has several; take that out of the problem file"
                 )
+
+
+class _Along:
+    """A path past control points, on whose places an objective is put."""
+
+    def __init__(
+        self, objective: Objective, points: Sequence[Tensors], settings: EnsembleSettings
+    ) -> None:
+        """Past points in order, with the running statistics that the policy gives its places.
+
+        Raises:
+            ValueError: they are to stay frozen.
+        """
+        check_statistics(objective)
+        objective.load(points[0])
+        ends = moving_buffers(objective, points[-1])
+        flats = []
+        for point in points:
+            objective.load(point)
+            flats.append(objective.flat.theta.clone())
+        self._points, self._shape = torch.stack(flats), settings.trajectory
+        self._objective, self._ends = objective, ends
+
+    def stand_on(self, t: float) -> None:
+        """Stand on a place of the path."""
+        flat = self._objective.flat
+        (weights,) = control_weights(self._shape, len(self._points), np.array([t]))
+        with flat.at_theta():
+            flat.theta.copy_(torch.from_numpy(weights).to(self._points) @ self._points)
+            batchnorm.interpolate(flat.module, self._ends, flat.theta.new_tensor([t]))
 
 
 class _Predictions:

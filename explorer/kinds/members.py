@@ -61,13 +61,18 @@ class OfMembers(OfRuns):
         return sum(self.lengths)
 
 
-def member_names(lengths: Sequence[int], names: Sequence[SubjectName]) -> list[str]:
+def member_names(
+    lengths: Sequence[int], names: Sequence[SubjectName], t: Sequence[float] = ()
+) -> list[str]:
     """What each point is called: by its run, and its step where the run has several.
 
     Args:
         lengths: snapshots of each run.
         names: of the runs in their order; without any, points are numbered.
+        t: where the points lie on a path past those runs, if they do.
     """
+    if t:
+        return [f"t = {place:.3g}" for place in t]
     if not names:
         return [f"point {number + 1}" for number in range(sum(lengths))]
     texts = []

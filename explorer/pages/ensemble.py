@@ -9,7 +9,7 @@ from explorer.ask import questions
 from explorer.ask.subject_names import subject_names
 from explorer.kinds.ensemble import ENSEMBLE, EnsembleLook
 from explorer.kinds.ensemble_result import Ensemble
-from explorer.kinds.ensemble_settings import EnsembleSettings
+from explorer.kinds.ensemble_settings import POINTS, EnsembleSettings
 from explorer.kinds.look import SubjectName
 from explorer.kinds.members import member_names
 from explorer.pages import _asking as asking
@@ -49,6 +49,9 @@ def choose(catalog: Catalog) -> asking.WantedQuestion:
     values: forms.Values = {"last": last}
     if member_count(runs, last) < 2:
         stop_page(FEW, error=False, heading=ENSEMBLE.title)
+    values["trajectory"] = forms.choose(EnsembleSettings, "trajectory", menu=True)
+    if values["trajectory"] != POINTS:
+        values["along"] = forms.choose(EnsembleSettings, "along")
     values["pooled"] = forms.choose(EnsembleSettings, "pooled", menu=True)
     with st.expander("Objective"):
         values |= choose_objective(EnsembleSettings, catalog.problem(model.problem_id))
@@ -118,7 +121,7 @@ def explain(ensemble: Ensemble) -> None:
 
 def show_table(ensemble: Ensemble, names: tuple[SubjectName, ...]) -> None:
     """All members alone, and the ensembles up to each."""
-    words = member_names(ensemble.settings.lengths, names)
+    words = member_names(ensemble.settings.lengths, names, ensemble.settings.t)
     units = [unit for unit in range(len(words)) if ensemble.computed[unit]]
     columns: dict[str, list[object]] = {
         "members": [unit + 1 for unit in units],

@@ -69,7 +69,7 @@ def _value_row(
         if one:
             mean = alone[computed].mean() if computed.any() else np.nan
             curves_by_name[ALONE] = Curve(sizes, np.full(len(alone), mean), computed)
-        words = member_names(ensemble.settings.lengths, names if one else ())
+        words = member_names(ensemble.settings.lengths, names if one else (), ensemble.settings.t)
         spots += [
             Spot(sizes[at], float(alone[at]), words[at], line=ALONE if one else name)
             for at in computed.nonzero()[0].tolist()
