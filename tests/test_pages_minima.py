@@ -242,3 +242,15 @@ def test_answers_of_another_version_are_no_lowest_ways(folder: Path) -> None:
     assert len(lowest_ways(catalog, pairs, NAMES).questions) == 3
     catalog._write(lambda cursor: cursor.execute("UPDATE questions SET version = version - 1"))
     assert lowest_ways(Catalog(folder), pairs, NAMES).questions == {}
+
+
+def test_paths_are_asked_along_the_spanning_tree_alone(folder: Path) -> None:
+    """Without a known way there is no tree; with all straight lines it has two of three pairs."""
+    other = path_kinds()[1]
+    assert other.brings_path
+    ways = {"ways": other.title, "tree": "true"}
+    assert computes(shown(**ways)) == []
+    answered_pairs(folder)
+    NumbersKeeper(Catalog(folder)).keep_up()
+    assert computes(shown(**ways)) == ["Compute 2 pairs"]
+    assert computes(shown(ways=other.title)) == ["Compute 3 pairs"]

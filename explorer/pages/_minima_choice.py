@@ -19,6 +19,7 @@ from explorer.wording import printable
 from store import Catalog, records
 
 MODELS_KEY, PROBLEM_KEY, EDGES_KEY = "models", "problem", "ways"  # in the address
+TREE_KEY = "tree"
 LOWEST = "Lowest known"  # among the sorts of ways
 USUAL_MODELS = 8  # that are chosen at first
 
@@ -32,6 +33,7 @@ class ChosenPairs:
     settings: ObjectiveSettings  # the same for all pairs
     pairs: Pairs
     lowest: bool = False  # whether the lowest of all known ways is shown, of whichever kind
+    tree_only: bool = False  # whether only pairs along the tree of the lowest known ways are asked
 
 
 def choose(catalog: Catalog) -> ChosenPairs:
@@ -47,6 +49,7 @@ def choose(catalog: Catalog) -> ChosenPairs:
     else:
         with st.expander(kind.title, expanded=True):
             values |= _choose_own(kind, usual)
+    tree_only = kind.brings_path and not lowest and _choose_tree_only()
     settings = forms.checked_settings(kind.settings, values)
     models = list(models_by_label.values())
     try:
@@ -54,7 +57,7 @@ def choose(catalog: Catalog) -> ChosenPairs:
         pairs = Pairs.of(catalog, models, kind, settings)
     except ValueError as error:
         stop_page(parts.sentence(error))
-    return ChosenPairs(list(models_by_label), kind, settings, pairs, lowest)
+    return ChosenPairs(list(models_by_label), kind, settings, pairs, lowest, tree_only)
 
 
 def _choose_models(catalog: Catalog) -> tuple[records.Problem, dict[str, records.Model]]:
@@ -125,6 +128,17 @@ def _choose_kind() -> tuple[Kind, bool]:
         "that are stored over the same loss and data.",
     )
     return kinds.get(word, next(iter(kinds.values()))), word == LOWEST
+
+
+def _choose_tree_only() -> bool:
+    """Whether paths are trained along the spanning tree alone."""
+    return st.checkbox(
+        "Only along the spanning tree",
+        key=TREE_KEY,
+        bind="query-params",
+        help="Of the lowest ways known so far, as the straight lines between all pairs: one path "
+        "less than there are models joins them all (Draxler et al. 2018).",
+    )
 
 
 def _choose_own(kind: Kind, usual: forms.Values) -> forms.Values:

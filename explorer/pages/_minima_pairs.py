@@ -1,6 +1,6 @@
 """All pairs of minima on their page: asked by one press, watched, and shown as they come."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import streamlit as st
@@ -29,12 +29,14 @@ class PairStates:
     cells: Sequence[Cell]
     numbers: Mapping[str, Mapping[str, float]]  # of answers, by key
     lowest: LowestWays | None = None  # where they are shown
+    tree: Collection[tuple[int, int]] | None = None  # pairs that are asked, if not all
 
     @property
     def missing(self) -> list[Cell]:
         """What a press asks."""
         known = self.lowest.questions if self.lowest else {}
-        return [cell for cell in missing_cells(self.cells) if cell_pair(cell) not in known]
+        missing = [cell for cell in missing_cells(self.cells) if cell_pair(cell) not in known]
+        return [cell for cell in missing if self.tree is None or cell_pair(cell) in self.tree]
 
     @property
     def under_way(self) -> list[Cell]:
@@ -78,8 +80,14 @@ def read_states(app: AppState, chosen: ChosenPairs) -> PairStates:
     """How far all pairs are now; the catalog is read a fixed number of times."""
     pairs = chosen.pairs
     all_cells = cells_of(app.catalog, pairs.reads, pairs.wishes, bool(app.supervisor.workers))
-    lowest = lowest_ways(app.catalog, pairs, chosen.labels) if chosen.lowest else None
-    return PairStates(all_cells, numbers_of(app.catalog, all_cells), lowest)
+    numbers = numbers_of(app.catalog, all_cells)
+    if not chosen.lowest and not chosen.tree_only:
+        return PairStates(all_cells, numbers)
+    lowest = lowest_ways(app.catalog, pairs, chosen.labels)
+    if chosen.lowest:
+        return PairStates(all_cells, numbers, lowest)
+    tree = {(min(way.first, way.second), max(way.first, way.second)) for way in lowest.minima.ways}
+    return PairStates(all_cells, numbers, tree=tree)
 
 
 def show_pairs(app: AppState, top: st.delta_generator.DeltaGenerator, chosen: ChosenPairs) -> None:
@@ -105,6 +113,8 @@ def show_pairs(app: AppState, top: st.delta_generator.DeltaGenerator, chosen: Ch
         if now.answered:
             ways = shown_ways(app.catalog, chosen, now.cells, now.lowest)
             show_minima(chosen, ways, now.as_minima(chosen.labels))
+        elif not now.is_unsettled and now.tree is not None and not now.tree:
+            st.info("No way is known yet: compute those of another sort first, such as lines.")
         elif not now.is_unsettled:
             st.info(f"Not computed yet: {PRESS_COMPUTE}.")
 
