@@ -11,8 +11,9 @@ from torch import Tensor
 
 from explorer.analysis.alignment_pair import Pair, copy_change, likeness, model_pair
 from explorer.analysis.objective.moved_parameters import require_same_beside
-from explorer.analysis.objective.named_tensors import Tensors, content_hash
+from explorer.analysis.objective.named_tensors import Tensors
 from explorer.analysis.objective.objective import Objective
+from explorer.analysis.objective.pieces import piece_point
 from explorer.analysis.objective.plane import NO_CHOICES, EarlierChoices
 from explorer.analysis.symmetry.matching import Likeness, matched
 from explorer.analysis.symmetry.repair import Repair
@@ -147,6 +148,4 @@ def _copy_point(copy: Tensors, unit: int) -> PiecePoint:
         name: (value.float() if value.dtype == torch.bfloat16 else value).contiguous()
         for name, value in copy.items()
     }
-    name, label = ALIGNMENT.unit_point(unit)
-    arrays = {name: value.numpy() for name, value in tensors.items()}
-    return PiecePoint(name, label, content_hash(tensors), unit, arrays, subject=1)
+    return piece_point(*ALIGNMENT.unit_point(unit), tensors, unit, subject=1)

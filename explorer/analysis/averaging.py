@@ -14,8 +14,9 @@ from explorer.analysis.merging.ingredients import Average, Ingredients
 from explorer.analysis.merging.task_vectors import dare_merged, summed, ties_merged
 from explorer.analysis.objective.flat_model import present_tensors
 from explorer.analysis.objective.moved_parameters import require_same_beside
-from explorer.analysis.objective.named_tensors import Tensors, content_hash
+from explorer.analysis.objective.named_tensors import Tensors
 from explorer.analysis.objective.objective import Objective
+from explorer.analysis.objective.pieces import piece_point
 from explorer.analysis.objective.plane import NO_CHOICES, EarlierChoices
 from explorer.codec import JsonValue
 from explorer.kinds.averaging_result import Role
@@ -181,8 +182,7 @@ class _Work:
         if not bool(torch.isfinite(flat.theta).all()):
             return []
         tensors = present_tensors(flat, self.ingredients.points[0])
-        arrays = {name: value.numpy() for name, value in tensors.items()}
         label = METHOD_WORDS[self.settings.method]
         if self.settings.method == "path":
             label += f" at t = {self.settings.fraction:g}"
-        return [PiecePoint(AVERAGE_NAME, label, content_hash(tensors), unit, arrays)]
+        return [piece_point(AVERAGE_NAME, label, tensors, unit)]

@@ -1,7 +1,7 @@
 """Answers a path between two points: its bends descend, and it is measured every so many steps."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence, Set
+from collections.abc import Iterator, Sequence, Set
 
 import numpy as np
 import torch
@@ -9,9 +9,10 @@ from torch import Tensor
 
 from explorer.analysis.objective.flat_model import present_tensors
 from explorer.analysis.objective.moved_parameters import require_same_beside
-from explorer.analysis.objective.named_tensors import Tensors, content_hash
+from explorer.analysis.objective.named_tensors import Tensors
 from explorer.analysis.objective.objective import Objective
 from explorer.analysis.objective.own_losses import own_losses
+from explorer.analysis.objective.pieces import piece_point
 from explorer.analysis.objective.plane import NO_CHOICES, EarlierChoices, objective_at
 from explorer.analysis.paths.batch_gradient import BatchGradient
 from explorer.analysis.paths.descent import PathDescent, descent
@@ -20,6 +21,7 @@ from explorer.analysis.paths.ends import (
     chord_facts,
     flat_points,
     moving_buffers,
+    put_own_values,
     require_finite_ends,
     statistics_words,
 )
@@ -70,20 +72,18 @@ def answer(
     measure = PathMeasure(objective, settings, last, own)
     batches = Minibatches(problem, settings, device, settings.batch_examples, settings.seed)
     walk = descent(settings, first, last, BatchGradient(objective, batches.size))
-    facts: dict[str, JsonValue] = {**objective.facts, **chord_facts(first, last), "own": own}
-    facts["statistics"] = statistics_words(objective)
-    begin = _go_on(walk, settings, done, progress)
-    for unit in range(begin, settings.units):
+    facts: dict[str, JsonValue] = {**objective.facts, **chord_facts(first, last)}
+    facts |= {"own": own, "statistics": statistics_words(objective)}
+
+    def report(step: int) -> None:
+        progress.report(f"step {step:,} of {settings.steps:,}")
+
+    for unit in range(_go_on(walk, settings, done, progress), settings.units):
         began = time.perf_counter()
         start, stop = settings.step_after(unit - 1) if unit else 0, settings.step_after(unit)
-        unit_progress = progress.of_unit(unit, f"{settings.steps:,}")
-
-        def told(step: int, of: Callable[..., None] = unit_progress.report) -> None:
-            of(step, settings.steps)
-
         if unit and start < INSERT_UNTIL * settings.steps:
             walk.insert(measure.losses)
-        batch_loss = walk.steps(start, stop, batches.at, told)
+        batch_loss = walk.steps(start, stop, batches.at, report)
         values = measure.values(walk.points)
         is_good = _is_good_enough(values["loss"], settings)
         if is_good:
@@ -120,9 +120,8 @@ class PathMeasure:
         """
         self._objective, self._settings = objective, settings
         ends = Chord(objective, last).values(np.array([[0.0], [1.0]]))
-        if objective.moving_buffers.calibration:  # they keep their own statistics
-            for name in own[0]:
-                ends[name] = np.array([values[name] for values in own])
+        if objective.moving_buffers.calibration:
+            put_own_values(ends, np.array([0.0, 1.0]), own)
         self._ends = ends
 
     def values(self, points: Tensor) -> Values:
@@ -195,8 +194,6 @@ def _bends(
         flat.theta.copy_(bend)
         objective.follow_parameters(bend.new_tensor([number / (len(walk.bends) + 1)]))
         tensors = present_tensors(flat, subject)
-        arrays = {name: value.numpy() for name, value in tensors.items()}
-        name, label = f"{number:02}", f"bend {number}"
-        points.append(PiecePoint(name, label, content_hash(tensors), unit, arrays))
+        points.append(piece_point(f"{number:02}", f"bend {number}", tensors, unit))
     put_back()
     return points

@@ -17,8 +17,9 @@ from explorer.analysis.curvature.products import Curvature, hessian
 from explorer.analysis.curvature.random_vectors import random_normal, random_signs
 from explorer.analysis.curvature.stationary_points import MovingObjective, run_search
 from explorer.analysis.objective.flat_model import present_tensors
-from explorer.analysis.objective.named_tensors import Tensors, content_hash
+from explorer.analysis.objective.named_tensors import Tensors
 from explorer.analysis.objective.objective import Objective
+from explorer.analysis.objective.pieces import piece_point
 from explorer.analysis.objective.plane import NO_CHOICES, EarlierChoices
 from explorer.kinds.critical import CRITICAL
 from explorer.kinds.critical_result import (
@@ -88,10 +89,7 @@ def _end_point(
     if not bool(torch.isfinite(objective.flat.theta).all()):
         return []
     tensors = present_tensors(objective.flat, subject)
-    name, label = CRITICAL.unit_point(unit)
-    arrays = {name: value.numpy() for name, value in tensors.items()}
-    run = settings.run_of(unit)
-    return [PiecePoint(name, label, content_hash(tensors), unit, arrays, run)]
+    return [piece_point(*CRITICAL.unit_point(unit), tensors, unit, settings.run_of(unit))]
 
 
 def _perturb(objective: Objective, settings: CriticalSettings, copy: int) -> None:

@@ -22,6 +22,7 @@ from explorer.analysis.paths.ends import (
     chord_facts,
     flat_points,
     moving_buffers,
+    put_own_values,
     require_finite_ends,
     statistics_words,
 )
@@ -85,7 +86,7 @@ def answer(
         t = x[i]
         values = evaluator.values(evaluator.coordinates(t))
         if recomputes:
-            _put_own(values, t, own)
+            put_own_values(values, t, own)
         return {"i": i, "x": t, "arc_length": evaluator.lengths(t)} | values
 
     return answer_pieces(settings.units, done, columns, facts, evaluator)
@@ -103,13 +104,6 @@ def _check_bends(bends: Sequence[Tensor]) -> None:
                 f"bend {number} of the path must have finite parameters, got NaN or infinity: "
                 "train the path again with a smaller learning rate"
             )
-
-
-def _put_own(values: dict[str, np.ndarray], t: np.ndarray, own: list[dict[str, float]]) -> None:
-    """Give both ends the values of the two models by themselves."""
-    for place, end_values in zip((0.0, 1.0), own, strict=True):
-        for name, value in end_values.items():
-            values[name][t == place] = value
 
 
 def _at_other(evaluator: PathEvaluator) -> dict[str, float]:

@@ -9,8 +9,9 @@ from explorer.analysis.curvature.matrices import dense_matrix
 from explorer.analysis.curvature.output_constraints import Factors, OutputConstraints
 from explorer.analysis.curvature.products import Curvature, hessian
 from explorer.analysis.objective.flat_model import present_tensors
-from explorer.analysis.objective.named_tensors import Tensors, content_hash
+from explorer.analysis.objective.named_tensors import Tensors
 from explorer.analysis.objective.objective import Objective
+from explorer.analysis.objective.pieces import piece_point
 from explorer.codec import JsonValue
 from explorer.kinds.manifold import MANIFOLD
 from explorer.kinds.manifold_result import KEPT_OUTPUTS, KEPT_TARGETS, VALUE_COLUMNS
@@ -105,9 +106,7 @@ class Walk:
     def point(self, unit: int) -> list[PiecePoint]:
         """The point where the walk stands."""
         tensors = present_tensors(self._objective.flat, self._subject)
-        name, label = MANIFOLD.unit_point(unit)
-        arrays = {name: value.numpy() for name, value in tensors.items()}
-        return [PiecePoint(name, label, content_hash(tensors), unit, arrays)]
+        return [piece_point(*MANIFOLD.unit_point(unit), tensors, unit)]
 
     def _factors(self) -> Factors:
         """The factors of the Jacobian where the walk stands; a step begins where the last ended."""

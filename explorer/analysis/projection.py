@@ -16,7 +16,7 @@ from explorer.analysis.objective.own_losses import own_losses
 from explorer.analysis.objective.parameters import Block
 from explorer.analysis.objective.pieces import TARGET_SECONDS, answer_pieces
 from explorer.analysis.objective.plane import NO_CHOICES, EarlierChoices, objective_at
-from explorer.analysis.paths.ends import check_statistics, moving_buffers
+from explorer.analysis.paths.ends import check_statistics, moving_buffers, put_own_values
 from explorer.analysis.paths.evaluators import ControlledPath
 from explorer.codec import JsonValue
 from explorer.kinds.path_shape import control_weights
@@ -95,9 +95,8 @@ def _path_pieces(
     def columns(units: np.ndarray) -> dict[str, np.ndarray]:
         values = evaluator.values(evaluator.coordinates(t[units]))
         values.pop("squared_norm")
-        for end, place in zip(own, (0.0, 1.0), strict=True):
-            for name, value in end.items() if recomputes else ():
-                values[name][t[units] == place] = value
+        if recomputes:
+            put_own_values(values, t[units], own)
         thetas = (sum(w * p for w, p in zip(row, control, strict=True)) for row in weights[units])
         places = [plane.place(theta) for theta in thetas]
         columns = {name: np.array([place[name] for place in places]) for name in places[0]}

@@ -92,7 +92,7 @@ class Pairs:
         reads = StudyReads.of(catalog, Study(models=tuple(map(study_model, models))))
         # By their points, so that the same pair is the same question in whichever order chosen.
         places = sorted(range(len(models)), key=lambda place: models[place].point_id)
-        ends = [(one, other) for one, other in itertools.combinations(places, 2)]
+        ends = list(itertools.combinations(places, 2))
         wishes = [_wish(reads, models, pair, kind, settings) for pair in ends]
         backward = [_wish(reads, models, (b, a), kind, settings) for a, b in ends]
         stored = catalog.questions_of([wish.key for wish in (*wishes, *backward)])

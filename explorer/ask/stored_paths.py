@@ -7,7 +7,7 @@ from typing import cast
 from explorer.ask.questions import result_of
 from explorer.ask.subjects import Subject
 from explorer.kinds import KINDS, kind_named, settings_from_json
-from explorer.kinds.kind import named_code
+from explorer.kinds.kind import Kind, named_code
 from explorer.kinds.result import Result
 from explorer.wording import counted
 from store import Catalog, records
@@ -46,11 +46,10 @@ def stored_paths(catalog: Catalog, first: Subject, second: Subject) -> list[Stor
     for kind in KINDS:
         if not kind.brings_path:
             continue
-        found, _ = catalog.questions(kind=kind.name, model_id=first[0].id, limit=MOST_SEARCHED)
         ends = (first[1], second[1])
         paths += [
             path
-            for question in found
+            for question in _questions_about(catalog, kind, first)
             if question.point_ids in (ends, ends[::-1])
             and (path := path_of(catalog, question, first[1]))
         ]
@@ -67,8 +66,7 @@ def like_copies(catalog: Catalog, first: Subject, second: Subject) -> dict[str, 
         if not kind.best_copy:
             continue
         best_copy = cast(BestCopy, named_code(kind.best_copy))
-        found, _ = catalog.questions(kind=kind.name, model_id=second[0].id, limit=MOST_SEARCHED)
-        for question in found:
+        for question in _questions_about(catalog, kind, second):
             if question.point_ids == (first[1], second[1]) and question.status == "complete":
                 best = best_copy(result_of(catalog, question))
                 for point in catalog.answer_points(key=question.key):
@@ -76,6 +74,12 @@ def like_copies(catalog: Catalog, first: Subject, second: Subject) -> dict[str, 
                         label = f"to {point.label} ({question.key[:KEY_LETTERS]})"
                         copies[label] = (second[0], point.point_id)
     return copies
+
+
+def _questions_about(catalog: Catalog, kind: Kind, subject: Subject) -> list[records.Question]:
+    """The latest questions of a kind about any points of a subject's model."""
+    questions, _ = catalog.questions(kind=kind.name, model_id=subject[0].id, limit=MOST_SEARCHED)
+    return questions
 
 
 def path_of(catalog: Catalog, question: records.Question, first: str) -> StoredPath | None:
@@ -102,8 +106,8 @@ def bringer_of(catalog: Catalog, bends: Sequence[tuple[str, str]]) -> str:
     """Key of the answer that brought these bends, model and point each; "" if none has them all."""
     if not bends:
         return ""
-    wanted = {point for _, point in bends}
+    bend_points = {point for _, point in bends}
     by_answer: dict[str, set[str]] = {}
     for brought in catalog.answer_points(model_id=bends[0][0]):
         by_answer.setdefault(brought.question_key, set()).add(brought.point_id)
-    return next((key for key, points in by_answer.items() if wanted <= points), "")
+    return next((key for key, points in by_answer.items() if bend_points <= points), "")

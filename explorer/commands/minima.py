@@ -61,8 +61,8 @@ def minima(
     """
     kind = _kind_named(ways)
     _check_number(number, kind, ways)
-    known = catalog.models()
-    models = [model_named(known, name) for name in model]
+    stored_models = catalog.models()
+    models = [model_named(stored_models, name) for name in model]
     check_models(models)
     settings = _settings(catalog, kind, models[0], set or [])
     pairs = Pairs.of(catalog, models, kind, settings)
@@ -132,9 +132,8 @@ def _all_numbers(catalog: Catalog, cells: Sequence[Cell]) -> dict[str, dict[str,
     numbers: dict[str, dict[str, float]] = {}
     rest = [cell for cell in cells if cell.state == "answered"]
     while rest:
-        known = numbers_of(catalog, rest)
-        numbers |= {key: dict(own) for key, own in known.items()}
-        rest = [cell for cell in rest if cell.wish.key not in known]
+        numbers |= {key: dict(own) for key, own in numbers_of(catalog, rest).items()}
+        rest = [cell for cell in rest if cell.wish.key not in numbers]
     return numbers
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from explorer.kinds.connection_settings import ConnectionSettings
 from explorer.kinds.facts import ChordFacts
 from explorer.kinds.numbers import ResultNumber, ResultNumbers
+from explorer.kinds.path_heights import PathHeights
 from explorer.kinds.piece import Piece, partial_answer
 
 STEP_COLUMNS = ("step", "batch_loss", "learning_rate", "bends")  # the same at all places of a unit
@@ -21,10 +22,11 @@ class ConnectionFacts(ChordFacts):
 
 
 @dataclass(frozen=True)
-class Connection:
+class Connection(PathHeights):
     """Losses along the path before the first step and after every so many; NaN where not yet.
 
-    U measurements at T places each, from t = 0 at the first point to t = 1 at the second.
+    U measurements at T places each, from t = 0 at the first point to t = 1 at the second. Heights
+    are those of the latest measurement.
     """
 
     settings: ConnectionSettings
@@ -65,6 +67,10 @@ class Connection:
         """The number of the latest measurement; None before the first."""
         return int(self.measured[-1]) if len(self.measured) else None
 
+    def values_between(self, name: str = "loss") -> tuple[np.ndarray, np.ndarray]:
+        """The places and a value there at the latest measurement, (T,) each; NaN before any."""
+        return self.t, self.values[name][self.last or 0]
+
     @property
     def highest(self) -> np.ndarray:
         """The highest loss along the path at each measurement, (U,)."""
@@ -78,21 +84,17 @@ class Connection:
     @property
     def end_losses(self) -> tuple[float, float]:
         """The losses of both ends; NaN before they are measured."""
-        if self.last is None:
-            return np.nan, np.nan
-        return float(self.loss[self.last, 0]), float(self.loss[self.last, -1])
+        _, loss = self.values_between()
+        return float(loss[0]), float(loss[-1])
 
     @property
     def numbers(self) -> ResultNumbers:
         """How high the path is, how long, and how far it was trained."""
         if self.last is None:
             return {}
-        loss = self.loss[self.last]
-        first, end = self.end_losses
-        above_chord = loss - ((1 - self.t) * first + self.t * end)
         numbers = {
-            "saddle": float(self.highest[self.last]),
-            "barrier": float(above_chord.max()),
+            "saddle": self.saddle,
+            "barrier": self.barrier,
             "path_mean": float(self.mean[self.last]),
             "arc_length": float(self.values["arc_length"][self.last, -1]),
             "bends": float(self.training["bends"][self.last]),

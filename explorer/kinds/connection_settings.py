@@ -6,9 +6,8 @@ from typing import Annotated
 
 import numpy as np
 
-from explorer.kinds.interpolation import MOST_BENDS
 from explorer.kinds.objective_settings import CURVATURE_PRECISIONS, ObjectiveSettings
-from explorer.kinds.path_shape import BENT_SHAPES, BEZIER, CHAIN
+from explorer.kinds.path_shape import BENT_SHAPES, BEZIER, CHAIN, MOST_BENDS
 from explorer.kinds.require import require
 from explorer.kinds.seed import Seed
 from explorer.kinds.setting import Setting

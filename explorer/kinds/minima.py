@@ -175,11 +175,11 @@ def distance_plane(distances: np.ndarray) -> DistancePlane | None:
     """
     from scipy.sparse.csgraph import csgraph_from_dense, shortest_path
 
-    given = np.where(np.isfinite(distances), distances, np.inf)
-    np.fill_diagonal(given, np.inf)
-    filled = shortest_path(csgraph_from_dense(given, null_value=np.inf), directed=False)
-    missing = np.triu(~np.isfinite(given), 1)
-    filled = np.where(np.isfinite(given), given, filled)
+    direct = np.where(np.isfinite(distances), distances, np.inf)
+    np.fill_diagonal(direct, np.inf)
+    filled = shortest_path(csgraph_from_dense(direct, null_value=np.inf), directed=False)
+    missing = np.triu(~np.isfinite(direct), 1)
+    filled = np.where(np.isfinite(direct), direct, filled)
     np.fill_diagonal(filled, 0.0)
     if not np.isfinite(filled).all():
         return None

@@ -10,6 +10,7 @@ import numpy as np
 STRAIGHT, SPHERICAL, LAYERS, CHAIN, BEZIER = "straight", "spherical", "layers", "chain", "bezier"
 BENT_SHAPES = (CHAIN, BEZIER)  # that lead past bends
 SHAPES = (STRAIGHT, SPHERICAL, LAYERS, *BENT_SHAPES)
+MOST_BENDS = 64  # of a path
 STRETCHES = 16  # over which a length is integrated, for each control point but one
 NODES, NODE_WEIGHTS = np.polynomial.legendre.leggauss(12)  # of an integral over a short stretch
 

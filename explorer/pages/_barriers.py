@@ -53,14 +53,14 @@ def _connected_badge(line: Interpolation) -> None:
     """Whether both points count as connected by this path, by which criteria."""
     verdicts = line.connected
     met = [name for name, verdict in verdicts.items() if verdict]
-    known = [name for name, verdict in verdicts.items() if verdict is not None]
+    decided = [name for name, verdict in verdicts.items() if verdict is not None]
     words = ", ".join(f"{name}: {VERDICTS[verdict]}" for name, verdict in verdicts.items())
-    if not known:
+    if not decided:
         return
     st.badge(
-        f"connected by {len(met)} of {len(known)} criteria" if met else "not connected",
+        f"connected by {len(met)} of {len(decided)} criteria" if met else "not connected",
         icon=":material/link:" if met else ":material/link_off:",
-        color="green" if len(met) == len(known) else "blue",
+        color="green" if len(met) == len(decided) else "blue",
         help=f"{words[:1].upper()}{words[1:]}. {VERDICT_WORDS}",
     )
 

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 import streamlit as st
 
-from explorer.kinds.interpolation import CONNECTED_RATIO, CONNECTED_RISE, Interpolation
+from explorer.kinds.interpolation import Interpolation
+from explorer.kinds.path_heights import CONNECTED_RATIO, CONNECTED_RISE
 from explorer.pages._terms import columns_help
 from explorer.render.marks.ticks import number_text
 

@@ -34,8 +34,8 @@ class PairStates:
     @property
     def missing(self) -> list[Cell]:
         """What a press asks."""
-        known = self.lowest.questions if self.lowest else {}
-        missing = [cell for cell in missing_cells(self.cells) if cell_pair(cell) not in known]
+        joined = self.lowest.questions if self.lowest else {}
+        missing = [cell for cell in missing_cells(self.cells) if cell_pair(cell) not in joined]
         return [cell for cell in missing if self.tree is None or cell_pair(cell) in self.tree]
 
     @property
@@ -66,8 +66,8 @@ class PairStates:
     def is_unsettled(self) -> bool:
         """Whether they are going to change by themselves."""
         answered = sum(cell.state == "answered" for cell in self.cells)
-        told = len(self.lowest.questions) if self.lowest else len(self.numbers)
-        return bool(self.under_way) or self.is_asking or told < answered
+        shown = len(self.lowest.questions) if self.lowest else len(self.numbers)
+        return bool(self.under_way) or self.is_asking or shown < answered
 
     def as_minima(self, labels: Sequence[str]) -> Minima:
         """What the answers say of the models."""
@@ -151,8 +151,8 @@ def _offer_asking(app: AppState, states: PairStates) -> None:
     ):
         begin_asking(app.catalog, missing)
         st.rerun()
-    known = seconds == seconds  # NaN where nothing of this was timed
-    st.caption(f"About {seconds_text(seconds)}" if known else "Never timed here")
+    is_timed = seconds == seconds  # NaN where nothing of this was timed
+    st.caption(f"About {seconds_text(seconds)}" if is_timed else "Never timed here")
 
 
 def _show_progress(app: AppState, states: PairStates) -> None:

@@ -6,7 +6,8 @@ from torch import Tensor
 
 from explorer.analysis.objective.direction_tensors import direction_tensors
 from explorer.analysis.objective.flat_model import FlatModel
-from explorer.analysis.objective.named_tensors import Tensors, content_hash
+from explorer.analysis.objective.named_tensors import Tensors
+from explorer.analysis.objective.pieces import piece_point
 from explorer.kinds.piece import PiecePoint
 
 MOST_BYTES = 1 << 28  # of one direction: a larger one is computed anew where it is wanted
@@ -28,11 +29,13 @@ def brought_directions(
     """
     if vectors.shape[1] * flat.theta.element_size() > MOST_BYTES:
         return []
-    points = []
-    for axis, vector, label in zip("xy", vectors, labels, strict=False):
-        tensors = direction_tensors(flat, vector, point)
-        arrays = {name: value.numpy() for name, value in tensors.items()}
-        points.append(
-            PiecePoint(axis, label, content_hash(tensors), 0, arrays, subject, is_direction=True)
+    return [
+        piece_point(
+            axis,
+            label,
+            direction_tensors(flat, vector, point),
+            subject=subject,
+            is_direction=True,
         )
-    return points
+        for axis, vector, label in zip("xy", vectors, labels, strict=False)
+    ]

@@ -7,6 +7,7 @@ import numpy as np
 
 from explorer.analysis.objective.choice_words import choice_words
 from explorer.analysis.objective.evaluator import Evaluator
+from explorer.analysis.objective.named_tensors import Tensors, content_hash
 from explorer.analysis.objective.streaming import POINTS
 from explorer.codec import JsonValue, to_json
 from explorer.kinds.execution import Choice
@@ -46,6 +47,28 @@ def answer_pieces(
         start += len(part)
         wanted = int(len(part) * TARGET_SECONDS / max(seconds, 1e-6))
         size = _round_up_to_launches(min(max(1, wanted), 4 * size, LARGEST), choice)
+
+
+def piece_point(
+    name: str,
+    label: str,
+    tensors: Tensors,
+    unit: int = 0,
+    subject: int = 0,
+    is_direction: bool = False,
+) -> PiecePoint:
+    """The point, or the direction, of these tensors on the CPU, as a piece brings it.
+
+    Args:
+        name: by which the answer knows it.
+        label: what people call it.
+        tensors: its parameters and buffers.
+        unit: of work that it comes with.
+        subject: of the question, whose model it is of.
+        is_direction: whether it is a direction.
+    """
+    arrays = {name: value.numpy() for name, value in tensors.items()}
+    return PiecePoint(name, label, content_hash(tensors), unit, arrays, subject, is_direction)
 
 
 def _round_up_to_launches(points: int, choice: Choice) -> int:

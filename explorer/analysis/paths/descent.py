@@ -8,7 +8,7 @@ from torch import Tensor
 
 from explorer.analysis.paths.batch_gradient import BatchGradient
 from explorer.kinds.connection_settings import BAND, CANDIDATES, LARGEST, ConnectionSettings
-from explorer.kinds.path_shape import control_weights
+from explorer.kinds.path_shape import CHAIN, control_weights
 from explorer.problem import Batch
 
 PLACES_STREAM = 1  # of random numbers, beside the seed
@@ -46,7 +46,7 @@ class PathDescent:
         self.velocity = torch.from_numpy(velocity.copy()).to(self.first)
 
     def steps(
-        self, start: int, stop: int, batch_of: Callable[[int], Batch], told: Callable[[int], None]
+        self, start: int, stop: int, batch_of: Callable[[int], Batch], report: Callable[[int], None]
     ) -> float:
         """Take the steps from `start` to before `stop`; their mean loss.
 
@@ -54,14 +54,14 @@ class PathDescent:
             start: number of the first step.
             stop: of the one after the last.
             batch_of: the batch of a step.
-            told: hears each step's number before it is taken.
+            report: is called with each step's number before it is taken.
         """
         seed = [self.settings.seed, PLACES_STREAM, start]
         draws = np.random.RandomState(seed).random_sample((stop - start, CANDIDATES))
         losses = []
         with self._gradient.ready():
             for step, drawn in zip(range(start, stop), draws, strict=True):
-                told(step)
+                report(step)
                 losses.append(self._step(batch_of(step), self.settings.rate_at(step), drawn))
         return float(torch.stack(losses).double().mean()) if losses else np.nan
 
@@ -137,7 +137,7 @@ class BandDescent(PathDescent):
         segments = len(points) - 1
         shares = np.arange(1, SUB_POINTS + 1) / (SUB_POINTS + 1)
         places = (np.arange(segments)[:, None] + shares).ravel() / segments
-        weights = control_weights("chain", len(points), places)
+        weights = control_weights(CHAIN, len(points), places)
         between = losses(torch.from_numpy(weights).to(points) @ points).reshape(segments, -1)
         at_pivots = losses(points)
         if np.isnan(at_pivots).all():  # a pivot that is not finite leaves no place that is
@@ -156,8 +156,8 @@ def descent(
     settings: ConnectionSettings, first: Tensor, last: Tensor, gradient: BatchGradient
 ) -> PathDescent:
     """The descent that the settings ask for."""
-    sort = BandDescent if settings.minimised == BAND else PathDescent
-    return sort(settings, first, last, gradient)
+    of_sort = BandDescent if settings.minimised == BAND else PathDescent
+    return of_sort(settings, first, last, gradient)
 
 
 def tangent(points: Tensor, losses: np.ndarray) -> Tensor:
@@ -189,9 +189,9 @@ def evenly_spaced(points: Tensor, count: int) -> Tensor:
     """Points (count, D) at equal distances along a chain (n, D), its ends left out."""
     lengths = torch.linalg.vector_norm(points[1:] - points[:-1], dim=1).double()
     reached = torch.cat([lengths.new_zeros(1), lengths.cumsum(0)])
-    wanted = reached[-1] * torch.arange(1, count + 1, device=points.device) / (count + 1)
-    segment = (torch.searchsorted(reached, wanted, right=True) - 1).clamp(0, len(lengths) - 1)
-    within = (wanted - reached[segment]) / lengths[segment].clamp_min(1e-300)
+    goals = reached[-1] * torch.arange(1, count + 1, device=points.device) / (count + 1)
+    segment = (torch.searchsorted(reached, goals, right=True) - 1).clamp(0, len(lengths) - 1)
+    within = (goals - reached[segment]) / lengths[segment].clamp_min(1e-300)
     return torch.lerp(points[segment], points[segment + 1], within.to(points).unsqueeze(1))
 
 

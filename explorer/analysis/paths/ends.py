@@ -1,8 +1,9 @@
 """The ends of a path: their parameters, how far they are apart, what normalises between them."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -57,6 +58,24 @@ def check_statistics(objective: Objective) -> None:
             "batchnorm must be recalibrated or batch along a path with bends, between which nobody "
             "knows the running statistics, got 'frozen'; choose recalibrated"
         )
+
+
+def put_own_values(
+    values: Mapping[str, np.ndarray], t: np.ndarray, own: Sequence[Mapping[str, float]]
+) -> None:
+    """Give both ends, wherever the places are these, the values of the two points by themselves.
+
+    Where running statistics are recomputed, those of a point of the path are not the model's own,
+    which both ends keep: they are the two models.
+
+    Args:
+        values: by name, (T,) each; changed in place.
+        t: the places, (T,): 0 at the first point, 1 at the second.
+        own: the values of each end, by name.
+    """
+    for end, end_values in zip((0.0, 1.0), own, strict=True):
+        for name, value in end_values.items():
+            values[name][t == end] = value
 
 
 def chord_facts(first: Tensor, second: Tensor) -> dict[str, JsonValue]:

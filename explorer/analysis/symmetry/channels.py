@@ -50,8 +50,8 @@ class Channels:
 
     def colour(self, numbers: np.ndarray, places: np.ndarray, count: int) -> None:
         """Give channels one of `count` new colours each, the one that `places` says."""
-        given = np.broadcast_to(places, numbers.shape) + self.colours
-        self.coloured.append((numbers.ravel(), given.ravel()))
+        colours = np.broadcast_to(places, numbers.shape) + self.colours
+        self.coloured.append((numbers.ravel(), colours.ravel()))
         self.colours += count
 
     def join(self, first: np.ndarray, second: np.ndarray) -> None:

@@ -45,9 +45,9 @@ class Grouping:
     def _first_signatures(self, channels: Channels, axes: Iterable[np.ndarray]) -> list[int]:
         """A number for all colours of a channel together."""
         of, colours = [], []
-        for numbers, given in channels.coloured:
+        for numbers, own_colours in channels.coloured:
             of.append(self.joint[numbers])
-            colours.append(given)
+            colours.append(own_colours)
         next_colour = channels.colours
         for numbers in axes:
             here, counts = np.unique(self.joint[numbers.ravel()], return_counts=True)

@@ -59,9 +59,9 @@ def outcome(call: Call) -> Outcome:
 
     An operation that is not known fixes every channel that meets it.
     """
-    known = RULES.get(call.name) or RULES.get(call.name.removesuffix("_"))
-    if known is not None:
-        return known(call)
+    own_rule = RULES.get(call.name) or RULES.get(call.name.removesuffix("_"))
+    if own_rule is not None:
+        return own_rule(call)
     why = f"the operation {call.name}"
     for labels in call.tensors:
         call.channels.fix_all(labels, why)
