@@ -45,10 +45,10 @@ def draw(
 def tensors_chart(alignment: Alignment, look: AlignmentLook) -> alt.LayerChart:
     """The distance of each tensor of the two models, before and after the best search."""
     rows = tensor_rows(alignment)
-    order = list(dict.fromkeys(str(row["tensor"]) for row in rows))
+    order = list(dict.fromkeys(row["tensor"] for row in rows))
     y = alt.Y("tensor:N", sort=order, title=None)
     y = y.axis(labelLimit=220, labelOverlap=False, labelFlush=False, ticks=False, domain=False)
-    high = 1.04 * max(float(str(row["high"])) for row in rows) or 1.0
+    high = 1.04 * max(row["high"] for row in rows) or 1.0
     scale: dict[str, Any] = {"domain": [0, high], "nice": False}
     x = alt.X("distance:Q", title="Distance of the two models' tensors", scale=scale)
     x = x.axis(**_axis(0.0, high))
@@ -75,13 +75,13 @@ def _axis(low: float, high: float) -> dict[str, Any]:
     return {**words, "gridColor": GREY, "gridOpacity": 0.22}
 
 
-def tensor_rows(alignment: Alignment) -> list[dict[str, object]]:
+def tensor_rows(alignment: Alignment) -> list[dict[str, Any]]:
     """A row for each tensor and state, in the order of the model."""
     facts, best = alignment.facts, alignment.best
     before = np.array(facts.before, dtype=float)
     after = np.array(facts.after.get(-1 if best is None else best, facts.before), dtype=float)
     shown = sorted(np.argsort(-np.maximum(before, after), kind="stable")[:MOST_TENSORS].tolist())
-    rows: list[dict[str, object]] = []
+    rows: list[dict[str, Any]] = []
     for place in shown:
         low, high = sorted((before[place], after[place]))
         share = after[place] / before[place] if before[place] else math.nan
@@ -107,7 +107,7 @@ def _tooltip(name: str) -> alt.Tooltip:
 
 def searches_chart(alignment: Alignment, look: AlignmentLook) -> alt.LayerChart:
     """The distance of each search's copy to the fixed model; dashed: the models as they are."""
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "search": str(unit + 1),
             "distance": float(alignment.values["distance"][unit]),
@@ -117,9 +117,10 @@ def searches_chart(alignment: Alignment, look: AlignmentLook) -> alt.LayerChart:
         for unit in np.flatnonzero(alignment.computed).tolist()
     ]
     start = alignment.facts.distance
-    order = [str(row["search"]) for row in rows]
+    order = [row["search"] for row in rows]
     x = alt.X("search:N", sort=order, title="Search").axis(labelAngle=0, labelOverlap=True)
-    values = [*(float(str(row["distance"])) for row in rows), *([start] if start == start else [])]
+    has_start = not math.isnan(start)
+    values = [*(row["distance"] for row in rows), *([start] if has_start else [])]
     low, high = (min(values), max(values)) if values else (0.0, 1.0)
     room = 0.08 * (high - low) or 0.05 * abs(high) or 1.0
     scale: dict[str, Any] = {
@@ -135,7 +136,7 @@ def searches_chart(alignment: Alignment, look: AlignmentLook) -> alt.LayerChart:
     dots = alt.Chart(arrow_table(rows or [{**empty, "midpoint": ""}]))
     dots = dots.mark_point(filled=True, size=90, opacity=1 if rows else 0)
     dots = dots.encode(x=x, y=y, color=colour.legend(**LEGEND), tooltip=tooltip)
-    line = alt.Chart(arrow_table([{"distance": start if start == start else low}]))
+    line = alt.Chart(arrow_table([{"distance": start if has_start else low}]))
     dashed = line.mark_rule(strokeDash=[4, 3], color=GREY, strokeWidth=1.5).encode(y=y)
     return layered_chart([dashed, dots], look.width, look.height, look.title)
 

@@ -1,10 +1,9 @@
 """Run a benchmark, print its rows as they come, write its figures.
 
-`python -m tests.benchmarks surface [--device cuda] [--peers] [--rounds N] [--only TEXT] [--json F]`
-`python -m tests.benchmarks spectrum [the same arguments]`
-`python -m tests.benchmarks matching [the same arguments]`
-`python -m tests.benchmarks curves [the same arguments]`
-`python -m tests.benchmarks recorder [--device cuda] [--rounds N] [--only TEXT] [--json F]`
+`python -m tests.benchmarks NAME [--device cuda] [--peers] [--rounds N] [--only TEXT] [--json F]`
+
+surface: the evaluator; spectrum: products, eigenpairs, densities, traces; matching: permutations;
+curves: training a path; recorder: what recording costs, which has no peers.
 """
 
 import argparse

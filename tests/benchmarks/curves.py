@@ -15,11 +15,9 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from itertools import pairwise
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import psutil
 import torch
 from torch import Tensor, nn
 
@@ -32,9 +30,10 @@ from explorer.kinds.path_shape import BEZIER
 from explorer.problem import Problem, cross_entropy
 from sample_models.measurement import one_thread
 from tests.benchmarks.data import ROOT
+from tests.benchmarks.memory import memory_taken
 from tests.benchmarks.report import Row, interleaved, ratio, spread
+from tests.benchmarks.studies import Study, chosen_studies
 
-Study = Callable[[torch.device, int], Iterator[Row]]
 PEERS = ("scipy",)  # what the reference imports beside torch
 REFERENCE = ROOT / ".peers" / "dnn-mode-connectivity"
 LIMITS = {"time": "<= 1", "memory": "<= 1"}  # of our seconds and bytes over the reference's
@@ -227,8 +226,9 @@ def memory(network: str, with_peers: bool) -> Study:
         if "reference" in taken:
             share = own / max(taken["reference"], 1.0)
             note = f"theirs {taken['reference']:.0f} MB"
-            row = Row(f"{what} against the reference", LIMITS["memory"], note=note)
-            yield Row(row.what, row.target, figure=(share, share, share), note=note)
+            target = LIMITS["memory"]
+            figure = (share, share, share)
+            yield Row(f"{what} against the reference", target, figure=figure, note=note)
 
     return measured
 
@@ -241,12 +241,7 @@ def memory_of(network: str, name: str) -> float:
     torch.set_num_threads(1)
     work = Work(network, torch.device("cpu"))
     getattr(Work(next(iter(NETWORKS)), torch.device("cpu")), name)()  # what is loaded once
-    Path("/proc/self/clear_refs").write_text("5")  # the most from now on
-    before = psutil.Process().memory_info().rss
-    getattr(work, name)()
-    status = Path("/proc/self/status").read_text().splitlines()
-    most = next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
-    return max(0, most * 1024 - before) / 2**20
+    return memory_taken(getattr(work, name))
 
 
 def studies(device: torch.device, only: str, with_peers: bool) -> dict[str, Study]:
@@ -257,10 +252,7 @@ def studies(device: torch.device, only: str, with_peers: bool) -> dict[str, Stud
     """
     named = {f"{n}: time": times(n, with_peers) for n in NETWORKS}
     named |= {f"{n}: memory": memory(n, with_peers) for n in NETWORKS}
-    chosen = {name: study for name, study in named.items() if only.lower() in name.lower()}
-    if not chosen:
-        raise ValueError(f"only must be part of one of {', '.join(named)}, got {only!r}")
-    return chosen
+    return chosen_studies(named, only)
 
 
 def rows(chosen: dict[str, Study], device: torch.device, rounds: int) -> Iterator[Row]:

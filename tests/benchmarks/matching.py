@@ -16,12 +16,10 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from itertools import pairwise
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import numpy as np
-import psutil
 import torch
 from torch import Tensor, nn
 
@@ -32,9 +30,10 @@ from explorer.analysis.symmetry.tracing import Network
 from explorer.analysis.symmetry.weights import WeightLikeness
 from sample_models.measurement import one_thread
 from tests.benchmarks.data import ROOT
+from tests.benchmarks.memory import memory_taken
 from tests.benchmarks.report import Row, interleaved, ratio, spread
+from tests.benchmarks.studies import Study, chosen_studies
 
-Study = Callable[[torch.device, int], Iterator[Row]]
 PEERS = ("rebasin", "torchview", "graphviz", "jax")
 REFERENCE = ROOT / ".peers" / "git-re-basin" / "src"
 LIMITS = {"reference": "<= 2", "rebasin": "<= 0.3"}  # of our seconds over theirs, in half the bytes
@@ -225,12 +224,7 @@ def memory_of(network: str, name: str) -> float:
     if name == "reference":
         reference_module()
     getattr(planted("perceptron"), name)()  # what is loaded at the first call is not counted
-    Path("/proc/self/clear_refs").write_text("5")  # the most from now on
-    before = psutil.Process().memory_info().rss
-    getattr(work, name)()
-    status = Path("/proc/self/status").read_text().splitlines()
-    most = next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
-    return max(0, most * 1024 - before) / 2**20
+    return memory_taken(getattr(work, name))
 
 
 def studies(device: torch.device, only: str, with_peers: bool) -> dict[str, Study]:
@@ -241,10 +235,7 @@ def studies(device: torch.device, only: str, with_peers: bool) -> dict[str, Stud
     """
     named = {f"{n}: time": times(n, with_peers) for n in NETWORKS}
     named |= {f"{n}: memory": memory(n, with_peers) for n in NETWORKS}
-    chosen = {name: study for name, study in named.items() if only.lower() in name.lower()}
-    if not chosen:
-        raise ValueError(f"only must be part of one of {', '.join(named)}, got {only!r}")
-    return chosen
+    return chosen_studies(named, only)
 
 
 def rows(chosen: dict[str, Study], device: torch.device, rounds: int) -> Iterator[Row]:

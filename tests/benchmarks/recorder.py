@@ -18,8 +18,8 @@ from explorer.problem import Problem
 from explorer.recorder import Recorder
 from sample_models.measurement import one_thread
 from tests.benchmarks.report import Row, interleaved, ratio
+from tests.benchmarks.studies import Study, chosen_studies
 
-Study = Callable[[torch.device, int], Iterator[Row]]
 EVERY = 100  # steps from one snapshot to the next
 BATCH = 64
 BLOCKS = 10  # short turns a round: this machine's pace drifts more than recording costs
@@ -106,12 +106,7 @@ def studies(device: torch.device, only: str, peers: bool) -> dict[str, Study]:
     Raises:
         ValueError: there is none.
     """
-    chosen_studies = {
-        name: study for name, study in STUDIES.items() if only.lower() in name.lower()
-    }
-    if not chosen_studies:
-        raise ValueError(f"only must be part of one of {', '.join(STUDIES)}, got {only!r}")
-    return chosen_studies
+    return chosen_studies(STUDIES, only)
 
 
 def rows(chosen: dict[str, Study], device: torch.device, rounds: int) -> Iterator[Row]:

@@ -33,8 +33,8 @@ from tests.benchmarks import models
 from tests.benchmarks.data import MissingFileError
 from tests.benchmarks.models import Case
 from tests.benchmarks.report import Row, interleaved, ratio, spread
+from tests.benchmarks.studies import Study, chosen_studies
 
-Study = Callable[[torch.device, int], Iterator[Row]]
 PAIRS, TOLERANCE = 5, 1e-3
 PROBES, STEPS = 10, 80
 
@@ -417,10 +417,7 @@ def studies(device: torch.device, only: str, peers: bool) -> dict[str, Study]:
         ValueError: there is none.
     """
     studies = ANYWHERE | (PEERS if peers else {})
-    chosen = {name: study for name, study in studies.items() if only.lower() in name.lower()}
-    if not chosen:
-        raise ValueError(f"only must be part of one of {', '.join(studies)}, got {only!r}")
-    return chosen
+    return chosen_studies(studies, only)
 
 
 def rows(chosen: dict[str, Study], device: torch.device, rounds: int) -> Iterator[Row]:

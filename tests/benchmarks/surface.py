@@ -3,7 +3,7 @@
 Every figure is a ratio of times of one run, taken in turns, so that the machine's speed drops out.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import torch
 
@@ -11,8 +11,8 @@ from explorer.analysis.objective import device as devices
 from tests.benchmarks import against_limit, against_peers, on_cuda, picture
 from tests.benchmarks.data import MissingFileError
 from tests.benchmarks.report import Row
+from tests.benchmarks.studies import Study, chosen_studies
 
-Study = Callable[[torch.device, int], Iterator[Row]]
 ANYWHERE: dict[str, Study] = {
     "digits MLP against its limit": against_limit.digits,
     "ResNet-20 against its limit": against_limit.resnet20,
@@ -36,12 +36,7 @@ def studies(device: torch.device, only: str, peers: bool) -> dict[str, Study]:
         ValueError: there is none.
     """
     studies = ANYWHERE | (PEERS if peers else {}) | (CUDA if device.type == "cuda" else {})
-    chosen_studies = {
-        name: study for name, study in studies.items() if only.lower() in name.lower()
-    }
-    if not chosen_studies:
-        raise ValueError(f"only must be part of one of {', '.join(studies)}, got {only!r}")
-    return chosen_studies
+    return chosen_studies(studies, only)
 
 
 def rows(chosen: dict[str, Study], device: torch.device, rounds: int) -> Iterator[Row]:
