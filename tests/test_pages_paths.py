@@ -1,9 +1,13 @@
 """Paths end to end: trained on their page, followed on the page of interpolations, by commands."""
 
+import json
+import shutil
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from urllib.parse import parse_qs
 
+import numpy as np
 import pytest
 from streamlit.testing.v1 import local_script_runner
 
@@ -13,7 +17,8 @@ from explorer.ask.stored_paths import like_copies, stored_paths
 from explorer.commands.app import main
 from explorer.kinds.alignment import ALIGNMENT
 from explorer.kinds.alignment_settings import AlignmentSettings
-from explorer.kinds.connection import CONNECTION
+from explorer.kinds.connection import CONNECTION, ConnectionLook
+from explorer.kinds.connection_result import Connection
 from explorer.kinds.connection_settings import ConnectionSettings
 from explorer.kinds.interpolation import INTERPOLATION, Interpolation, InterpolationSettings
 from explorer.kinds.line import LINE
@@ -21,6 +26,9 @@ from explorer.kinds.path_shape import BEZIER, CHAIN
 from explorer.kinds.surface import SURFACE
 from explorer.pages._links import Subjects, link_to
 from explorer.pages._trajectories import CURVES_KEY
+from explorer.render.connection import draw
+from explorer.render.export.views import whole_spec
+from explorer.render.marks.colours import BLUE, SERIES_GREY
 from store import Catalog, records
 from tests.filling import add_answer, add_tiny, new_catalog
 from tests.screen import badges, charts, computes, fine, opened, texts
@@ -104,10 +112,38 @@ def test_its_page_shows_the_path_and_leads_on(folder: Path, catalog: Catalog) ->
     assert next(e.value for e in app.subheader) == "Path from one to two"
     assert any("Highest loss along the path" in text for text in texts(app, "markdown"))
     assert charts(app) == 2 and computes(app) == []
+    captions = texts(app, "caption")
+    assert any(text.startswith("4 measurements are stored.") for text in captions)
+    assert any(text.startswith("Pale: earlier in the training; length") for text in captions)
+    assert any(text.startswith("Dashed: the loss of the higher end.") for text in captions)
     assert "steps: 60" in badges(app) and "bends: 2" in badges(app)
     labels = {way.proto.label for way in app.get("page_link")}
     assert "Interpolation along it" in labels
     assert "Surface through both ends and the bend" in labels
+
+
+def test_a_path_keeps_its_colour_while_it_grows(catalog: Catalog) -> None:
+    """The straight line is grey and the path blue, after any number of steps."""
+    path = questions.result_as(catalog, answer_of(catalog, CONNECTION.name), Connection)
+    for measurements in (2, 3, 4):
+        computed = path.computed & (np.arange(len(path.computed)) < measurements)[:, None]
+        spec = whole_spec(draw(replace(path, computed=computed), ConnectionLook()))
+        assert f'"range": {json.dumps([SERIES_GREY, BLUE])}' in json.dumps(spec)
+
+
+def test_a_path_that_ended_early_says_how_much_is_stored(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One measurement of four, where the straight line is good enough."""
+    copied = Path(shutil.copytree(folder, tmp_path / "copied"))
+    monkeypatch.setenv("EXPLORER_CATALOG", str(copied))
+    catalog = Catalog(copied)
+    settings = replace(SETTINGS, tolerance=1000.0)
+    question = add_answer(catalog, CONNECTION, settings, *((m, "") for m, _ in ends_of(catalog)))
+    assert question.ended_early
+    app = fine(opened(CONNECTION.page, **link_to(question, Subjects(catalog)).parameters))
+    stored = [text for text in texts(app, "caption") if "stored." in text]
+    assert stored == ["1 measurement is stored. Change a setting to ask something else."]
 
 
 def test_the_plane_of_a_path_shows_the_whole_of_it(folder: Path, catalog: Catalog) -> None:
@@ -119,8 +155,9 @@ def test_the_plane_of_a_path_shows_the_whole_of_it(folder: Path, catalog: Catalo
     plane = fine(opened(SURFACE.page, **address))
     (curves,) = [box for box in plane.multiselect if box.key == "curves"]
     assert curves.value == [f"one to two: bezier, 2 bends ({question.key[:8]})"]
-    ranges = {n.key: n.value for n in plane.number_input if n.key in ("x_min", "y_max")}
-    assert ranges == {"x_min": -0.25, "y_max": 1.25}
+    numbers = {n.key: n.value for n in plane.number_input}
+    assert (numbers["x_min"], numbers["y_max"]) == (-0.25, 1.25)
+    assert {0.0, 0.5, 1.0} <= set(np.linspace(-0.25, 1.25, numbers["x_count"]).tolist())
     assert next(box.value for box in plane.checkbox if box.key == "orthogonal")
     assert CURVES_KEY not in ways["Convexity map through both ends and the bend"].query_string
 

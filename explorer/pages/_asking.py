@@ -105,7 +105,10 @@ def _disabled_button(questions_by_name: Mapping[str, records.Question | None]) -
         disabled=True,
         key="nothing-to-ask",
     )
-    units = sum(question.units for question in stored_questions)
+    units = sum(
+        question.units_done if question.ended_early else question.units
+        for question in stored_questions
+    )
     kind = kind_named(stored_questions[0].kind)
     stored_text = f"{kind.count_text(units)} {'is' if units == 1 else 'are'} stored."
     state_text = "Progress is on the right." if working else stored_text

@@ -7,6 +7,7 @@ import streamlit as st
 from explorer.ask.stored_paths import KEY_LETTERS, curve_label, path_of
 from explorer.kinds import KINDS, Kind
 from explorer.kinds.given_axes import DIFFERENCE, GIVEN
+from explorer.kinds.setting import setting_field
 from explorer.pages._links import Link, Subjects, parameter_names, show_link
 from explorer.pages._pairs import ChosenPoint
 from explorer.pages._trajectories import CURVES_KEY
@@ -41,7 +42,7 @@ def show_path_links(
                 show_link(Link(kind, "", parameters), f"{kind.title} along it")
             elif kind.own_page and "y_end" in kind.settings.possible_subjects():
                 label = f"{kind.title} through both ends and the bend"
-                parameters = _plane(pair, chosen, subjects)
+                parameters = _plane(kind, pair, chosen, subjects)
                 if any(other.page == kind.page and other is not kind for other in KINDS):
                     parameters |= _curve(catalog, question, pair)
                 show_link(Link(kind, "", parameters), label)
@@ -58,8 +59,14 @@ def _ends(
     return parameters
 
 
+def _count_through_ends(kind: Kind, name: str) -> int:
+    """About as many points as are usual, with both ends among them: range and ends share sixths."""
+    usual = int(str(setting_field(kind.settings, name).default))
+    return 6 * round((usual - 1) / 6) + 1
+
+
 def _plane(
-    pair: tuple[ChosenPoint, ChosenPoint], bend: str | None, subjects: Subjects
+    kind: Kind, pair: tuple[ChosenPoint, ChosenPoint], bend: str | None, subjects: Subjects
 ) -> dict[str, str | list[str]]:
     """The plane through both ends and a bend: x to the other end, y to the bend."""
     first, second = pair
@@ -72,6 +79,7 @@ def _plane(
     parameters |= {"y_start_step": _step(first, subjects), "y_end_step": bend or ""}
     for axis in "xy":
         parameters |= dict(zip((f"{axis}_min", f"{axis}_max"), PLANE_RANGE, strict=True))
+        parameters[f"{axis}_count"] = str(_count_through_ends(kind, f"{axis}_count"))
     return parameters | {"scaling": "raw", "orthogonal": "true"}
 
 

@@ -34,6 +34,11 @@ from store import Catalog, records
 DESCENT_NAMES = (
     *("steps", "every", "batch_examples", "learning_rate", "momentum", "weight_decay", "seed"),
 )
+SHOWN_ALONE = 2  # of the measurements: the first and the latest
+TRAINING_WORDS = (
+    "Dashed: the loss of the higher end. The batches' losses, at random places of the path, are "
+    "averaged from one measurement to the next."
+)
 MEASURE_NAMES = ("t_count", "tolerance")
 
 
@@ -89,6 +94,8 @@ def show(
     training = replace(look, picture="training", height=260)
     falling = partial(draw, path, training)
     charts.show_chart(falling(), "Highest and mean loss of the path against the steps")
+    if value == "loss":
+        st.caption(TRAINING_WORDS)
     export_chart("training", falling, [question])
     show_provenance(catalog, question, path.facts)
 
@@ -121,14 +128,16 @@ def explain(path: Connection) -> None:
     settings, facts = path.settings, path.facts
     length = float(path.values["arc_length"][path.last or 0, -1])
     notes = [
-        "Thin: on the way",
+        *(["pale: earlier in the training"] if len(path.measured) > SHOWN_ALONE else []),
         f"length {number_text(length, 4)}, distance of the ends "
         f"{number_text(facts.distance or np.nan, 4)}",
         f"measured at {settings.t_count} places on {settings.split}",
     ]
     if facts.statistics:
         notes.append(f"running statistics {facts.statistics}")
-    st.caption(cited(f"{'; '.join(map(as_text, notes))}."), help=term_help("arc_length", "bends"))
+    text = "; ".join(map(as_text, notes))
+    words = term_help("arc_length", "bends")
+    st.caption(cited(f"{text[:1].upper()}{text[1:]}."), help=words)
 
 
 def show_path_badges(path: Connection) -> None:
@@ -137,13 +146,13 @@ def show_path_badges(path: Connection) -> None:
     words = {
         "barrier": "barrier {} above the chord",
         "path_mean": "mean {}",
-        "bends": "bends: {}",
-        "path_steps": "steps: {}",
     }
+    counts = {"bends": "bends: {:,.0f}", "path_steps": "steps: {:,.0f}"}
+    texts = {name: text.format(number_text(numbers[name].value, 4)) for name, text in words.items()}
+    texts |= {name: text.format(numbers[name].value) for name, text in counts.items()}
     with st.container(horizontal=True, gap="small"):
-        for name, text in words.items():
-            value = number_text(numbers[name].value, 4)
-            st.badge(text.format(value), color="blue", help=term_help(name))
+        for name, text in texts.items():
+            st.badge(text, color="blue", help=term_help(name))
 
 
 app = parts.start_page()

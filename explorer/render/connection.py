@@ -8,9 +8,11 @@ from explorer.kinds.connection import ConnectionLook
 from explorer.kinds.connection_result import Connection
 from explorer.kinds.look import SubjectName
 from explorer.render.marks import curves
+from explorer.render.marks.colours import BLUE, SERIES_GREY
 from explorer.render.marks.curve import Curve, Row, Spot
 
 MOST_FAINT = 6  # of the profiles between the first and the last
+PROFILE_COLOURS = (SERIES_GREY, BLUE)  # of the straight line and of the path, while it grows too
 UNNAMED_ENDS = ("the first point", "the second point")
 
 
@@ -52,7 +54,7 @@ def profile_chart(
             path.t, values[measured[-1]], everywhere, None, faint
         )
     first, second = (name.text for name in names[:2]) if names else UNNAMED_ENDS
-    row = Row(look.value, shown, look.height, look.log)
+    row = Row(look.value, shown, look.height, look.log, colours=PROFILE_COLOURS)
     return curves.chart([row], f"t: 0 is {first}, 1 is {second}", look.width, look.title)
 
 
@@ -79,7 +81,7 @@ def training_chart(
     spots = []
     if look.value == "loss" and path.last:
         batches = path.training["batch_loss"][measured]
-        shown["batches"] = Curve(steps, batches, np.asarray(steps > 0))
+        shown["mean of the batches"] = Curve(steps, batches, np.asarray(steps > 0))
         higher = max(path.end_losses)
         spots = [Spot(0.0, higher, "higher end", to=(float(steps[-1]), higher))]
     row = Row(look.value, shown, look.height, look.log, spots=spots)

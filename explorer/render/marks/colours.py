@@ -11,8 +11,8 @@ from explorer.kinds.require import one_of
 
 # Of curves, bars and dots: each has a contrast of at least 3 to 1 to a white and a dark page, and
 # any two are at least 17 apart in CIELAB, also as the colour-blind see them (Machado et al. 2009).
-BLUE, ORANGE, GREEN = "#4a82f8", "#e66d28", "#239658"
-SERIES_COLOURS = (BLUE, ORANGE, GREEN, "#9608f4", "#e701a3", "#64635d", "#8187c6", "#a45623")
+BLUE, ORANGE, GREEN, SERIES_GREY = "#4a82f8", "#e66d28", "#239658", "#64635d"
+SERIES_COLOURS = (BLUE, ORANGE, GREEN, "#9608f4", "#e701a3", SERIES_GREY, "#8187c6", "#a45623")
 # What a split is called -> its colour, whatever stands beside it.
 SPLIT_COLOURS = {
     **dict.fromkeys(("train", "training"), BLUE),
