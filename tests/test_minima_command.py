@@ -11,7 +11,9 @@ from explorer.ask.estimate import tells_time
 from explorer.ask.pair_wishes import Pairs, pairs_seconds, path_kinds, usual_values
 from explorer.ask.study_cells import cells_of
 from explorer.ask.study_run import ask_missing
+from explorer.kinds import KINDS
 from explorer.kinds.facts import AnswerFacts
+from explorer.kinds.members import OfMembers
 from explorer.supervisor.result_numbers import NumbersKeeper
 from store import Catalog
 from tests.filling import add_tiny, new_catalog, work
@@ -122,3 +124,15 @@ def test_an_answer_of_few_points_does_not_tell_time(folder: Path) -> None:
     question, *_ = Catalog(folder).questions()[0]
     assert not tells_time(question)
     assert tells_time(dataclasses.replace(question, units_done=100))
+
+
+def test_models_that_make_one_question_together_are_told_so(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each alone would be too few points: one sentence names the option that takes them all."""
+    kinds = [kind.name for kind in KINDS if issubclass(kind.settings, OfMembers)]
+    assert len(kinds) > 1
+    for kind in kinds:
+        assert main(["--catalog", str(folder), "compute", kind, *MODELS]) == 1
+        sentence = capsys.readouterr().err
+        assert "give --together for one about all models" in sentence and sentence.count("\n") == 1

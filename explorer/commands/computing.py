@@ -17,6 +17,7 @@ from explorer.commands.subjects import further_subjects, path_named, subject_nam
 from explorer.commands.values import named_values, value_of
 from explorer.contracts.facts import ProblemFacts
 from explorer.kinds import KINDS, Kind, settings_from_json
+from explorer.kinds.members import OfMembers
 from explorer.kinds.objective_settings import ObjectiveSettings
 from explorer.kinds.setting import SettingField, setting_fields
 from store import Catalog, records
@@ -56,6 +57,8 @@ def answer(
     subjects = [subject_named(catalog, text) for text in model]
     if together and not kind.whole_run:
         raise ValueError(f"--together is for kinds about whole runs, got {kind.name}")
+    if isinstance(settings, OfMembers) and not together:
+        _check_members(settings, len(subjects))
     if "batchnorm" not in chosen:
         settings = _with_usual_statistics(catalog, settings, subjects[0][0])
     own = len(kind.subjects[: kind.runs_from])
@@ -80,6 +83,19 @@ def answer(
     for key in keys:
         print(key)
     return 0
+
+
+def _check_members(settings: OfMembers, models: int) -> None:
+    """Refuse models of which each would be a question about too few points.
+
+    Raises:
+        ValueError: they are such.
+    """
+    if models > 1 and settings.last < settings.fewest_members:
+        raise ValueError(
+            f"each model is a question of its own, about {settings.last} of its snapshots: give "
+            "--together for one about all models"
+        )
 
 
 def _with_usual_statistics(
