@@ -215,6 +215,22 @@ def test_a_batch_of_one_has_no_statistics() -> None:
         pieces_of(problem, [first, last], replace(SHORT, batch_examples=1, batchnorm="batch"))
 
 
+def test_a_batch_that_counts_nothing_pulls_nowhere() -> None:
+    """Of (sum, count) with a count of 0 neither loss nor path becomes NaN."""
+    model = torch.nn.Linear(3, 1, bias=False).double()
+    inputs = torch.randn(40, 3, generator=seeded(1), dtype=torch.float64)
+    counted = torch.arange(40) % 4 == 0
+
+    def loss(outputs: torch.Tensor, batch: list[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+        return (outputs[:, 0].square() * batch[1]).sum(), batch[1].sum()
+
+    problem = Problem(model, {"train": (inputs, counted)}, loss)
+    ends = [{"weight": torch.eye(3, dtype=torch.float64)[n : n + 1]} for n in (0, 1)]
+    path = path_of(problem, ends, replace(SHORT, batch_examples=1))
+    assert np.isfinite(path.loss).all() and np.isfinite(path.training["batch_loss"][1:]).all()
+    assert path.mean[-1] < path.mean[0]  # those that count were followed
+
+
 def test_a_path_that_diverges_keeps_its_numbers(pair: tuple[Problem, list[Tensors]]) -> None:
     """NaN and infinity on the way are stored as they are; both ends stay what they were."""
     problem, ends = pair

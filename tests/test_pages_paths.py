@@ -242,6 +242,10 @@ def test_a_command_asks_the_same_question(
     assert "the bends of a chain path must be 1 or more, got 0" in capsys.readouterr().err
     assert main([*asked, "--shape", CHAIN, "--bends", "0" * 8]) == 1
     assert "names no path that is trained to its end" in capsys.readouterr().err
+    elsewhere = f"one@{path.key[:12]}:01"  # no end of the path, though the first is one
+    others = ["--model", "one", "--model", elsewhere, *both[4:], "--bends", path.key[:12]]
+    assert main([*here, "compute", INTERPOLATION.name, *others, "--shape", CHAIN]) == 1
+    assert "is no path between one and one; name one that is" in capsys.readouterr().err
 
 
 def test_a_path_is_that_of_its_ends(catalog: Catalog) -> None:

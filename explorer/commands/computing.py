@@ -64,7 +64,7 @@ def answer(
     own = len(kind.subjects[: kind.runs_from])
     sequence = kind.settings.subject_sequence()
     if key := (given or {}).get(sequence):
-        further: list[Subject | None] = [*path_named(catalog, key, subjects[0])]
+        further: list[Subject | None] = [*path_named(catalog, key, subjects[0], subjects[-1])]
     else:
         further = further_subjects(catalog, settings, given or {})
     asks = [

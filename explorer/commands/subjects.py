@@ -61,8 +61,8 @@ def further_subjects(
     ]
 
 
-def path_named(catalog: Catalog, text: str, first: Subject) -> tuple[Subject, ...]:
-    """The bends of the path whose key begins so, from that end on.
+def path_named(catalog: Catalog, text: str, first: Subject, second: Subject) -> tuple[Subject, ...]:
+    """The bends of the path whose key begins so, from its end `first` on.
 
     Raises:
         ValueError: there is no such path, it is not at its end, or keys of several begin so.
@@ -73,8 +73,9 @@ def path_named(catalog: Catalog, text: str, first: Subject) -> tuple[Subject, ..
         raise ValueError(f"{text!r} names {what}; list them and give more of the key")
     question = catalog.question(keys.pop())
     path = question and path_of(catalog, question, first[1])
-    if not path or first[1] not in path.question.point_ids:
-        raise ValueError(f"{text!r} is no path from {one_line(first[0].name)}; name one that is")
+    if not path or {*path.question.point_ids} != {first[1], second[1]}:
+        names = " and ".join(one_line(model.name) for model, _ in (first, second))
+        raise ValueError(f"{text!r} is no path between {names}; name one that is")
     return path.bends
 
 

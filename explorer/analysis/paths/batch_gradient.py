@@ -100,6 +100,7 @@ class BatchGradient:
         outputs = self._outputs(batch)
         loss = as_value("loss", self._problem.loss(outputs, batch))
         if isinstance(loss, tuple):
-            total, count = loss
-            return total / count
+            total, number = loss
+            count = torch.as_tensor(number, device=total.device)
+            return total / count.masked_fill(count == 0, 1)  # what counts nothing pulls nowhere
         return loss.mean()
