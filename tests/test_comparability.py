@@ -9,7 +9,18 @@ import pytest
 
 from explorer.ask.comparability import compared_rows, hindrances
 from explorer.codec import to_json
+from explorer.kinds import Kind
+from explorer.kinds.alignment import ALIGNMENT
+from explorer.kinds.alignment_settings import AlignmentSettings
+from explorer.kinds.averaging import AVERAGING
+from explorer.kinds.averaging_settings import AveragingSettings
+from explorer.kinds.connection import CONNECTION
+from explorer.kinds.connection_settings import BAND, ConnectionSettings
+from explorer.kinds.ensemble import ENSEMBLE
+from explorer.kinds.ensemble_settings import EnsembleSettings
 from explorer.kinds.line import LINE, LineSettings
+from explorer.kinds.objective_settings import ObjectiveSettings
+from explorer.kinds.path_shape import BEZIER, CHAIN
 from explorer.kinds.surface import SURFACE, SurfaceSettings
 from store import Catalog, records
 from tests.stored import question
@@ -100,6 +111,37 @@ def test_other_places_have_no_difference_point_by_point(
     """Another plane or another grid of the same loss: numbers are compared, points are not."""
     reasons = hindrances(catalog, asked(catalog), asked(catalog, **changes))
     assert reasons.of_numbers == () and len(reasons.of_places) == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "other"),
+    [
+        (CONNECTION, ConnectionSettings(), ConnectionSettings(minimised=BAND, steps=100)),
+        (CONNECTION, ConnectionSettings(), ConnectionSettings(shape=CHAIN, bends=3)),
+        (AVERAGING, AveragingSettings(), AveragingSettings(method="greedy")),
+        (ENSEMBLE, EnsembleSettings(), EnsembleSettings(trajectory=BEZIER)),
+        (ALIGNMENT, AlignmentSettings(), AlignmentSettings(method="activations")),
+    ],
+)
+def test_ways_to_the_same_numbers_are_compared(
+    catalog: Catalog, kind: Kind, settings: ObjectiveSettings, other: ObjectiveSettings
+) -> None:
+    """A curve with a band, a soup with an average, two matchings: how high, how far, how good."""
+    pair = [
+        catalog.ask(
+            question(
+                f"{kind.name} {number}",
+                kind=kind.name,
+                settings=to_json(values),
+                model_ids=("m1", "m1"),
+                point_ids=("wm1", "wm1"),
+                problem_id="p1",
+            )
+        )
+        for number, values in enumerate((settings, other))
+    ]
+    reasons = hindrances(catalog, *pair)
+    assert reasons.of_numbers == () and reasons.of_places
 
 
 @pytest.mark.parametrize("changes", [{"normalisation": "raw"}, {"x_max": 2.0}])

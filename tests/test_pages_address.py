@@ -11,6 +11,7 @@ from explorer.kinds.averaging import AVERAGING
 from explorer.kinds.convexity import CONVEXITY
 from explorer.kinds.difference import DIFFERENCE
 from explorer.kinds.ensemble import ENSEMBLE
+from explorer.kinds.interpolation import INTERPOLATION
 from explorer.kinds.line import LINE
 from explorer.kinds.run import RUN
 from explorer.kinds.stability import STABILITY
@@ -117,6 +118,14 @@ def test_a_page_about_several_points_says_what_it_is_before_they_are_chosen(
     app = fine(opened(kind.page, model="later"))
     assert [heading.value for heading in app.subheader] == [kind.title]
     assert "two points at least" in app.info[0].value
+
+
+def test_a_link_to_repaired_activations_shows_them(folder: Path) -> None:
+    """And not the line without."""
+    own = {"model": "later", "to": "latest", "shape": "straight", "repair": "true"}
+    app = opened(INTERPOLATION.page, **own)
+    (shown,) = [box.value for box in app.multiselect if box.key == "paths"]
+    assert shown == ["straight, REPAIR"]
 
 
 def test_several_models_are_kept_for_pages_about_several(folder: Path) -> None:

@@ -23,9 +23,10 @@ from explorer.kinds.connection_settings import ConnectionSettings
 from explorer.kinds.interpolation import INTERPOLATION, Interpolation, InterpolationSettings
 from explorer.kinds.line import LINE
 from explorer.kinds.path_shape import BEZIER, CHAIN
+from explorer.kinds.projection import PROJECTION, ProjectionSettings
 from explorer.kinds.surface import SURFACE
+from explorer.pages._address import CURVES_KEY
 from explorer.pages._links import Subjects, link_to
-from explorer.pages._trajectories import CURVES_KEY
 from explorer.render.connection import draw
 from explorer.render.export.views import whole_spec
 from explorer.render.marks.colours import BLUE, SERIES_GREY
@@ -144,6 +145,44 @@ def test_a_path_that_ended_early_says_how_much_is_stored(
     app = fine(opened(CONNECTION.page, **link_to(question, Subjects(catalog)).parameters))
     stored = [text for text in texts(app, "caption") if "stored." in text]
     assert stored == ["1 measurement is stored. Change a setting to ask something else."]
+
+
+def test_a_link_to_a_path_over_a_plane_shows_that_path(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A card of a projected path opens its plane with the path chosen, and no runs beside it."""
+    copied = Path(shutil.copytree(folder, tmp_path / "copied"))
+    monkeypatch.setenv("EXPLORER_CATALOG", str(copied))
+    catalog = Catalog(copied)
+    first, second = ends_of(catalog)
+    (path,) = stored_paths(catalog, first, second)
+    settings = ProjectionSettings(
+        direction="given", trajectory=BEZIER, orthogonal=True, batchnorm="recalibrated"
+    )
+    plane = (first, second, first, path.bends[0])
+    control = (first, *path.bends, second)
+    question = add_answer(catalog, PROJECTION, settings, first, *plane, *control)
+    link = link_to(question, Subjects(catalog))
+    assert "runs" not in link.parameters and "trajectory" not in link.parameters
+    app = fine(opened(SURFACE.page, **link.parameters))
+    chosen = {box.key: box.value for box in app.multiselect}
+    assert chosen["curves"] == [f"one to two: {path.label}"] and chosen["runs"] == []
+    (wanted,) = computes(app)  # the surface; the path is there
+    assert wanted == "Compute 2,601 points"
+
+
+def test_links_to_plain_paths_name_no_bends(catalog: Catalog) -> None:
+    """Nor do those to straight lines; a bent path's does."""
+    question = answer_of(catalog, INTERPOLATION.name)
+    plain = replace(
+        question,
+        settings={**question.settings, "shape": "spherical", "bends": 0},
+        model_ids=question.model_ids[:2],
+        model_names=question.model_names[:2],
+        point_ids=question.point_ids[:2],
+    )
+    assert "bends" not in link_to(plain, Subjects(catalog)).parameters
+    assert "bends" in link_to(question, Subjects(catalog)).parameters
 
 
 def test_the_plane_of_a_path_shows_the_whole_of_it(folder: Path, catalog: Catalog) -> None:

@@ -34,6 +34,7 @@ class AlignmentSettings(ObjectiveSettings):
             "(Li et al. 2015); random: any permutation, which shows the symmetry.",
             choices=METHODS,
             sources={"weights": "ainsworth2023", "activations": "li2015"},
+            moves_points=True,
         ),
     ] = METHODS[0]
     restarts: Annotated[
@@ -45,6 +46,7 @@ class AlignmentSettings(ObjectiveSettings):
             most=100,
             unit="searches",
             in_links=True,
+            moves_points=True,
         ),
     ] = 5
     seed: Seed = 0

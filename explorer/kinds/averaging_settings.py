@@ -68,6 +68,7 @@ class AveragingSettings(OfMembers, ObjectiveSettings):
                 "ties": "yadav2023",
                 "dare": "yu2024",
             },
+            moves_points=True,
         ),
     ] = METHODS[0]
     criterion: Annotated[
@@ -77,6 +78,7 @@ class AveragingSettings(OfMembers, ObjectiveSettings):
             "Best first; each is kept if the soup gets no worse by this, on the data chosen.",
             choices=CRITERIA,
             unused_with=_not("greedy"),
+            moves_points=True,
         ),
     ] = CRITERIA[0]
     fraction: Annotated[
@@ -88,6 +90,7 @@ class AveragingSettings(OfMembers, ObjectiveSettings):
             most=1,
             step=0.05,
             unused_with=_not(*ORDERED_METHODS),
+            moves_points=True,
         ),
     ] = 0.5
     shape: Annotated[
@@ -97,6 +100,7 @@ class AveragingSettings(OfMembers, ObjectiveSettings):
             "bezier: a smooth curve that its bends pull; chain: straight lines from bend to bend.",
             choices=BENT_SHAPES,
             unused_with=_not("path"),
+            moves_points=True,
         ),
     ] = BEZIER
     origin: Annotated[
@@ -106,6 +110,7 @@ class AveragingSettings(OfMembers, ObjectiveSettings):
             "zero: the angle is between the weights; base: between what each adds to a base.",
             choices=ORIGINS,
             unused_with=_not("slerp"),
+            moves_points=True,
         ),
     ] = ORIGINS[0]
     coefficient: Annotated[
@@ -118,6 +123,7 @@ class AveragingSettings(OfMembers, ObjectiveSettings):
             most=10,
             step=0.1,
             unused_with=_not(*TASK_METHODS),
+            moves_points=True,
         ),
     ] = 1.0
     keep: Annotated[
@@ -129,6 +135,7 @@ class AveragingSettings(OfMembers, ObjectiveSettings):
             most=1,
             step=0.05,
             unused_with=_not("ties"),
+            moves_points=True,
         ),
     ] = 0.2
     drop: Annotated[
@@ -141,6 +148,7 @@ class AveragingSettings(OfMembers, ObjectiveSettings):
             below=1,
             step=0.05,
             unused_with=_not("dare"),
+            moves_points=True,
         ),
     ] = 0.5
     seed: Annotated[

@@ -37,6 +37,7 @@ class ConnectionSettings(ObjectiveSettings):
             "across the path and are inserted where it is high (Draxler et al. 2018).",
             choices=TRAININGS,
             sources={EXPECTED: "garipov2018", BAND: "draxler2018"},
+            moves_points=True,
         ),
     ] = EXPECTED
     shape: Annotated[
@@ -47,6 +48,7 @@ class ConnectionSettings(ObjectiveSettings):
             "A band is a chain.",
             choices=BENT_SHAPES[::-1],
             unused_with={"minimised": (BAND,)},
+            moves_points=True,
         ),
     ] = BEZIER
     bends: Annotated[
@@ -56,6 +58,7 @@ class ConnectionSettings(ObjectiveSettings):
             "Points between both ends that are trained; of a band, at the beginning.",
             least=1,
             most=MOST_BENDS,
+            moves_points=True,
         ),
     ] = 1
     most_bends: Annotated[
@@ -66,10 +69,19 @@ class ConnectionSettings(ObjectiveSettings):
             least=1,
             most=MOST_BENDS,
             unused_with={"minimised": (EXPECTED, LARGEST)},
+            moves_points=True,
         ),
     ] = 9
     steps: Annotated[
-        int, Setting("Steps", "Of the descent, at most.", least=1, most=1_000_000, unit="steps")
+        int,
+        Setting(
+            "Steps",
+            "Of the descent, at most.",
+            least=1,
+            most=1_000_000,
+            unit="steps",
+            moves_points=True,
+        ),
     ] = 2000
     every: Annotated[
         int,
@@ -79,11 +91,18 @@ class ConnectionSettings(ObjectiveSettings):
             least=1,
             most=100_000,
             unit="steps",
+            moves_points=True,
         ),
     ] = 100
     t_count: Annotated[
         int,
-        Setting("Points along the path", "Where its loss is measured.", least=3, most=1001),
+        Setting(
+            "Points along the path",
+            "Where its loss is measured.",
+            least=3,
+            most=1001,
+            moves_points=True,
+        ),
     ] = 21
     learning_rate: Annotated[
         float,
@@ -92,18 +111,39 @@ class ConnectionSettings(ObjectiveSettings):
             "Constant for half of the steps, then falling to 1 % of it (Garipov et al. 2018).",
             above=0,
             most=1000,
+            moves_points=True,
         ),
     ] = 0.05
-    momentum: Annotated[float, Setting("Momentum", "Of the descent.", least=0, below=1)] = 0.9
+    momentum: Annotated[
+        float,
+        Setting(
+            "Momentum",
+            "Of the descent.",
+            least=0,
+            below=1,
+            moves_points=True,
+        ),
+    ] = 0.9
     weight_decay: Annotated[
         float,
         Setting(
-            "Weight decay", "Half of it times the path's squared norm is added.", least=0, most=100
+            "Weight decay",
+            "Half of it times the path's squared norm is added.",
+            least=0,
+            most=100,
+            moves_points=True,
         ),
     ] = 1e-4
     batch_examples: Annotated[
         int,
-        Setting("Batch", "Examples of a step.", least=1, open_ended=True, unit="examples"),
+        Setting(
+            "Batch",
+            "Examples of a step.",
+            least=1,
+            open_ended=True,
+            unit="examples",
+            moves_points=True,
+        ),
     ] = 64
     tolerance: Annotated[
         float,
@@ -113,6 +153,7 @@ class ConnectionSettings(ObjectiveSettings):
             "0: all steps are taken.",
             least=-1,
             open_ended=True,
+            moves_points=True,
         ),
     ] = 0.01
     precision: Annotated[

@@ -39,6 +39,7 @@ class EnsembleSettings(OfMembers, ObjectiveSettings):
             "path past them, in their order (Garipov et al. 2018).",
             choices=MEMBERS,
             sources=dict.fromkeys(BENT_SHAPES, "garipov2018"),
+            moves_points=True,
         ),
     ] = POINTS
     along: Annotated[
@@ -50,6 +51,7 @@ class EnsembleSettings(OfMembers, ObjectiveSettings):
             most=MOST_MEMBERS,
             unit="members",
             unused_with={"trajectory": (POINTS,)},
+            moves_points=True,
         ),
     ] = 5
 

@@ -54,7 +54,7 @@ class Setting:
     sources: Mapping[str, str] = field(default_factory=dict, hash=False)  # choice -> whom it cites
     filled_in: bool = False  # from the subjects: nobody chooses it
     seed: bool = False  # of random draws: another one gives another sample of the same thing
-    moves_points: bool = False  # it only says where points lie: numbers mean the same with another
+    moves_points: bool = False  # it only says which points are measured, or how they are come by
     in_links: bool = False  # in every address: a page may have another default
 
     @property

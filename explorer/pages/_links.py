@@ -9,12 +9,14 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
-from explorer.ask.stored_paths import KEY_LETTERS, bringer_of
+from explorer.ask.stored_paths import KEY_LETTERS, bringer_of, curve_label, path_of
 from explorer.ask.subject_names import all_labels
 from explorer.ask.subjects import named_points, point_text
 from explorer.kinds import KINDS, Kind, kind_named, settings_from_json, unreadable
 from explorer.kinds.objective_settings import ObjectiveSettings
 from explorer.kinds.setting import setting_fields
+from explorer.kinds.trajectory import OfRuns
+from explorer.pages._address import CURVES_KEY
 from explorer.pages._text import as_text
 from explorer.wording import printable
 from store import Catalog, UnknownEntry, records
@@ -68,6 +70,13 @@ class Subjects:
         """Key of the answer that brought these points, model and id each; "" if there is none."""
         return bringer_of(self._catalog, points)
 
+    def curve(self, points: Sequence[tuple[str, str]]) -> str:
+        """What a plane's page calls the trained path past these points; "" if none was stored."""
+        (first_model, first), *bends, (last_model, _) = points
+        question = self._catalog.question(self.bringer(bends))
+        path = path_of(self._catalog, question, first) if question else None
+        return curve_label(self.model(first_model), self.model(last_model), path) if path else ""
+
 
 def link_to(question: records.Question, subjects: Subjects) -> Link:
     """The way to an analysis.
@@ -94,7 +103,15 @@ def link_to(question: records.Question, subjects: Subjects) -> Link:
     if sequence := settings.subject_sequence():
         own = len(kind.subjects)
         bends = list(zip(question.model_ids[own:], question.point_ids[own:], strict=True))
-        parameters[sequence] = subjects.bringer(bends)[:KEY_LETTERS]
+        parameters.pop(sequence, None)
+        if key := subjects.bringer(bends):
+            parameters[sequence] = key[:KEY_LETTERS]
+    if isinstance(settings, OfRuns) and settings.keeps_order and not kind.own_page:
+        runs = len(kind.single_subjects(settings))
+        points = zip(question.model_ids[runs:], question.point_ids[runs:], strict=True)
+        if curve := subjects.curve(list(points)):
+            parameters = {n: v for n, v in parameters.items() if n not in ("runs", "trajectory")}
+            parameters[CURVES_KEY] = curve
     return Link(kind, words, parameters)
 
 

@@ -12,7 +12,8 @@ from explorer.pages._session import begin_with
 from explorer.pages._text import as_message
 from store import Catalog
 
-LINK_NAMES = ("shape", "bends")  # by which links name one path; the page keeps them as "paths"
+REPAIRED = "{}, REPAIR"  # of straight lines, by what they are called without
+LINK_NAMES = ("shape", "bends", "repair")  # by which links name a path; the page keeps "paths"
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def _options(
     straight = [ChosenPath(label, last) for label, last in lines.items()]
     if repairable:
         straight += [
-            ChosenPath(f"{label}, REPAIR", last, repair=True) for label, last in lines.items()
+            ChosenPath(REPAIRED.format(label), last, repair=True) for label, last in lines.items()
         ]
     plain = [s for s in SHAPES if s not in (*BENT_SHAPES, STRAIGHT)]
     return [
@@ -84,10 +85,12 @@ def _options(
 
 def _follow_link(trained: list[StoredPath]) -> None:
     """Keep the path that a link names, by its shape or the key of what brought its bends."""
-    shape, key = (st.query_params.pop(name, "") for name in LINK_NAMES)
+    shape, key, repair = (st.query_params.pop(name, "") for name in LINK_NAMES)
     named = [path.label for path in trained if key and path.question.key.startswith(key)]
     if not named and shape in SHAPES and shape not in BENT_SHAPES:
         named = [shape]
+    if repair == "true":
+        named = [REPAIRED.format(STRAIGHT)]
     if not named and (key or shape in BENT_SHAPES):
         st.warning(
             as_message(

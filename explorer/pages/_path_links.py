@@ -8,9 +8,9 @@ from explorer.ask.stored_paths import KEY_LETTERS, curve_label, path_of
 from explorer.kinds import KINDS, Kind
 from explorer.kinds.given_axes import DIFFERENCE, GIVEN
 from explorer.kinds.setting import setting_field
+from explorer.pages._address import CURVES_KEY
 from explorer.pages._links import Link, Subjects, parameter_names, show_link
 from explorer.pages._pairs import ChosenPoint
-from explorer.pages._trajectories import CURVES_KEY
 from store import Catalog, records
 
 PLANE_RANGE = ("-0.25", "1.25")  # of both axes: ends and bend at 0 and 1, with room around them

@@ -15,7 +15,7 @@ from explorer.kinds.look import SubjectName
 from explorer.kinds.projection import PROJECTION, Projection, ProjectionLook, ProjectionSettings
 from explorer.kinds.surface import Surface, SurfaceSettings
 from explorer.pages import _charts as charts
-from explorer.pages._address import check_address
+from explorer.pages._address import CURVES_KEY, check_address
 from explorer.pages._asking import WantedQuestion
 from explorer.pages._members import choose_beside
 from explorer.pages._text import as_step, as_text
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from explorer.render.drawing import Drawing
     from explorer.render.trajectories import Track
 
-CURVES_KEY = "curves"  # of the trained paths, in the address
 ON_PLANE = 1e-4  # of the shorter axis: what is nearer lies on the plane
 SMALL_SHARE = 0.25  # of the range shown: smaller paths are hard to see
 SHARED_SETTINGS = tuple(
