@@ -108,8 +108,8 @@ def link_to(question: records.Question, subjects: Subjects) -> Link:
             parameters[sequence] = key[:KEY_LETTERS]
     if isinstance(settings, OfRuns) and settings.keeps_order and not kind.own_page:
         runs = len(kind.single_subjects(settings))
-        points = zip(question.model_ids[runs:], question.point_ids[runs:], strict=True)
-        if curve := subjects.curve(list(points)):
+        path = zip(question.model_ids[runs:], question.point_ids[runs:], strict=True)
+        if curve := subjects.curve(list(path)):
             parameters = {n: v for n, v in parameters.items() if n not in ("runs", "trajectory")}
             parameters[CURVES_KEY] = curve
     return Link(kind, words, parameters)
