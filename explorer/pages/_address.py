@@ -11,6 +11,7 @@ from explorer.kinds.setting import Setting
 from explorer.pages._stopping import stop_page
 from explorer.pages._text import as_message, as_step
 
+PATHS_KEY = "paths"  # between two points, shown together
 CURVES_KEY = "curves"  # trained paths over a plane
 MOST_WHOLE = 2**53  # below it a browser holds whole numbers exactly
 Option = TypeVar("Option", bound=int | str)

@@ -7,7 +7,7 @@ import streamlit as st
 from explorer.ask.stored_paths import StoredPath, like_copies, stored_paths
 from explorer.ask.subjects import Subject
 from explorer.kinds.path_shape import BENT_SHAPES, SHAPES, STRAIGHT
-from explorer.pages._address import check_address
+from explorer.pages._address import PATHS_KEY, check_address
 from explorer.pages._session import begin_with
 from explorer.pages._text import as_message
 from store import Catalog
@@ -42,16 +42,16 @@ def choose_paths(
     by_label = {path.label: path for path in _options(catalog, first, second, trained, repairable)}
     _follow_link(trained)
     must = f"some of {', '.join(by_label)}"
-    for label in st.query_params.get_all("paths"):
-        if label not in by_label and "paths" not in st.session_state:
-            check_address("paths", must, by_label.__contains__)
-    kept = st.session_state.get("paths")
+    for label in st.query_params.get_all(PATHS_KEY):
+        if label not in by_label and PATHS_KEY not in st.session_state:
+            check_address(PATHS_KEY, must, by_label.__contains__)
+    kept = st.session_state.get(PATHS_KEY)
     if kept is not None and not set(kept) <= set(by_label):  # other points have other paths
-        st.session_state["paths"] = [label for label in kept if label in by_label]
+        st.session_state[PATHS_KEY] = [label for label in kept if label in by_label]
     chosen = st.multiselect(
         "Paths",
         list(by_label),
-        key="paths",
+        key=PATHS_KEY,
         bind="query-params",
         placeholder=STRAIGHT,
         help="Shown together. The Path page trains more of them between two points, and Alignment "
@@ -98,6 +98,5 @@ def _follow_link(trained: list[StoredPath]) -> None:
                 "trash, or train it again; the straight line is shown."
             )
         )
-    if named and not st.query_params.get_all("paths"):
-        with_line = [STRAIGHT] if named != [STRAIGHT] and key else []
-        begin_with("paths", [*with_line, *named])
+    if named and not st.query_params.get_all(PATHS_KEY):
+        begin_with(PATHS_KEY, named)

@@ -4,11 +4,12 @@ from collections.abc import Iterable
 
 import streamlit as st
 
-from explorer.ask.stored_paths import KEY_LETTERS, curve_label, path_of
+from explorer.ask.stored_paths import curve_label, path_of
 from explorer.kinds import KINDS, Kind
 from explorer.kinds.given_axes import DIFFERENCE, GIVEN
+from explorer.kinds.path_shape import STRAIGHT
 from explorer.kinds.setting import setting_field
-from explorer.pages._address import CURVES_KEY
+from explorer.pages._address import CURVES_KEY, PATHS_KEY
 from explorer.pages._links import Link, Subjects, parameter_names, show_link
 from explorer.pages._pairs import ChosenPoint
 from store import Catalog, records
@@ -19,7 +20,6 @@ PLANE_RANGE = ("-0.25", "1.25")  # of both axes: ends and bend at 0 and 1, with 
 def show_path_links(
     catalog: Catalog,
     question: records.Question,
-    shape: str,
     pair: tuple[ChosenPoint, ChosenPoint],
     bends: Iterable[str],
 ) -> None:
@@ -28,7 +28,6 @@ def show_path_links(
     Args:
         catalog: where it is.
         question: of the path.
-        shape: of the path.
         pair: its ends.
         bends: as pages list them.
     """
@@ -36,9 +35,10 @@ def show_path_links(
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         chosen = st.selectbox("With the bend", list(bends), key="bend", width=220)
         for kind in KINDS:
-            if sequence := kind.settings.subject_sequence():
+            if kind.settings.subject_sequence():
                 parameters = _ends(kind, pair, subjects)
-                parameters |= {sequence: question.key[:KEY_LETTERS], "shape": shape}
+                if path := path_of(catalog, question, pair[0].point):
+                    parameters[PATHS_KEY] = [STRAIGHT, path.label]
                 show_link(Link(kind, "", parameters), f"{kind.title} along it")
             elif kind.own_page and "y_end" in kind.settings.possible_subjects():
                 label = f"{kind.title} through both ends and the bend"

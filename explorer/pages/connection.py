@@ -89,7 +89,7 @@ def show(
     export_line({"": question}, {"": path}, chart)
     if question.status == "complete":
         bends = catalog.answer_points(key=question.key)
-        show_path_links(catalog, question, path.settings.path_shape, pair, map(point_text, bends))
+        show_path_links(catalog, question, pair, map(point_text, bends))
     st.subheader("Training", anchor=False)
     training = replace(look, picture="training", height=260)
     falling = partial(draw, path, training)
