@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import itertools
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -338,6 +339,8 @@ def test_ensembles_are_drawn_in_one_picture() -> None:
     assert len(spec["vconcat"]) == 3
     said = json.dumps(spec)
     assert all(word in said for word in ("deep", "fast", "Disagreement", "Spread", "point 3"))
+    (ticks,) = set(re.findall('"x": {"axis": .*?"values": (\\[.*?\\])', said))
+    assert json.loads(ticks) == [1, 2, 3]  # of members there is no half
     assert "members alone" in json.dumps(draw(both["deep"], EnsembleLook()).to_dict())
     with pytest.raises(ValueError, match="value must be one of loss, got 'accuracy'"):
         draw(both, EnsembleLook(value="accuracy"))

@@ -31,6 +31,7 @@ from explorer.render.connection import draw
 from explorer.render.export.views import whole_spec
 from explorer.render.marks.colours import BLUE, SERIES_GREY
 from store import Catalog, records
+from tests.app_test import AppTest
 from tests.filling import add_answer, add_tiny, new_catalog
 from tests.screen import badges, charts, computes, fine, opened, texts
 
@@ -250,6 +251,21 @@ def test_a_link_to_a_path_that_is_gone_says_so(folder: Path, bends: str) -> None
     assert "leads between both points: restore it from the trash" in warning.value
     (chosen,) = [box for box in app.multiselect if box.key == "paths"]
     assert chosen.value == []
+
+
+@pytest.mark.parametrize(("several", "scale"), [(False, "Linear"), (True, "Log")])
+def test_paths_that_are_decades_apart_are_on_a_log_scale_at_first(
+    folder: Path, several: bool, scale: str
+) -> None:
+    """Several of them; one alone, whose barrier is seen best, is not."""
+
+    def page(several: bool) -> None:
+        from explorer.pages._controls import choose_profile
+
+        choose_profile({"loss": 0}, several)
+
+    app = fine(AppTest.from_function(page, args=(several,)).run())
+    assert [control.value for control in app.button_group] == [scale]
 
 
 def test_the_paths_that_are_offered(folder: Path, catalog: Catalog) -> None:

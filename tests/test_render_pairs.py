@@ -1,6 +1,7 @@
 """Charts of two points: chord and rings of an interpolation, band and zero of a difference."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -48,6 +49,16 @@ def test_two_splits_in_one_chart() -> None:
     assert {r["line"] for r in rows(chart, "profile")} == {"train", "test"}
     assert {r["line"] for r in rows(chart, "end")} == {"train", "test"}
     assert len(rows(chart, "chord")) == 2 * 2 * 2
+
+
+@pytest.mark.parametrize(("count", "banded"), [(1, 1), (2, 2), (3, 0)])
+def test_bands_that_would_hide_each_other_are_left_out(count: int, banded: int) -> None:
+    """One curve and two have theirs; three paths in one picture have none."""
+    line = an_interpolation((3, 1, 4, 2, 3), examples=50)
+    values = {**line.values, "loss_se": np.full(5, 0.5)}
+    lines = {f"path {n}": replace(line, values=values) for n in range(count)}
+    chart = drawn_interpolation(lines)
+    assert len({row["line"] for row in rows(chart, "band")}) == banded
 
 
 @pytest.mark.parametrize("log", [False, True])

@@ -124,10 +124,15 @@ def _never(_: str) -> bool:
     return False
 
 
-def choose_profile(values: Mapping[str, object]) -> tuple[bool, str]:
-    """How profiles with these values are drawn: log scale or not, and what is drawn below them."""
+def choose_profile(values: Mapping[str, object], several: bool = False) -> tuple[bool, str]:
+    """How profiles with these values are drawn: log scale or not, and what is drawn below them.
+
+    Args:
+        values: of one of them.
+        several: paths of heights that are decades apart: on a log scale, unless chosen otherwise.
+    """
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        log = choose_scale()
+        log = choose_scale("scale-paths", log=True) if several else choose_scale()
         below = choose_word("Below", [*measured_names(values)[1:], "nothing"], "below", 160)
     return log, "" if below == "nothing" else below
 

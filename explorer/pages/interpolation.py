@@ -114,7 +114,9 @@ def show(catalog: Catalog, between: str, stored_questions: Mapping[str, records.
     lines: dict[str, Interpolation] = {
         n: questions.result_as(catalog, q, Interpolation) for n, q in stored_questions.items()
     }
-    log, below = controls.choose_profile(next(iter(lines.values())).values)
+    log, below = controls.choose_profile(
+        next(iter(lines.values())).values, several=len(lines) > MOST_IN_WORDS
+    )
     width = charts.plot_width()
     look = InterpolationLook(log=log, second=below, width=width, height=charts.plot_height(width))
     names = subject_names(catalog, next(iter(stored_questions.values())))

@@ -45,7 +45,7 @@ def draw(
     rows = [_value_row(named, look, names), *_diversity_rows(named, look)]
     largest = max(len(ensemble.computed) for ensemble in named.values())
     span = (1.0, float(max(2, largest)))
-    return curves.chart(rows, "Number of members", look.width, look.title, span)
+    return curves.chart(rows, "Number of members", look.width, look.title, span, whole=True)
 
 
 def _value_row(

@@ -9,6 +9,7 @@ from explorer.render.line import SECOND_HEIGHT
 from explorer.render.marks import curves
 from explorer.render.marks.curve import Band, Curve, Row, Spot, visible_band
 
+MOST_BANDED = 2  # curves with their bands, of which more would hide each other
 UNNAMED_ENDS = ("the first point", "the second point")
 
 
@@ -52,12 +53,13 @@ def _value_row(
     height: int,
     ends: tuple[str, str],
 ) -> Row:
+    banded = look.band and len(named) <= MOST_BANDED
     curves_by_name = {
         name: Curve(
             line.x,
             line.values[value],
             line.computed,
-            loss_band(line) if look.band and value == "loss" else None,
+            loss_band(line) if banded and value == "loss" else None,
         )
         for name, line in named.items()
     }

@@ -33,17 +33,27 @@ def chart(
     width: int,
     title: str = "",
     span: tuple[float, float] | None = None,
+    whole: bool = False,
 ) -> CurvesChart:
     """The points computed so far of each curve, joined.
 
     Where a value is NaN, infinite or, on a log scale, not positive, a curve has a gap and the foot
     of its plot a mark. Each plot goes as far as its curves, unless all have one span.
+
+    Args:
+        rows: the plots, from above.
+        x_title: below the last one.
+        width: of each, in pixels.
+        title: of all.
+        span: of x, where all have one.
+        whole: x counts something: there are ticks at whole numbers alone.
     """
     colours = _colours_by_name(rows)
     plots = []
     for row in rows:
         ends = span or _x_range(row.curves)
-        frame = _frame(row, ends, x_title if row is rows[-1] else None, width)
+        x = _x_encoding(ends, x_title if row is rows[-1] else None, width, whole)
+        frame = _frame(row, ends, x, width)
         strokes = _stroke_layers(row, frame, colours)
         cursor = cursor_layers(row, frame, hides=_is_named(row, colours))
         if len(rows) > 1:
@@ -76,10 +86,13 @@ def _x_range(curves: Mapping[str, Curve]) -> tuple[float, float]:
     return min(low for low, _ in ends), max(high for _, high in ends)
 
 
-def _x_encoding(span: tuple[float, float], title: str | None, width: int) -> alt.X:
+def _x_encoding(
+    span: tuple[float, float], title: str | None, width: int, whole: bool = False
+) -> alt.X:
     low, high = span
     scale = {"domain": [low, high], "nice": False, "zero": False}
-    axis = _axis(ticks(low, high, False, 6), title, grid=False)
+    places = [place for place in ticks(low, high, False, 6) if not whole or place.is_integer()]
+    axis = _axis(places, title, grid=False)
     axis["titleLimit"] = width  # a title with long names would widen the picture
     return alt.X("x:Q", scale=scale, axis=axis)
 
@@ -96,7 +109,7 @@ def _axis(values: list[float], title: str | None, grid: bool) -> dict[str, objec
     }
 
 
-def _frame(row: Row, span: tuple[float, float], x_title: str | None, width: int) -> PlotFrame:
+def _frame(row: Row, span: tuple[float, float], x: alt.X, width: int) -> PlotFrame:
     """The axes of a plot."""
     low, high = axis_limits(row)
     places = ticks(low, high, row.log, max(3, row.height // 45))
@@ -104,7 +117,6 @@ def _frame(row: Row, span: tuple[float, float], x_title: str | None, width: int)
     if not row.log:
         scale["zero"] = False
     y = alt.Y("y:Q", scale=scale, axis=_axis(places, value_title(row.value), grid=True))
-    x = _x_encoding(span, x_title, width)
     return PlotFrame(x, y, span, (low, high), width, row.height, row.log)
 
 
