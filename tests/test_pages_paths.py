@@ -242,6 +242,23 @@ def test_a_followed_link_shows_its_path(
         assert app.query_params["paths"] in (chosen.value, chosen.value[0])
 
 
+def test_a_path_that_diverged_says_so(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the place of its highest loss stands what to do; the page opens."""
+    catalog = Catalog(shutil.copytree(folder, tmp_path / "catalog"))
+    monkeypatch.setenv("EXPLORER_CATALOG", str(catalog.folder))
+    wild = replace(SETTINGS, learning_rate=1000.0, weight_decay=100.0, steps=100, every=50)
+    add_answer(catalog, CONNECTION, wild, *ends_of(catalog))
+    names = ("learning_rate", "weight_decay", "steps", "every", "bends", "t_count", "tolerance")
+    values = {name: str(getattr(wild, name)) for name in names}
+    values["batch_examples"] = str(wild.batch_examples)
+    catalog.close()
+    app = fine(opened(CONNECTION.page, model="one", to="two", **values))
+    assert computes(app) == []
+    assert any("The path has diverged" in text for text in texts(app, "markdown"))
+
+
 @pytest.mark.parametrize("bends", ["00000000", ""])
 def test_a_link_to_a_path_that_is_gone_says_so(folder: Path, bends: str) -> None:
     """The straight line stands in its place, and not in silence."""

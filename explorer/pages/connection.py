@@ -113,6 +113,11 @@ def outcome_words(path: Connection) -> str:
     if path.last is None:
         return ""
     highest, higher = float(path.highest[path.last]), max(path.end_losses)
+    if not np.isfinite(highest):
+        return (
+            "**The path has diverged**: its losses are not finite; train it with a smaller "
+            "learning rate."
+        )
     start = float(path.highest[0]) if path.last else np.nan
     text = f"**Highest loss along the path {number_text(highest, 3)}**"
     text += f", {number_text(highest - higher, 3)} above the higher end"
