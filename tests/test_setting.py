@@ -8,8 +8,9 @@ from typing import Annotated
 import pytest
 import streamlit as st
 
+from explorer.ask.command_text import option_name
 from explorer.commands.app import main
-from explorer.commands.computing import help_text, option_name
+from explorer.commands.options import help_text
 from explorer.kinds import KINDS, Kind, settings_from_json
 from explorer.kinds.setting import (
     Setting,
