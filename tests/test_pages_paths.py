@@ -178,6 +178,7 @@ def test_a_link_to_a_path_over_a_plane_shows_that_path(
     assert chosen["curves"] == [f"one to two: {path.label}"] and chosen["runs"] == []
     (wanted,) = computes(app)  # the surface; the path is there
     assert wanted == "Compute 2,601 points"
+    assert charts(app) == 1  # the path alone
 
 
 def test_links_to_plain_paths_name_no_bends(catalog: Catalog) -> None:

@@ -31,6 +31,7 @@ from explorer.pages._progress import show_awaited
 from explorer.pages._provenance import show_provenance
 from explorer.pages._running import AppState
 from explorer.pages._surface_view import choose_look, decay_of, show_drawing
+from explorer.pages._trained_paths import curve_wishes, curves_over, show_curves_alone
 from explorer.wording import counted
 from store import Catalog, records
 
@@ -125,7 +126,7 @@ def show_answer(
     def draw_view(view: str) -> "Drawing":
         own = replace(look, view=view)
         drawing = overlays.draw_overlays(draw(surface, own, names), over, own)
-        return paths.curves_over(app.catalog, drawing, curves)
+        return curves_over(app.catalog, drawing, curves)
 
     drawing = draw_view(look.view)
     if drawn_paths:
@@ -166,6 +167,8 @@ def show(
         show_answer(app, plane, stored_questions[SURFACE.name], projected, curves)
     elif projected is not None:
         paths.show_alone(app.catalog, projected)
+    else:
+        show_curves_alone(app.catalog, curves)
 
 
 app = parts.start_page()
@@ -175,7 +178,7 @@ with sides.left:
     wishes = {SURFACE.name: plane.wish}
     if paths_wish := paths.paths_wish(app.catalog, plane.subjects, plane.settings):
         wishes[PROJECTION.name] = paths_wish
-    wishes |= paths.curve_wishes(app.catalog, plane.subjects, plane.settings)
+    wishes |= curve_wishes(app.catalog, plane.subjects, plane.settings)
     questions_by_name = asking.find_questions(app.catalog, wishes)
 with sides.top:
     missing = asking.ask_button(app, questions_by_name, wishes)
