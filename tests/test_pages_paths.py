@@ -132,6 +132,14 @@ def test_its_page_shows_the_path_and_leads_on(folder: Path, catalog: Catalog) ->
     assert along[0] == "straight" and along[1].startswith("bezier, 2 bends")
 
 
+def test_a_small_picture_of_a_path_is_on_a_log_scale(catalog: Catalog) -> None:
+    """Else a low path and the chord's foot are one line; not so where a loss is 0, or none is."""
+    path = questions.result_as(catalog, answer_of(catalog, CONNECTION.name), Connection)
+    zero = replace(path, values={**path.values, "loss": 0 * path.loss})
+    unknown = replace(path, computed=np.zeros_like(path.computed))
+    assert [ConnectionLook.small(p).log for p in (path, zero, unknown)] == [True, False, False]
+
+
 def test_a_path_keeps_its_colour_while_it_grows(catalog: Catalog) -> None:
     """The straight line is grey and the path blue, after any number of steps."""
     path = questions.result_as(catalog, answer_of(catalog, CONNECTION.name), Connection)

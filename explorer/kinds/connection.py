@@ -30,8 +30,9 @@ class ConnectionLook(Look):
 
     @classmethod
     def small(cls, result: Connection) -> "ConnectionLook":
-        """The losses along the path."""
-        return cls(width=SMALL_WIDTH, height=SMALL_HEIGHT)
+        """The losses along the path, on a log scale where they have one: it lies decades lower."""
+        positive = result.last is not None and bool((result.loss[result.measured] > 0).all())
+        return cls(width=SMALL_WIDTH, height=SMALL_HEIGHT, log=positive)
 
 
 CONNECTION = Kind(
