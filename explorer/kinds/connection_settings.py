@@ -195,7 +195,7 @@ class ConnectionSettings(ObjectiveSettings):
         """Its shape and by which loss it was trained."""
         return {
             EXPECTED: self.shape,
-            LARGEST: f"{self.shape} by its largest loss",
+            LARGEST: f"minimax {self.shape}",
             BAND: "elastic band",
         }[self.minimised]
 

@@ -120,7 +120,7 @@ def _choose_kind() -> tuple[Kind, bool]:
     words = [*kinds, LOWEST]
     check_address(EDGES_KEY, f"one of {', '.join(words)}", words.__contains__)
     word = st.selectbox(
-        "Ways",
+        "Connected by",
         words,
         key=EDGES_KEY,
         bind="query-params",

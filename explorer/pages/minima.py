@@ -10,5 +10,5 @@ sides = parts.sides()
 with sides.left:
     chosen = choice.choose(app.catalog)
 with sides.right:
-    parts.show_heading(f"Ways between {counted(len(chosen.labels), 'model')}")
+    parts.show_heading(f"Barriers between {counted(len(chosen.labels), 'model')}")
     show_pairs(app, sides.top, chosen)
