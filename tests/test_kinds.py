@@ -54,6 +54,7 @@ ALLOWED = {  # file -> what it may name, and why
     "explorer/render/relief3d/relief.py": ({"surface"}, PLANE),
     "explorer/pages/_export.py": ({"surface"}, PLANE),
     "explorer/pages/_trajectories.py": ({"surface", "projection"}, PATHS),
+    "explorer/pages/_trained_paths.py": ({"surface", "projection"}, PATHS),
     "store/catalog_tables.py": ({"directions"}, STORED),
     "store/questions.py": ({"directions"}, STORED),
     "store/records.py": ({"moments"}, STORED),
