@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import itertools
 import math
 from collections.abc import Iterator
 
@@ -32,25 +31,6 @@ def small_settings(kind: Kind) -> ObjectiveSettings:
             with contextlib.suppress(ValueError):  # one that does not fit the others stays
                 settings = dataclasses.replace(settings, **{field.name: fewest})
     return settings
-
-
-def settings_for_one_model(kind: Kind) -> ObjectiveSettings:
-    """Settings of a kind with which it may be asked about one point in the place of all subjects.
-
-    They are the small ones but where these refuse that.
-    """
-    points = dict.fromkeys(kind.subjects, "the same")
-    changes = (
-        {field.name: value}
-        for field in setting_fields(kind.settings)
-        for value in other_values(field)
-    )
-    for change in itertools.chain([{}], changes):
-        with contextlib.suppress(ValueError):
-            settings = dataclasses.replace(small_settings(kind), **change)
-            settings.check_points(points)
-            return settings
-    raise ValueError(f"{kind.name} is about different points whatever its settings are")
 
 
 def other_values(field: SettingField) -> list[SettingValue]:
