@@ -354,7 +354,7 @@ def test_a_question_has_the_subjects_of_its_kind(tmp_path, kind):
         try:
             alone = questions.ask(catalog, kind, model, settings, others=[(model, "")])
         except ValueError as error:  # of a kind that makes nothing of one point alone
-            assert "got the same twice" in str(error)  # noqa: PT017 - or it is answered
+            assert "got the same twice" in str(error)
             return
         named = "a" if kind.own_second else f"a {kind.joined} a"
         assert catalog.question(alone).title == f"{kind.title} of {named}"
