@@ -442,7 +442,7 @@ def test_an_analysis_deleted_for_good_while_it_runs_holds_up_no_other(served):
     catalog.empty_trash()
     quick = named(catalog, "quick")
     answered(catalog, questions.ask(catalog, LINE, quick, LineSettings(x_count=5, seed=14)))
-    assert not list(catalog.jobs_folder.glob("2*"))
+    until(lambda: not list(catalog.jobs_folder.glob("2*")))  # swept at the supervisor's next look
     assert supervisor.workers == [worker]
     assert supervisor.trouble == ""
 
