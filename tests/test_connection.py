@@ -142,12 +142,12 @@ def test_it_goes_on_from_the_last_piece_to_the_same_bits(
     done = frozenset(range(stopped))
     rest = pieces_of(problem, ends, settings, done, Kept(state))
     again = pieces_of(problem, ends, settings, done)  # what was kept is lost: trained once more
-    for found in (rest, again):
-        assert [piece.units for piece in found] == [piece.units for piece in whole[stopped:]]
-        for one, other in zip(found, whole[stopped:], strict=True):
+    for resumed in (rest, again):
+        assert [piece.units for piece in resumed] == [piece.units for piece in whole[stopped:]]
+        for one, other in zip(resumed, whole[stopped:], strict=True):
             for name, column in other.columns.items():
                 assert np.array_equal(one.columns[name], column), name
-        bends = [[point.point_id for point in pieces[-1].points] for pieces in (found, whole)]
+        bends = [[point.point_id for point in pieces[-1].points] for pieces in (resumed, whole)]
         assert bends[0] == bends[1] and len(bends[0]) >= 2
 
 

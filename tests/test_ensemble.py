@@ -180,8 +180,8 @@ def test_a_loss_of_the_user_s_averages_what_is_asked() -> None:
 
     own_problem = Problem(problem.model, problem.data, own)
     assert ensemble_of(own_problem, points).facts.pooled == "outputs"
-    asked = ensemble_of(own_problem, points, pooled="probabilities")
-    np.testing.assert_allclose(asked.loss, ensemble_of(problem, points).loss, rtol=1e-12)
+    pooled = ensemble_of(own_problem, points, pooled="probabilities")
+    np.testing.assert_allclose(pooled.loss, ensemble_of(problem, points).loss, rtol=1e-12)
 
 
 def test_what_cannot_be_averaged_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:

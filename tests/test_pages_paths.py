@@ -327,10 +327,10 @@ def test_a_command_asks_the_same_question(
     assert main([*here, "compute", *command]) == 0
     assert capsys.readouterr().out.strip().endswith(profile.key)
     both = ["--model", "one", "--model", "two", "--x-min", "0", "--x-max", "1"]
-    asked = [*here, "compute", INTERPOLATION.name, *both]
-    assert main([*asked, "--shape", CHAIN]) == 1
+    command_words = [*here, "compute", INTERPOLATION.name, *both]
+    assert main([*command_words, "--shape", CHAIN]) == 1
     assert "the bends of a chain path must be 1 or more, got 0" in capsys.readouterr().err
-    assert main([*asked, "--shape", CHAIN, "--bends", "0" * 8]) == 1
+    assert main([*command_words, "--shape", CHAIN, "--bends", "0" * 8]) == 1
     assert "names no path that is trained to its end" in capsys.readouterr().err
     elsewhere = f"one@{path.key[:12]}:01"  # no end of the path, though the first is one
     others = ["--model", "one", "--model", elsewhere, *both[4:], "--bends", path.key[:12]]

@@ -104,7 +104,7 @@ def ends() -> tuple[Problem, list[Tensors]]:
     """A problem with BatchNorm, and four of its points: both ends, then two bends."""
     problem = small_problem()
     start = {name: value.clone() for name, value in problem.model.state_dict().items()}
-    found = []
+    points_moved = []
     for n in range(4):
         moved = {}
         for name, value in start.items():
@@ -112,8 +112,8 @@ def ends() -> tuple[Problem, list[Tensors]]:
             learned = not name.startswith("norm.") and value.is_floating_point()
             moved[name] = value + 0.4 * noise if learned else value
         moved["third.weight"] = moved["second.weight"]  # these two are one tensor
-        found.append(moved)
-    return problem, found
+        points_moved.append(moved)
+    return problem, points_moved
 
 
 def profile_of(
@@ -176,10 +176,10 @@ def test_each_path_ends_at_both_points_in_every_bit(
     shape: str, ends: tuple[Problem, list[Tensors]]
 ) -> None:
     """Its parameters at t = 0 and t = 1 are theirs, one at a time and several together."""
-    problem, found = ends
+    problem, tensors_of_points = ends
     objective = Objective(problem, ObjectiveSettings(), CPU)
     flats = []
-    for tensors in (*found[1:], found[0]):
+    for tensors in (*tensors_of_points[1:], tensors_of_points[0]):
         objective.load(tensors)
         flats.append(objective.flat.theta.clone())
     last, *bends, first = flats

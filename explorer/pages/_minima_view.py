@@ -101,8 +101,8 @@ def _show_tree(
     if len(minima.pairs) < possible:
         sentences.append(f"{len(minima.pairs):,} of {possible:,} pairs are known yet.")
     if len(minima.groups) > 1:
-        known = "known" if len(minima.pairs) < possible else "finite"
-        sentences.append(f"No {known} way joins the {len(minima.groups)} trees.")
+        sort = "known" if len(minima.pairs) < possible else "finite"
+        sentences.append(f"No {sort} way joins the {len(minima.groups)} trees.")
     sentences.append("Ways that are better trained can only lower it.")
     st.caption(" ".join(sentences))
     export_chart("minima-tree", draw, questions)
