@@ -1,7 +1,6 @@
 """Paths end to end: trained on their page, followed on the page of interpolations, by commands."""
 
 import json
-import shutil
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -64,6 +63,14 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     add_answer(catalog, INTERPOLATION, PROFILE, *ends, *path.bends)
     catalog.close()
     return catalog.folder
+
+
+def merged_copy(folder: Path, target: Path) -> Path:
+    """A catalog with the same; a copy of its files could be one of a file that is written."""
+    catalog = Catalog(target)
+    catalog.merge(folder)
+    catalog.close()
+    return target
 
 
 @pytest.fixture
@@ -153,7 +160,7 @@ def test_a_path_that_ended_early_says_how_much_is_stored(
     tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One measurement of four, where the straight line is good enough."""
-    copied = Path(shutil.copytree(folder, tmp_path / "copied"))
+    copied = merged_copy(folder, tmp_path / "copied")
     monkeypatch.setenv("EXPLORER_CATALOG", str(copied))
     catalog = Catalog(copied)
     settings = replace(SETTINGS, tolerance=1000.0)
@@ -168,7 +175,7 @@ def test_a_link_to_a_path_over_a_plane_shows_that_path(
     tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A card of a projected path opens its plane with the path chosen, and no runs beside it."""
-    copied = Path(shutil.copytree(folder, tmp_path / "copied"))
+    copied = merged_copy(folder, tmp_path / "copied")
     monkeypatch.setenv("EXPLORER_CATALOG", str(copied))
     catalog = Catalog(copied)
     first, second = ends_of(catalog)
@@ -255,7 +262,7 @@ def test_a_path_that_diverged_says_so(
     tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In the place of its highest loss stands what to do; the page opens."""
-    catalog = Catalog(shutil.copytree(folder, tmp_path / "catalog"))
+    catalog = Catalog(merged_copy(folder, tmp_path / "catalog"))
     monkeypatch.setenv("EXPLORER_CATALOG", str(catalog.folder))
     wild = replace(SETTINGS, learning_rate=1000.0, weight_decay=100.0, steps=100, every=50)
     add_answer(catalog, CONNECTION, wild, *ends_of(catalog))
