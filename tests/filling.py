@@ -23,7 +23,7 @@ from explorer.jobs.worker.answering import Worker
 from explorer.kinds import Kind
 from explorer.supervisor.supervisor import Supervisor
 from store import Catalog, records
-from tests.tiny import checkpoint, problem_file, sample_identities
+from tests.tiny import checkpoint, ended, problem_file, sample_identities, until_stored
 
 
 def new_catalog(folder: Path) -> Catalog:
@@ -58,9 +58,9 @@ def _cancel_after_piece(job: JobFolder) -> None:
 
 
 def done(catalog: Catalog, job_id: str) -> records.Job:
-    """The job, done with all that waits."""
+    """The job, done with all that waits: here, or by a worker that a page's press has started."""
     work(catalog)
-    job = catalog.job(job_id)
+    job = ended(catalog, job_id)
     assert job.status == "done", job.error
     return job
 
@@ -100,6 +100,8 @@ def add_answer(
     (model, point), *others = subjects
     key = questions.ask(catalog, kind, model, settings, point=point, others=others)
     work(catalog)
+    # a worker that a page's press has started may have been the first to take the job
+    until_stored(catalog, lambda: catalog.active_job_for(key) is None)
     question = catalog.question(key)
     assert question is not None and question.status == "complete", catalog.jobs(limit=1)[0].error
     return question
