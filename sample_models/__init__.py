@@ -45,11 +45,24 @@ class Sample:
     weights: Path  # the final weights
     measured: Measurements  # at the final weights
     checkpoints: tuple[ShippedCheckpoint, ...]  # by step; the last one equals the final weights
+    first_start: bool = False  # whether a new catalog gets it by itself
 
 
 def samples(folder: Path = FOLDER) -> list[Sample]:
     """The samples with a recipe in `folder`, by name; problem files are the package's."""
     return [read_sample(path) for path in sorted((folder / "recipes").glob("*.json"))]
+
+
+def sample_named(name: str) -> Sample:
+    """The shipped sample of that name.
+
+    Raises:
+        KeyError: There is none.
+    """
+    recipe = FOLDER / "recipes" / f"{name}.json"
+    if not recipe.is_file():
+        raise KeyError(f"no sample model is named {name}")
+    return read_sample(recipe)
 
 
 def read_sample(recipe: Path) -> Sample:

@@ -1,4 +1,4 @@
-"""`python -m sample_models train|verify [NAME ...] [--folder FOLDER]`."""
+"""`python -m sample_models train|check [NAME ...] [--folder FOLDER]`."""
 
 import argparse
 import sys
@@ -8,7 +8,7 @@ from pathlib import Path
 from safetensors import SafetensorError
 
 from sample_models import FOLDER, Sample, samples
-from sample_models.measurement import one_thread, verify
+from sample_models.measurement import check, one_thread
 from sample_models.training import write_sample
 
 # Relative. Measured on the shipped files: two threads, other batch sizes and a float64 network move
@@ -24,17 +24,17 @@ def train_command(samples_chosen: list[Sample], folder: Path) -> None:
         )
 
 
-def verify_command(samples_chosen: list[Sample]) -> bool:
+def check_command(samples_chosen: list[Sample]) -> bool:
     """Whether the files of all samples give the numbers in their recipes."""
     # A line for each, also after one is off.
-    results = [verify_line(sample) for sample in samples_chosen]
+    results = [check_line(sample) for sample in samples_chosen]
     return all(results)
 
 
-def verify_line(sample: Sample) -> bool:
+def check_line(sample: Sample) -> bool:
     """Whether the files of one sample give the numbers in its recipe; prints so."""
     try:
-        deviation = verify(sample)
+        deviation = check(sample)
     except (OSError, SafetensorError, RuntimeError) as error:  # missing, damaged, other shapes
         print(f"{sample.name}: OFF, {error}")
         return False
@@ -56,13 +56,13 @@ def measured_line(sample: Sample) -> str:
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """The exit status: 0; 1 when verification finds something off; 2 when asked wrongly."""
+    """The exit status: 0; 1 when a check finds something off; 2 when asked wrongly."""
     parser = argparse.ArgumentParser(prog="python -m sample_models", description=__doc__)
-    parser.add_argument("command", choices=("train", "verify"))
+    parser.add_argument("command", choices=("train", "check"))
     parser.add_argument("names", nargs="*", metavar="NAME", help="samples; all when none is named")
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where weights and recipes are")
     options = parser.parse_args(words)
-    recipes = options.folder if options.command == "verify" else FOLDER
+    recipes = options.folder if options.command == "check" else FOLDER
     samples_by_name = {sample.name: sample for sample in samples(recipes)}
     if not samples_by_name:
         parser.error(f"--folder must hold recipes/NAME.json, got {options.folder}")
@@ -71,8 +71,8 @@ def main(words: Sequence[str] | None = None) -> int:
             parser.error(f"NAME must be one of {', '.join(samples_by_name)}, got {name}")
     chosen_samples = [samples_by_name[name] for name in options.names or samples_by_name]
     with one_thread():
-        if options.command == "verify":
-            return 0 if verify_command(chosen_samples) else 1
+        if options.command == "check":
+            return 0 if check_command(chosen_samples) else 1
         try:
             train_command(chosen_samples, options.folder)
         except FileExistsError as error:

@@ -84,7 +84,7 @@ def deviation(measured: Measurements, expected: Measurements) -> float:
     return float(torch.tensor(differences, dtype=torch.float64).max())  # keeps NaN, unlike max()
 
 
-def verify(sample: Sample) -> float:
+def check(sample: Sample) -> float:
     """Largest relative deviation of the sample's weights and checkpoints from its recipe."""
     problem = load_problem(sample)
     files = [(point.path, point.measured) for point in sample.checkpoints]

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from explorer.ask.question import sha256
+from explorer.importing.samples import sample_identity
 from explorer.pages._text import JOINER
 from sample_models import samples
 from store import Catalog
@@ -16,8 +16,8 @@ IMPORT_PAGE = "explorer/pages/import.py"
 
 
 def identities() -> list[str]:
-    """What the app remembers of the samples that it has imported, as in `_running`."""
-    return sorted(sha256([s.name, s.torch, s.measured]) for s in samples())
+    """What the app remembers of the samples that it has imported, as in `importing.samples`."""
+    return sorted(map(sample_identity, samples()))
 
 
 def opened(page: str = CATALOG_PAGE, **address: str | list[str]) -> AppTest:

@@ -138,6 +138,7 @@ INSIDE = {
         "explorer.kinds",
         "explorer.recorded_runs",
         "explorer.recording",
+        "sample_models",
         "store",
     ),
     "explorer/jobs/": ("explorer.jobs", "explorer.kinds"),

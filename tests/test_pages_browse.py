@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from explorer.importing.samples import first_questions, order_sample
 from explorer.kinds import kind_named
-from explorer.pages import _running
 from explorer.pages._analyses_table import split_settings
 from explorer.pages._browse import EXAMPLE
-from sample_models import samples
 from store import Catalog
 from store.annotations import Annotation
 from store.records import Question
@@ -283,8 +282,7 @@ def test_one_equals_sign_is_told_how_it_is_written(folder: Path, search: str) ->
 def test_the_searches_of_the_readme_match_a_sample(tmp_path: Path) -> None:
     """Imported and answered as at the first start."""
     catalog = new_catalog(tmp_path / "catalog")
-    (sample,) = [sample for sample in samples() if sample.name == "mlp_a"]
-    _running._order_sample(catalog, sample)
+    order_sample(catalog, "mlp_a", first_questions())
     work(catalog)
     work(catalog)
     readme = (ROOT / "README.md").read_text(encoding="utf-8")

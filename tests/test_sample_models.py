@@ -38,30 +38,30 @@ def test_the_six_samples_are_listed() -> None:
     assert set(SAMPLES) == {"mlp_a", "mlp_b", "mlp_c", "deep_plain", "deep_residual", "cnn_bn"}
 
 
-def test_every_shipped_sample_verifies(capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_shipped_sample_checks(capsys: pytest.CaptureFixture[str]) -> None:
     """All 86 checkpoints give the losses and accuracies in the recipes, on both splits."""
-    assert main(["verify"]) == 0
+    assert main(["check"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(":")[0] for line in lines] == list(SAMPLES)
     assert all(line.endswith(" ok") for line in lines)
 
 
-def test_verify_notices_a_wrong_number(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_check_notices_a_wrong_number(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A loss that is off by ten tolerances is refused, so the test above can fail."""
     recipe = copied("mlp_b", tmp_path)
     fields = json.loads(recipe.read_text())
     fields["measured"]["test"]["loss"] *= 1 + 10 * TOLERANCE
     recipe.write_text(json.dumps(fields))
-    assert main(["verify", "--folder", str(tmp_path)]) == 1
+    assert main(["check", "--folder", str(tmp_path)]) == 1
     assert capsys.readouterr().out.endswith("OFF\n")
 
 
-def test_verify_notices_damaged_weights(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_check_notices_damaged_weights(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A truncated file is reported in one line, not in a traceback."""
     copied("mlp_b", tmp_path)
     weights = tmp_path / "weights/mlp_b.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1])
-    assert main(["verify", "--folder", str(tmp_path)]) == 1
+    assert main(["check", "--folder", str(tmp_path)]) == 1
     assert capsys.readouterr().out.startswith("mlp_b: OFF")
 
 
@@ -248,8 +248,8 @@ def test_listing_the_samples_needs_no_torch() -> None:
 def test_unknown_names_and_empty_folders_are_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Verification of nothing is an error, never a success."""
-    for words in (["verify", "mlp_z"], ["verify", "--folder", str(tmp_path)]):
+    """A check of nothing is an error, never a success."""
+    for words in (["check", "mlp_z"], ["check", "--folder", str(tmp_path)]):
         with pytest.raises(SystemExit, match="2"):
             main(words)
     assert "got mlp_z" in capsys.readouterr().err

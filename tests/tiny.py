@@ -21,9 +21,9 @@ from explorer import consent
 from explorer.analysis.directions.directions import direction_rows
 from explorer.analysis.objective.flat_model import FlatModel
 from explorer.analysis.objective.named_tensors import content_hash
-from explorer.ask.question import sha256
 from explorer.contracts.checkpoint import Checkpoint
 from explorer.importing.order import order_import
+from explorer.importing.samples import sample_identity
 from explorer.jobs.spool import Spool
 from explorer.kinds.line import LineSettings, places
 from explorer.recorder import Recorder
@@ -53,9 +53,9 @@ def agreed(problem: Path, *also: Path) -> Path:
 
 
 def sample_identities(without: str = "") -> list[str]:
-    """What the app remembers of samples that it has imported, as in `_running`: all but one."""
+    """What the app remembers of the samples whose import it ordered: all but one."""
     imported = [sample for sample in samples() if sample.name != without]
-    return sorted(sha256([s.name, s.torch, s.measured]) for s in imported)
+    return sorted(map(sample_identity, imported))
 
 
 def tensors(seed: int = 0, width: int = 6) -> dict[str, torch.Tensor]:

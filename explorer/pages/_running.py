@@ -10,30 +10,19 @@ import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from explorer.ask import requests
-from explorer.ask.question import sha256
 from explorer.ask.questions import default_catalog_folder, result_of
 from explorer.ask.subject_names import subject_names
-from explorer.contracts.checkpoint import Checkpoint
-from explorer.contracts.request import NextQuestion
-from explorer.importing.order import order_import
+from explorer.importing.samples import order_first_samples
 from explorer.kinds import KINDS, kind_named, unreadable
 from explorer.kinds.kind import named_code
 from explorer.kinds.look import COLOUR_MAPS
 from explorer.render.marks.colours import colour_table
 from explorer.render.relief3d.client import RenderError, renderer
 from explorer.supervisor.supervisor import Supervisor
-from sample_models import Sample, samples
 from store import Catalog, CatalogError, CatalogReadOnly
 
 _REGISTRY = "_loss_surface_explorer"  # on `sys`: our own modules are loaded anew after an edit
 _LOCK = threading.Lock()
-FIRST_SAMPLES = (
-    "mlp_b",
-    "deep_residual",
-    "deep_plain",
-    "cnn_bn",
-)  # samples whose pictures come first
 FIRST_SCREEN_SECONDS = 1.5  # seconds left to the first screen
 RETRY_SECONDS = 1.0
 log = logging.getLogger(__name__)
@@ -120,7 +109,7 @@ def _start_background_work(app: AppState, patience: float) -> None:
     app.thumbnails.start()
     while not app.ended.is_set():
         try:
-            _order_samples(app.catalog)
+            order_first_samples(app.catalog)
             _draw_missing(app)
             break
         except CatalogError as error:  # the supervisor meets it too, and tells the pages
@@ -145,50 +134,6 @@ def _draw_missing(app: AppState) -> None:
     for question in app.catalog.questions(status="complete", limit=100)[0]:
         if app.catalog.image(question.key) is None:
             app.thumbnails.request(question.key)
-
-
-def _order_samples(catalog: Catalog) -> None:
-    """Have the shipped samples imported once, each with first questions; they need no agreement."""
-    ordered_samples = set(catalog.recall("samples", []))
-    order = {name: place for place, name in enumerate(FIRST_SAMPLES)}
-    for sample in sorted(samples(), key=lambda s: (order.get(s.name, len(order)), s.name)):
-        identity = sha256([sample.name, sample.torch, sample.measured])
-        if identity not in ordered_samples:
-            _order_sample(catalog, sample)
-            ordered_samples.add(identity)
-            catalog.remember("samples", sorted(ordered_samples))
-
-
-def _order_sample(catalog: Catalog, sample: Sample) -> None:
-    order_import(
-        catalog,
-        sample.problem,
-        sample.arguments,
-        [Checkpoint(file=c.path, step=c.step) for c in sample.checkpoints],
-        sample.name,
-        facts={
-            "title": sample.title,
-            "about": sample.about,
-            "optimiser": sample.optimiser,
-            "learning_rate": sample.learning_rate,
-            "momentum": sample.momentum,
-            "batch_size": sample.batch_size,
-            "weight_decay": sample.weight_decay,
-            "seed": sample.seed,
-            "steps": sample.steps,
-            "sample": True,
-        },
-        then=[
-            NextQuestion(
-                kind=kind.name,
-                settings=kind.of_samples,
-                priority=requests.BACKGROUND_PRIORITY - 1,
-            )
-            for kind in KINDS
-            if kind.of_samples
-        ],
-        priority=requests.BACKGROUND_PRIORITY,
-    )
 
 
 class Thumbnails:

@@ -1,0 +1,122 @@
+"""Ordering the import of shipped sample models: the first few by themselves, others on demand."""
+
+from collections.abc import Sequence
+
+from explorer.ask import requests
+from explorer.ask.question import sha256
+from explorer.codec import Json
+from explorer.contracts.checkpoint import Checkpoint
+from explorer.contracts.facts import ModelFacts
+from explorer.contracts.request import NextQuestion, stored_import
+from explorer.importing.order import order_import
+from explorer.kinds import KINDS
+from sample_models import Sample, sample_named, samples
+from store import Catalog, records
+
+# Samples whose pictures come first
+_FIRST_NAMES = ("mlp_b", "deep_residual", "deep_plain", "cnn_bn")
+_MEMORY = "samples"  # under which the catalog remembers whose import has been ordered
+
+
+def order_first_samples(catalog: Catalog) -> None:
+    """Have the samples of the first start imported once, each with first questions."""
+    ordered_samples: list[str] = catalog.recall(_MEMORY, [])
+    order = {name: place for place, name in enumerate(_FIRST_NAMES)}
+    first_samples = [sample for sample in samples() if sample.first_start]
+    for sample in sorted(first_samples, key=lambda s: (order.get(s.name, len(order)), s.name)):
+        if sample_identity(sample) not in ordered_samples:
+            _order(catalog, sample, first_questions(), requests.BACKGROUND_PRIORITY)
+
+
+def order_sample(
+    catalog: Catalog,
+    name: str,
+    then: Sequence[NextQuestion] = (),
+    priority: int = requests.FOREGROUND_PRIORITY,
+) -> None:
+    """Have a sample imported, unless it is stored or on its way; samples need no agreement.
+
+    Args:
+        catalog: where the model goes.
+        name: of the sample.
+        then: asked about the model once it is there; not where it is there already.
+        priority: lower is more urgent.
+
+    Raises:
+        KeyError: there is no such sample.
+    """
+    sample = sample_named(name)
+    if sample_identity(sample) not in catalog.recall(_MEMORY, []) or not (
+        stored_sample(catalog, name) or _is_coming(catalog, sample)
+    ):
+        _order(catalog, sample, then, priority)
+
+
+def stored_sample(catalog: Catalog, name: str) -> records.Model | None:
+    """The newest model that is this sample, by whatever name; None while there is none.
+
+    Raises:
+        KeyError: there is no such sample.
+    """
+    title = sample_named(name).title
+    for model in catalog.models(search=title):
+        facts = ModelFacts.of(model.facts)
+        if facts.sample and facts.title == title:
+            return model
+    return None
+
+
+def sample_identity(sample: Sample) -> str:
+    """What the catalog remembers of a sample whose import was ordered; new with each training."""
+    return sha256([sample.name, sample.torch, sample.measured])
+
+
+def _is_coming(catalog: Catalog, sample: Sample) -> bool:
+    """Whether an import of the sample waits or runs."""
+    imports = [job for job in catalog.active_jobs() if job.task == "import"]
+    return any(stored_import(job.request).facts.get("title") == sample.title for job in imports)
+
+
+def first_questions() -> list[NextQuestion]:
+    """What is asked about each sample of the first start: what its kinds ask of samples."""
+    return [
+        NextQuestion(
+            kind=kind.name,
+            settings=kind.of_samples,
+            priority=requests.BACKGROUND_PRIORITY - 1,
+        )
+        for kind in KINDS
+        if kind.of_samples
+    ]
+
+
+def _order(catalog: Catalog, sample: Sample, then: Sequence[NextQuestion], priority: int) -> None:
+    order_import(
+        catalog,
+        sample.problem,
+        sample.arguments,
+        [Checkpoint(file=c.path, step=c.step) for c in sample.checkpoints],
+        sample.name,
+        facts=_facts(sample),
+        then=then,
+        priority=priority,
+    )
+    identity = sample_identity(sample)
+    nothing: list[str] = []
+    catalog.change_remembered(_MEMORY, nothing, lambda ordered: sorted({*ordered, identity}))
+
+
+def _facts(sample: Sample) -> Json:
+    """What the catalog keeps of how a sample was trained."""
+    return {
+        "title": sample.title,
+        "about": sample.about,
+        "optimiser": sample.optimiser,
+        "learning_rate": sample.learning_rate,
+        "momentum": sample.momentum,
+        "batch_size": sample.batch_size,
+        "weight_decay": sample.weight_decay,
+        "seed": sample.seed,
+        "steps": sample.steps,
+        "sample": True,
+    }
