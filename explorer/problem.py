@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from explorer.experiment import Experiment
+
 PerToken = tuple[Tensor, Tensor]  # sum over what counts, and how much that is
 NO_LABEL = -(2**31) + 1  # what no data set has for a label
 # A batch: a tensor, or a tuple, named tuple or dict of such, that share a first dimension.
@@ -94,6 +96,8 @@ class Problem:
     batch_size: int | None = None  # of the batches that the loss is defined on; any unless given
     # Patterns such as "lora_*" of the parameters that move; those with requires_grad unless given
     parameters: str | Sequence[str] | None = None
+    # What it measures itself beside its loss, by name: see `explorer.experiment`
+    experiments: Mapping[str, Experiment] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse what cannot be drawn; one pattern becomes a tuple.

@@ -10,7 +10,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-ANALYSIS = ("explorer/analysis/", "explorer/problem.py", "explorer/jobs/worker/")
+ANALYSIS = (
+    "explorer/analysis/",
+    "explorer/problem.py",
+    "explorer/experiment.py",
+    "explorer/jobs/worker/",
+)
 # The recorder's side runs in the user's training script, where torch is anyway. What both it and
 # the mathematics know of a module's extra state is a file of its own: neither loads the other.
 RECORDER = ("explorer/recorder.py", "explorer/optimizer_state.py", "explorer/extra_state.py")
@@ -48,12 +53,22 @@ ANYWHERE = (
     "explorer.private_folder",
     "explorer.wording",
 )
-BELOW = ("explorer.kinds", "explorer.problem")  # what all mathematics may stand on
+BELOW = (
+    "explorer.kinds",
+    "explorer.problem",
+    "explorer.experiment",
+)  # what all mathematics may stand on
 # Who may import what of ours: room -> rooms. The longest prefix counts.
 INSIDE = {
     "store/": ("store",),
-    "sample_models/": ("sample_models", "explorer.problem", "explorer.analysis"),
-    "explorer/problem.py": (),
+    "sample_models/": (
+        "sample_models",
+        "explorer.experiment",
+        "explorer.problem",
+        "explorer.analysis",
+    ),
+    "explorer/problem.py": ("explorer.experiment",),
+    "explorer/experiment.py": ("explorer.problem",),
     "explorer/csv_text.py": (),
     "explorer/wording.py": (),
     "explorer/codec.py": (),

@@ -59,6 +59,7 @@ ALLOWED = {  # file -> what it may name, and why
     "store/questions.py": ({"directions"}, STORED),
     "store/records.py": ({"moments"}, STORED),
     "explorer/problem.py": ({"labels"}, WORD),
+    "explorer/experiment.py": ({"line"}, WORD),
     "explorer/analysis/objective/random_directions.py": ({"layer"}, WORD),
     "explorer/render/marks/gaps.py": ({"line"}, WORD),
     **{

@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from explorer.experiment import Experiment, Part, Points, Series
 from explorer.problem import Problem, accuracy, cross_entropy
 
 ONE_AT_A_TIME = threading.Lock()
@@ -34,6 +35,16 @@ def log(event: str) -> None:
     file = os.open(os.environ["EVALUATIONS_LOG"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     os.write(file, f"{os.getppid()} {event}\n".encode())
     os.close(file)
+
+
+def weight_sums(problem: Problem, part: Part) -> dict[str, Points]:
+    """Of each part a number that hangs on the weights, one on the seed, and an interval."""
+    total = float(problem.model[0].weight.detach().double().sum())
+    draw = float(torch.rand(1, dtype=torch.float64))
+    return {
+        "sum": Points(x=[part.number], y=[total * (part.number + 1)]),
+        "draw": Points(x=[part.number], y=[draw], low=[draw - 1], high=[draw + 1]),
+    }
 
 
 def problem(
@@ -69,4 +80,13 @@ def problem(
         loss=cross_entropy,
         metrics={"accuracy": accuracy},
         forward=forward,
+        experiments={
+            "sums": Experiment(
+                measure=weight_sums,
+                parts=4,
+                series=[Series("sum", panel="sum of weights"), Series("draw", "points", "draw")],
+                title="Sums of weights, part by part",
+                x="part",
+            )
+        },
     )

@@ -22,6 +22,15 @@ class SplitFacts:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ExperimentFacts:
+    """An experiment that a problem declares."""
+
+    parts: int
+    title: str = ""
+    others: Json = field(default_factory=dict, metadata=OTHERS)
+
+
+@dataclass(frozen=True, kw_only=True)
 class ProblemFacts(StoredFacts):
     """What a problem file declares, as a worker saw it."""
 
@@ -31,6 +40,7 @@ class ProblemFacts(StoredFacts):
     architecture: str = ""  # the model as torch prints it
     batchnorm_layers: int | None = None  # unknown of an import by an early version
     moved: str | None = None  # which parameters move, where it is not all
+    experiments: Mapping[str, ExperimentFacts] = field(default_factory=dict)
     others: Json = field(default_factory=dict, metadata=OTHERS)
 
     @property

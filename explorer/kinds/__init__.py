@@ -9,6 +9,7 @@ from explorer.kinds.convexity import CONVEXITY
 from explorer.kinds.critical import CRITICAL
 from explorer.kinds.difference import DIFFERENCE
 from explorer.kinds.ensemble import ENSEMBLE
+from explorer.kinds.experiment import EXPERIMENT
 from explorer.kinds.interpolation import INTERPOLATION
 from explorer.kinds.kind import Kind
 from explorer.kinds.line import LINE
@@ -40,6 +41,7 @@ KINDS: tuple[Kind, ...] = (
     AVERAGING,
     ENSEMBLE,
     ALIGNMENT,
+    EXPERIMENT,
 )
 
 __all__ = [

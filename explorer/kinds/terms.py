@@ -165,6 +165,7 @@ TERMS = {measure.name: Term(f"{measure.definition}.", measure.source) for measur
         "channels there are n!.",
         "Hecht-Nielsen 1990",
     ),
+    "measured_points": Term("Points that an experiment has given, of all its series."),
     "manifold_dimension": Term(
         "Parameters minus the rank of the Jacobian of all outputs: directions that change none."
     ),

@@ -15,6 +15,7 @@ from explorer.analysis.objective.dataset import is_dataset
 from explorer.analysis.objective.device import free_bytes
 from explorer.analysis.objective.moved_parameters import moved_names
 from explorer.analysis.objective.user_errors import ProblemError
+from explorer.experiment import Experiment
 from explorer.kinds.piece import COMPANION_COLUMNS
 from explorer.problem import Batch, Problem
 
@@ -114,6 +115,14 @@ def _check_functions(problem: Problem) -> None:
     for name, function in named.items():
         if not callable(function):
             raise ValueError(f"{name} must be a function, got {type(function).__name__}; give one")
+    declared = problem.experiments
+    if not isinstance(declared, Mapping) or not all(
+        isinstance(name, str) and isinstance(each, Experiment) for name, each in declared.items()
+    ):
+        raise ValueError(
+            f"the experiments must be a dictionary of explorer.experiment.Experiment, got "
+            f'{type(declared).__name__}; write {{"name": Experiment(...)}}'
+        )
     for name in problem.metrics:
         if not isinstance(name, str) or not COLUMN.fullmatch(name) or name in TAKEN:
             raise ValueError(

@@ -27,7 +27,7 @@ from explorer.analysis.objective.moved_parameters import moved_facts
 from explorer.analysis.objective.named_tensors import add_bytes
 from explorer.analysis.objective.reading import read_examples, require_readable
 from explorer.analysis.objective.user_errors import ProblemError, run_user_code
-from explorer.contracts.facts import ProblemFacts, SplitFacts
+from explorer.contracts.facts import ExperimentFacts, ProblemFacts, SplitFacts
 from explorer.own_code import Code, code_of
 from explorer.problem import Batch, Problem
 
@@ -54,6 +54,10 @@ class LoadedProblem:
             architecture=str(self.problem.model),
             batchnorm_layers=len(batchnorm.layers(self.problem.model)),
             moved=moved_facts(self.problem).get("moved"),
+            experiments={
+                name: ExperimentFacts(parts=experiment.parts, title=experiment.title)
+                for name, experiment in self.problem.experiments.items()
+            },
         )
 
 

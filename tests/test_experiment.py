@@ -1,0 +1,118 @@
+"""Experiments that a problem declares: parts stand alone, nothing outside of them is changed."""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import pytest
+import torch
+import vl_convert
+from torch import nn
+
+from explorer.analysis import experiment
+from explorer.experiment import Experiment, Part, Points, Series
+from explorer.kinds.experiment import ExperimentLook
+from explorer.kinds.experiment_result import ExperimentResult
+from explorer.kinds.experiment_settings import ExperimentSettings
+from explorer.problem import Problem, squared_error
+from explorer.render.experiment import draw
+
+CPU = torch.device("cpu")
+SERIES = (
+    Series("measured", "points", "height"),
+    Series("theory", "dashed", "height"),
+    Series("count", "bars", "how many"),
+)
+Measure = Callable[[Problem, Part], Mapping[str, Points]]
+
+
+def spoil(problem: Problem, part: Part) -> dict[str, Points]:
+    """Trains the model it is given, and draws from every generator there is."""
+    with torch.no_grad():
+        problem.model.weight.add_(1.0)
+    drawn = float(torch.rand(1)) + float(np.random.rand())  # noqa: NPY002
+    x = [float(part.number + 1)]
+    return {
+        "measured": Points(x=x, y=[drawn], low=[drawn - 0.1], high=[drawn + 0.1]),
+        "theory": Points(x=x, y=[float(problem.model.weight.detach().sum())]),
+        "count": Points(x=x, y=[float("nan") if part.number == 1 else 2.0]),
+    }
+
+
+def problem_with(measure: Measure, log: tuple[str, ...] = ()) -> Problem:
+    """A line through the origin that declares one experiment of three parts."""
+    model = nn.Linear(1, 1, bias=False).double()
+    x = torch.arange(4, dtype=torch.float64)[:, None]
+    declared = Experiment(measure=measure, parts=3, series=SERIES, title="A test", x="x", log=log)
+    return Problem(model, {"train": (x, 2 * x)}, squared_error, experiments={"spoil": declared})
+
+
+def answered(problem: Problem, done: frozenset[int] = frozenset(), seed: int = 0) -> list:
+    """The pieces of the parts that are not done, at weights of 0.5."""
+    settings = ExperimentSettings(part_count=3, seed=seed)
+    point = {"weight": torch.full((1, 1), 0.5, dtype=torch.float64)}
+    return list(experiment.answer(problem, [point], settings, done, CPU))
+
+
+def test_parts_stand_alone() -> None:
+    """A part has the same numbers after others and alone, other ones by another seed."""
+    settings = ExperimentSettings(part_count=3)
+    problem = problem_with(spoil)
+    whole = ExperimentResult.from_pieces(settings, answered(problem))
+    last = answered(problem, frozenset({0, 1}))
+    assert len(last) == 1
+    np.testing.assert_array_equal(last[0].columns["y"], whole.rows["y"][whole.rows["unit"] == 2])
+    other = ExperimentResult.from_pieces(settings, answered(problem, seed=1))
+    assert (other.points("measured").y != whole.points("measured").y).all()
+
+
+def test_each_part_has_the_weights_asked_about() -> None:
+    """What a part does to its model reaches neither the next part nor the problem."""
+    problem = problem_with(spoil)
+    before = problem.model.weight.detach().clone()
+    state, numpy_state = torch.random.get_rng_state(), np.random.get_state()[1]  # noqa: NPY002
+    result = ExperimentResult.from_pieces(ExperimentSettings(part_count=3), answered(problem))
+    assert result.points("theory").y.tolist() == [1.5, 1.5, 1.5]
+    assert torch.equal(problem.model.weight, before)
+    assert torch.equal(torch.random.get_rng_state(), state)
+    assert (np.random.get_state()[1] == numpy_state).all()  # noqa: NPY002
+
+
+def test_what_is_not_finite_is_kept_and_not_drawn() -> None:
+    """NaN stays in the rows; the chart, on log scales too, is one of every mark."""
+    problem = problem_with(spoil, log=("x", "height"))
+    result = ExperimentResult.from_pieces(ExperimentSettings(part_count=3), answered(problem))
+    assert np.isnan(result.points("count").y).tolist() == [False, True, False]
+    chart = draw(result, ExperimentLook())
+    svg = vl_convert.vegalite_to_svg(chart.to_dict())
+    assert "how many" in svg and "height" in svg
+    assert svg.count('aria-roledescription="bar"') == 2
+
+
+@pytest.mark.parametrize(
+    ("measure", "words"),
+    [
+        (lambda problem, part: {}, "must give at least one point"),
+        (lambda problem, part: {"other": Points(x=[0], y=[0])}, "series must be one of"),
+        (lambda problem, part: {"count": Points(x=[0], y=[0, 1])}, "must be as many"),
+    ],
+    ids=["nothing", "undeclared", "lengths"],
+)
+def test_what_makes_no_rows_is_refused(measure: Measure, words: str) -> None:
+    """In one sentence that names what was wrong."""
+    with pytest.raises(ValueError, match=words):
+        answered(problem_with(measure))
+
+
+def test_what_is_not_declared_is_refused() -> None:
+    """An experiment of another name, more parts than there are, or none at all."""
+    problem, point = problem_with(spoil), {"weight": torch.zeros(1, 1)}
+    for settings, words in (
+        (ExperimentSettings(experiment="other"), "must be one of spoil, got 'other'"),
+        (ExperimentSettings(part_count=4), "must be at most 3"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            next(experiment.answer(problem, [point], settings, frozenset(), CPU))
+    with pytest.raises(ValueError, match="at least 1"):
+        Experiment(measure=spoil, parts=0, series=SERIES)
+    with pytest.raises(ValueError, match="by its own name"):
+        Experiment(measure=spoil, parts=1, series=[SERIES[0], SERIES[0]])
