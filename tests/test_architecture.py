@@ -38,6 +38,7 @@ OUTSIDE = {
     "streamlit": ("app.py", "explorer/pages/"),
     "duckdb": ("store/",),
     "cyclopts": ("explorer/commands/",),
+    "symengine": ("explorer/playground/",),
     "rich": ("explorer/commands/",),
     "altair": ("explorer/render/",),
     "pyvista": SCENES,
@@ -91,6 +92,7 @@ INSIDE = {
     ),
     "explorer/callbacks/": ("explorer.callbacks", "explorer.recorder"),
     "explorer/kinds/": ("explorer.kinds",),
+    "explorer/playground/": ("explorer.playground", "explorer.kinds"),
     "explorer/analysis/objective/": (
         *BELOW,
         "explorer.extra_state",
@@ -133,6 +135,11 @@ INSIDE = {
         "explorer.render.relief3d",
         "explorer.render.marks",
         "explorer.kinds",
+    ),
+    "explorer/render/playground/": (
+        "explorer.render",
+        "explorer.kinds",
+        "explorer.playground",
     ),
     "explorer/render/": ("explorer.render", "explorer.kinds"),
     "explorer/recorded_runs.py": ("explorer.recording", "explorer.trainer_folder", "store"),
@@ -203,6 +210,7 @@ INSIDE = {
     ),
     "explorer/pages/": (
         "explorer.pages",
+        "explorer.playground",
         "explorer.figures",
         "explorer.report",
         "explorer.access",
