@@ -91,8 +91,9 @@ INSIDE = {
         "explorer.run_folder",
     ),
     "explorer/callbacks/": ("explorer.callbacks", "explorer.recorder"),
-    "explorer/kinds/": ("explorer.kinds",),
     "explorer/playground/": ("explorer.playground", "explorer.kinds"),
+    "explorer/topology/": ("explorer.topology",),
+    "explorer/kinds/": ("explorer.kinds", "explorer.topology"),
     "explorer/analysis/objective/": (
         *BELOW,
         "explorer.extra_state",
@@ -141,7 +142,7 @@ INSIDE = {
         "explorer.kinds",
         "explorer.playground",
     ),
-    "explorer/render/": ("explorer.render", "explorer.kinds"),
+    "explorer/render/": ("explorer.render", "explorer.kinds", "explorer.topology"),
     "explorer/recorded_runs.py": ("explorer.recording", "explorer.trainer_folder", "store"),
     "explorer/ask/": (
         "explorer.ask",
@@ -223,6 +224,7 @@ INSIDE = {
         "explorer.recorded_runs",
         "explorer.supervisor",
         "explorer.render",
+        "explorer.topology",
         "store",
         "sample_models",
     ),

@@ -16,6 +16,9 @@ from explorer.kinds.piece import Piece, partial_answer
 from explorer.kinds.plane_settings import PlaneSettings
 from explorer.kinds.reuse import on_grid
 from explorer.kinds.setting import Setting
+from explorer.kinds.surface_topology import AT_NOISE_FLOOR, NUMBERS, surface_topology
+
+SURFACE_PICTURES = ("plane", "basins", "barcode", "merge tree")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,8 +79,11 @@ class Surface:
 
     @property
     def numbers(self) -> ResultNumbers:
-        """Lowest and highest loss on the plane, and that of the model by itself."""
-        return loss_numbers(self.loss, self.facts.stand_alone_loss)
+        """Lowest and highest loss on the plane, that of the model by itself; basins of it all."""
+        numbers = loss_numbers(self.loss, self.facts.stand_alone_loss)
+        if self.computed.all():
+            numbers |= surface_topology(self.values, self.computed).numbers
+        return numbers
 
     @property
     def places(self) -> dict[str, np.ndarray]:
@@ -88,8 +94,27 @@ class Surface:
 
 @dataclass(frozen=True, kw_only=True)
 class SurfaceLook(LossPlaneLook):
-    """How a surface is drawn: from above or in relief."""
+    """How a surface is drawn: from above or in relief, or its topology."""
 
+    picture: Annotated[
+        str,
+        Setting(
+            "Picture",
+            "plane: the values; basins: which points lie in which basin; barcode: from which to "
+            "which level each basin is apart from all deeper ones; merge tree: which joins which.",
+            choices=SURFACE_PICTURES,
+        ),
+    ] = SURFACE_PICTURES[0]
+    threshold: Annotated[
+        float,
+        Setting(
+            "Least persistence",
+            "A basin that joins a deeper one after a smaller rise is part of that; -1: the noise "
+            "floor, the median standard error of the loss at the saddles.",
+            least=AT_NOISE_FLOOR,
+            open_ended=True,
+        ),
+    ] = AT_NOISE_FLOOR
     decay: Annotated[
         float,
         Setting(
@@ -115,7 +140,7 @@ SURFACE = Kind(
     result=Surface,
     facts=AxesFacts,
     version=2,
-    numbers=("lowest_loss", "highest_loss", "loss"),
+    numbers=("lowest_loss", "highest_loss", "loss", *NUMBERS),
     columns=("i", "j", "x", "y", "loss"),
     answer="explorer.analysis.surface:answer",
     look=SurfaceLook,

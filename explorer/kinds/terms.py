@@ -16,11 +16,14 @@ CITATIONS = {
     "Cohen et al. 2021": "arXiv:2103.00065",
     "Cohen et al. 2022": "arXiv:2207.14484",
     "Cooper 2018": "arXiv:1804.10200",
+    "Chen et al. 2026": "arXiv:2602.07135",
+    "Cohen-Steiner et al. 2007": "doi:10.1007/s00454-006-1276-5",
     "Crameri 2018": "doi:10.5281/zenodo.1243862",
     "Dinh et al. 2017": "arXiv:1703.04933",
     "Draxler et al. 2018": "arXiv:1803.00885",
     "Dziugaite and Roy 2017": "arXiv:1703.11008",
     "Dziugaite et al. 2020": "arXiv:2010.11924",
+    "Edelsbrunner et al. 2002": "doi:10.1007/s00454-002-2885-2",
     "Entezari et al. 2022": "arXiv:2110.06296",
     "Epperly et al. 2024": "arXiv:2301.07825",
     "Foret et al. 2021": "arXiv:2010.01412",
@@ -90,6 +93,41 @@ TERMS = {measure.name: Term(f"{measure.definition}.", measure.source) for measur
     "loss": Term("The mean loss per example of the model by itself, over the chosen data."),
     "lowest_loss": Term("The lowest of the finite losses that were computed."),
     "highest_loss": Term("The highest of the finite losses that were computed."),
+    "basins": Term(
+        "Minima of the plane that persist above the noise: each joins a deeper one only after a "
+        "rise of more than the median standard error of the loss at saddles. The deepest counts.",
+        "Edelsbrunner et al. 2002",
+    ),
+    "smad": Term(
+        "Saddle-minimum average distance: mean height of the first saddle above each minimum, of "
+        "the basins above the noise; 0 where there is no saddle.",
+        "Chen et al. 2026",
+    ),
+    "total_persistence": Term(
+        "Sum over the basins above the noise of the rise before each joins a deeper one; the "
+        "deepest never does and has no part in it.",
+        "Edelsbrunner et al. 2002",
+    ),
+    "noise_floor": Term(
+        "The median standard error of the loss over all saddles: a basin that joins a deeper one "
+        "after a smaller rise may be chance of which examples the mean is over."
+    ),
+    "merge_tree": Term(
+        "A branch for each basin from its lowest point up; it ends at the saddle where a deeper "
+        "basin is reached.",
+        "Edelsbrunner et al. 2002",
+    ),
+    "barcode": Term(
+        "A bar for each basin, from the level at which it begins to that at which it joins a "
+        "deeper one. The deepest never does: it has no bar, so that of a bowl is empty.",
+        "Edelsbrunner et al. 2002",
+    ),
+    "bottleneck_distance": Term(
+        "The most that a birth or a death differs when the bars of two barcodes are paired as "
+        "well as can be; a bar may also vanish, at half its length. At most the largest "
+        "difference of the two surfaces.",
+        "Cohen-Steiner et al. 2007",
+    ),
     "slope": Term("How much the loss changes per unit along the direction, at the model: g'd."),
     "eigenvalue": Term("Of the Hessian, along whose eigenvector the line runs.", _LANCZOS),
     "barrier": Term(

@@ -1,4 +1,4 @@
-"""How a surface is looked at: which value, from above or as a view to turn, with what decay."""
+"""How a surface is looked at: which value, from above, to turn or by its basins, what decay."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
     from explorer.render.drawing import Drawing
 
-VIEWS = {"Contour": "contour", "3-D": "relief"}  # on screen, and in a look
+TOPOLOGY = "Topology"
+VIEWS = {"Contour": "contour", "3-D": "relief", TOPOLOGY: "contour"}  # on screen, and in a look
 VALUE_WORDS = {
     "error of loss": "loss_se",
     "weight decay": PENALTY_TERM,
@@ -54,6 +55,7 @@ def choose_look(
             forms.choose(SurfaceLook, "decay", usual=usual_decay)
     return SurfaceLook(
         view=VIEWS[view],
+        picture="basins" if view == TOPOLOGY else "plane",
         value=value,
         log=log,
         clip=style.clip,

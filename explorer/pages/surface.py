@@ -30,6 +30,7 @@ from explorer.pages._offers import offer_stored
 from explorer.pages._progress import show_awaited
 from explorer.pages._provenance import show_provenance
 from explorer.pages._running import AppState
+from explorer.pages._surface_topology import show_topology
 from explorer.pages._surface_view import choose_look, decay_of, show_drawing
 from explorer.pages._trained_paths import curve_wishes, curves_over, show_curves_alone
 from explorer.wording import counted
@@ -117,6 +118,9 @@ def show_answer(
     decay = decay_of(plane.usual_decay)
     values = with_penalty(surface.values, decay)
     look = choose_look(values, decay, plane.usual_decay)
+    if look.picture != "plane":
+        show_topology(app.catalog, question, surface, look)
+        return
     with st.container():
         drawn_paths = paths.choose_drawn_paths(app.catalog, projected)
 

@@ -26,10 +26,12 @@ def contour_layers(
     look: PlaneLook,
     ratio: float,
     ink: str = "",
+    bold: bool = True,
 ) -> list[alt.Chart]:
     """Contour lines, and labels on the main ones; none before the coarsest level is complete.
 
-    All have the ink's colour where they are drawn over something else than their own values.
+    All have the ink's colour where they are drawn over something else than their own values, and
+    are bold there unless told otherwise.
 
     They run through what is computed and interpolated, not where a neighbour stands in, and
     through the outer half of the cells at the border as straight as they come.
@@ -52,7 +54,7 @@ def contour_layers(
         layer
         for colour in sorted({inks[n] for n, _ in lines})
         for layer in _line_layers(
-            [line for n, line in placed if inks[n] == colour], colour, bold=bool(ink)
+            [line for n, line in placed if inks[n] == colour], colour, bold=bold and bool(ink)
         )
     ]
     main = set(scale.ticks(5)) & set(levels) or set(levels[::2])

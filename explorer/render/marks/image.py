@@ -39,9 +39,14 @@ def image_layer(
     y: Encodings,
 ) -> alt.Chart:
     """The colours, one PNG stretched over the cells; it also sets the axes of the whole chart."""
+    return png_layer(surface, surface_png(preview, scale, look), x, y)
+
+
+def png_layer(surface: Surface, png: bytes, x: Encodings, y: Encodings) -> alt.Chart:
+    """A PNG stretched over the cells of a surface; it also sets the axes of the whole chart."""
     left, right = cell_extent(surface.x)
     bottom, top = cell_extent(surface.y)
-    url = "data:image/png;base64," + base64.b64encode(surface_png(preview, scale, look)).decode()
+    url = "data:image/png;base64," + base64.b64encode(png).decode()
     row = {"url": url, "left": left, "right": right, "bottom": bottom, "top": top}
     return (
         alt.Chart(arrow_table([row]))

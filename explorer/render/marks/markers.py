@@ -42,10 +42,10 @@ def marker_layers(
     """
     markers = [*_markers(surface, surface_preview.values), *_named_places(marks)]
     shapes = {marker.words: marker.shape for marker in markers}
-    shapes |= _hole_shapes(surface, surface_preview, look.log)
+    shapes |= hole_shapes(surface, surface_preview, look.log)
     if not shapes:
         return []
-    return [_symbol_legend(shapes, look.width), *map(_marker_layer, markers)]
+    return [symbol_legend(shapes, look.width), *map(_marker_layer, markers)]
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def _named_places(marks: Sequence[NamedMark]) -> list[MarkedPlace]:
     return [MarkedPlace(mark.x, mark.y, mark.words, shape) for mark, shape in shapes]
 
 
-def _hole_shapes(surface: Surface, surface_preview: Preview, log: bool) -> dict[str, str]:
+def hole_shapes(surface: Surface, surface_preview: Preview, log: bool) -> dict[str, str]:
     """The shapes of the sorts of holes that there are, by their words in the legend."""
     values = surface_preview.values
     computed, gap = surface.computed, surface_preview.interpolated
@@ -114,7 +114,7 @@ def _marker_layer(marker: MarkedPlace) -> alt.Chart:
     )
 
 
-def _symbol_legend(shapes: dict[str, str], width: int) -> alt.Chart:
+def symbol_legend(shapes: dict[str, str], width: int) -> alt.Chart:
     """A legend of outlines without a point, in a grey that reads on any page.
 
     It hangs on the shape alone: with fill and stroke beside it Streamlit shows three legends.

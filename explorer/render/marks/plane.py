@@ -60,15 +60,9 @@ def plane_chart(
     values = surface.values[look.value]
     surface_preview = preview(values, surface.computed)
     scale = colour_scale(values[surface.computed], look)
-    titles = axis_titles or plane_axes_titles(surface.facts)
     ratio = plot_ratio(surface)
     height = round(look.width * ratio)
-    x, y = (
-        _axis_keywords(axis, _title_lines(title, length))
-        for axis, title, length in zip(
-            (surface.x, surface.y), titles, (look.width, height), strict=True
-        )
-    )
+    x, y = plane_axes(surface, axis_titles, (look.width, height))
     layers = [image_layer(surface, surface_preview, scale, look, x, y)]
     if scale is not None and look.bar:
         layers.append(colour_bar(scale, bar_title(scale, values, value_title(look.value)), height))
@@ -79,6 +73,28 @@ def plane_chart(
         *hover_layer(surface, surface_preview, look.value),
     ]
     return layered_chart(layers, look.width, height, look.title)
+
+
+def plane_axes(
+    surface: Surface, titles: Sequence[str], lengths: tuple[int, int]
+) -> tuple[dict[str, object], dict[str, object]]:
+    """Scale and axis of x and y, as keywords of their channels.
+
+    Args:
+        surface: the plane.
+        titles: of both; none for what its facts call them.
+        lengths: width and height of the plot, in px.
+    """
+    x, y = (
+        _axis_keywords(axis, _title_lines(title, length))
+        for axis, title, length in zip(
+            (surface.x, surface.y),
+            titles or plane_axes_titles(surface.facts),
+            lengths,
+            strict=True,
+        )
+    )
+    return x, y
 
 
 def plot_ratio(surface: Surface) -> float:
