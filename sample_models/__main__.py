@@ -1,4 +1,8 @@
-"""`python -m sample_models train|check [NAME ...] [--folder FOLDER]`."""
+"""`python -m sample_models train|check|verify [NAME ...]`.
+
+train: samples anew; check: whether their files give their recipes' numbers; verify: the table of
+phenomena, each measured and set against what is expected of it.
+"""
 
 import argparse
 import sys
@@ -7,9 +11,11 @@ from pathlib import Path
 
 from safetensors import SafetensorError
 
+from explorer.phenomena import PHENOMENA, phenomenon_named
 from sample_models import FOLDER, Sample, samples
 from sample_models.measurement import check, one_thread
 from sample_models.training import write_sample
+from sample_models.verification import verify
 
 # Relative. Measured on the shipped files: two threads, other batch sizes and a float64 network move
 # a number by at most 3e-7, a loss taken in float32 by 3.4e-6. One changed prediction is 7e-4.
@@ -46,6 +52,17 @@ def check_line(sample: Sample) -> bool:
     return good
 
 
+def verify_command(parser: argparse.ArgumentParser, names: list[str], file: Path | None) -> int:
+    """The exit status of the table of phenomena: 1 where one does not come out."""
+    if file is not None and file.exists():
+        parser.error(f"--json must be a new file, got {file}")
+    try:
+        chosen_phenomena = [phenomenon_named(name) for name in names] or PHENOMENA
+    except ValueError as error:
+        parser.error(str(error))
+    return 0 if verify(chosen_phenomena, file) else 1
+
+
 def measured_line(sample: Sample) -> str:
     """The name of a sample with its measured losses and accuracies."""
     parts = [
@@ -57,11 +74,20 @@ def measured_line(sample: Sample) -> str:
 
 def main(words: Sequence[str] | None = None) -> int:
     """The exit status: 0; 1 when a check finds something off; 2 when asked wrongly."""
-    parser = argparse.ArgumentParser(prog="python -m sample_models", description=__doc__)
-    parser.add_argument("command", choices=("train", "check"))
-    parser.add_argument("names", nargs="*", metavar="NAME", help="samples; all when none is named")
+    parser = argparse.ArgumentParser(
+        prog="python -m sample_models",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("command", choices=("train", "check", "verify"))
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help="samples, or phenomena; all when none is named"
+    )
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where weights and recipes are")
+    parser.add_argument("--json", type=Path, help="a new file for the table of `verify`")
     options = parser.parse_args(words)
+    if options.command == "verify":
+        return verify_command(parser, options.names, options.json)
     recipes = options.folder if options.command == "check" else FOLDER
     samples_by_name = {sample.name: sample for sample in samples(recipes)}
     if not samples_by_name:

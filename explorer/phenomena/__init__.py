@@ -1,0 +1,25 @@
+"""The phenomena: known facts of loss surfaces, each with questions about samples and its numbers.
+
+A new one is an entry in the file of its group.
+"""
+
+from explorer.phenomena.architecture import ARCHITECTURE
+from explorer.phenomena.connectivity import CONNECTIVITY
+from explorer.phenomena.phenomenon import Phenomenon
+
+PHENOMENA: tuple[Phenomenon, ...] = (*ARCHITECTURE, *CONNECTIVITY)
+
+__all__ = ["PHENOMENA", "phenomenon_named"]
+
+
+def phenomenon_named(name: str) -> Phenomenon:
+    """The phenomenon of that name.
+
+    Raises:
+        ValueError: there is none; the message lists them.
+    """
+    for phenomenon in PHENOMENA:
+        if phenomenon.name == name:
+            return phenomenon
+    names = ", ".join(each.name for each in PHENOMENA)
+    raise ValueError(f"phenomenon must be one of {names}, got {name!r}")
