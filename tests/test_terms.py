@@ -9,9 +9,10 @@ import pytest
 
 from explorer.figures.bibliography import SOURCES
 from explorer.kinds import KINDS, Kind
+from explorer.kinds.citations import CITATION, CITATIONS
 from explorer.kinds.setting import SettingField, setting_field, setting_fields
 from explorer.kinds.spectrum import SPECTRUM
-from explorer.kinds.terms import CITATION, CITATIONS, TERMS
+from explorer.kinds.terms import TERMS
 from explorer.pages._terms import cited, quantities_help, setting_help, term_help
 from tests.tiny import ROOT
 

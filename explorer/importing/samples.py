@@ -47,7 +47,7 @@ def order_sample(
     """
     sample = sample_named(name)
     if sample_identity(sample) not in catalog.recall(_MEMORY, []) or not (
-        stored_sample(catalog, name) or _is_coming(catalog, sample)
+        stored_sample(catalog, name) or is_coming(catalog, name)
     ):
         _order(catalog, sample, then, priority)
 
@@ -71,10 +71,15 @@ def sample_identity(sample: Sample) -> str:
     return sha256([sample.name, sample.torch, sample.measured])
 
 
-def _is_coming(catalog: Catalog, sample: Sample) -> bool:
-    """Whether an import of the sample waits or runs."""
+def is_coming(catalog: Catalog, name: str) -> bool:
+    """Whether an import of the sample of that name waits or runs.
+
+    Raises:
+        KeyError: there is no such sample.
+    """
+    title = sample_named(name).title
     imports = [job for job in catalog.active_jobs() if job.task == "import"]
-    return any(stored_import(job.request).facts.get("title") == sample.title for job in imports)
+    return any(stored_import(job.request).facts.get("title") == title for job in imports)
 
 
 def first_questions() -> list[NextQuestion]:

@@ -1,80 +1,10 @@
 """What the technical words of pages mean: a sentence and a source for each, as tooltips say it."""
 
-import re
 from dataclasses import dataclass
 
 from explorer.kinds.measures import MEASURES
 
 DEFINED_HERE = "a definition of this program"
-# Whom sentences cite, as "Li et al. 2018" -> where to read it; empty for books and what is older.
-CITATIONS = {
-    "Ainsworth et al. 2023": "arXiv:2209.04836",
-    "Andriushchenko et al. 2023": "arXiv:2302.07011",
-    "Antognini and Sohl-Dickstein 2018": "arXiv:1806.08805",
-    "Barrett and Dherin 2021": "arXiv:2009.11162",
-    "Cochran 1977": "",
-    "Cohen et al. 2021": "arXiv:2103.00065",
-    "Cohen et al. 2022": "arXiv:2207.14484",
-    "Cooper 2018": "arXiv:1804.10200",
-    "Chen et al. 2026": "arXiv:2602.07135",
-    "Cohen-Steiner et al. 2007": "doi:10.1007/s00454-006-1276-5",
-    "Crameri 2018": "doi:10.5281/zenodo.1243862",
-    "Dinh et al. 2017": "arXiv:1703.04933",
-    "Draxler et al. 2018": "arXiv:1803.00885",
-    "Dziugaite and Roy 2017": "arXiv:1703.11008",
-    "Dziugaite et al. 2020": "arXiv:2010.11924",
-    "Edelsbrunner et al. 2002": "doi:10.1007/s00454-002-2885-2",
-    "Entezari et al. 2022": "arXiv:2110.06296",
-    "Epperly et al. 2024": "arXiv:2301.07825",
-    "Foret et al. 2021": "arXiv:2010.01412",
-    "Fort et al. 2019": "arXiv:1912.02757",
-    "Frankle et al. 2020": "arXiv:1912.05671",
-    "Frye et al. 2019": "arXiv:1901.10603",
-    "Frye et al. 2021": "arXiv:2003.10397",
-    "Garipov et al. 2018": "arXiv:1802.10026",
-    "Ghorbani et al. 2019": "arXiv:1901.10159",
-    "Golub and Van Loan": "",
-    "Goodfellow et al. 2015": "arXiv:1412.6544",
-    "Hecht-Nielsen 1990": "doi:10.1016/B978-0-444-88400-8.50019-4",
-    "Hutchinson 1989": "",
-    "Ilharco et al. 2023": "arXiv:2212.04089",
-    "Izmailov et al. 2018": "arXiv:1803.05407",
-    "Jastrzebski et al. 2018": "arXiv:1711.04623",
-    "Jordan et al. 2023": "arXiv:2211.08403",
-    "Jiang et al. 2020": "arXiv:1912.02178",
-    "Keskar et al. 2017": "arXiv:1609.04836",
-    "Kingma and Ba 2015": "arXiv:1412.6980",
-    "Kwon et al. 2021": "arXiv:2102.11600",
-    "Lakshminarayanan et al. 2017": "arXiv:1612.01474",
-    "Langford and Seeger 2001": "",
-    "Li et al. 2018": "arXiv:1712.09913",
-    "Li et al. 2015": "arXiv:1511.07543",
-    "Liang et al. 2019": "arXiv:1711.01530",
-    "Lucas et al. 2021": "arXiv:2104.11044",
-    "MacKay 1992": "",
-    "Maddox et al. 2020": "arXiv:2003.02139",
-    "Martens 2020": "arXiv:1412.1193",
-    "Mandt et al. 2017": "arXiv:1704.04289",
-    "Maurer 2004": "arXiv:cs/0411099",
-    "McAllester 1999": "",
-    "McCandlish et al. 2018": "arXiv:1812.06162",
-    "Moreland 2009": "",
-    "Petzka et al. 2021": "arXiv:2001.00939",
-    "Roosta et al. 2018": "arXiv:1810.00303",
-    "Sagun et al. 2017": "",
-    "Shoemake 1985": "doi:10.1145/325165.325242",
-    "Smith and Le 2018": "arXiv:1710.06451",
-    "Smith et al. 2021": "arXiv:2101.12176",
-    "Torgerson 1952": "doi:10.1007/BF02288916",
-    "Tsuzuku et al. 2020": "arXiv:1901.04653",
-    "Ubaru et al. 2017": "doi:10.1137/16M1104974",
-    "Wales et al. 1998": "doi:10.1038/29487",
-    "Wortsman et al. 2022": "arXiv:2203.05482",
-    "Yadav et al. 2023": "arXiv:2306.01708",
-    "Yu et al. 2024": "arXiv:2311.03099",
-}
-# What looks like one of them in a sentence.
-CITATION = re.compile(r"\b[A-Z][\w-]+(?: and [A-Z][\w-]+| et al\.)? (?:19|20)\d\d\b")
 
 
 @dataclass(frozen=True)

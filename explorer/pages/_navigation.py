@@ -27,9 +27,10 @@ def show_page() -> None:
     study = st.Page(PAGES / "study.py", title="Study", icon=":material/grid_view:")
     minima = st.Page(PAGES / "minima.py", title="Minima", icon=":material/hub:")
     figure = st.Page(PAGES / "figure.py", title="Figure", icon=":material/dashboard:")
+    gallery = st.Page(PAGES / "gallery.py", title="Gallery", icon=":material/auto_stories:")
     page = st.navigation(
         {
-            "": [catalog, compare, study, minima, figure],
+            "": [catalog, gallery, compare, study, minima, figure],
             "Analyse": [
                 st.Page(kind.page, title=kind.title, icon=kind.icon)
                 for kind in KINDS

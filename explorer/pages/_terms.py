@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping
 import streamlit as st
 from streamlit.elements.lib.column_types import ColumnConfig
 
+from explorer.kinds.citations import CITATION, CITATIONS
 from explorer.kinds.setting import SettingField
-from explorer.kinds.terms import CITATION, CITATIONS, TERMS
+from explorer.kinds.terms import TERMS
 
 _WHERE = {"arXiv:": "https://arxiv.org/abs/", "doi:": "https://doi.org/"}
 

@@ -59,7 +59,8 @@ ARCHITECTURE = (
             "A plane shows two of thirty thousand directions: a smooth plane proves no smooth "
             "surface, and how rough the plain network looks depends on its initialisation."
         ),
-        sources=("li2018",),
+        sources=("Li et al. 2018",),
+        seconds=8,
         questions=(
             SampleQuestion(SURFACE, GRID, (SampleSubject("deep_residual"),), "with skips"),
             SampleQuestion(SURFACE, GRID, (SampleSubject("deep_plain"),), "without"),

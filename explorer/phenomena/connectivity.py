@@ -17,11 +17,11 @@ from explorer.phenomena.phenomenon import (
 
 CURVE = ConnectionSettings(shape="bezier", bends=1)
 BETWEEN = InterpolationSettings(x_min=0.0, x_max=1.0, x_count=31)
-A, B = SampleSubject("mlp_a"), SampleSubject("mlp_b")
+B, C = SampleSubject("mlp_b"), SampleSubject("mlp_c")
 
 
 def _bezier_proofs(results: Sequence[Result]) -> list[Proof]:
-    straight, curved = (number_of(results, place, "highest_loss") for place in (0, 2))
+    straight, curved = (number_of(results, place, "saddle") for place in (0, 2))
     return [
         Proof(
             "highest train loss on the straight line",
@@ -52,19 +52,20 @@ CONNECTIVITY = (
             "A path test of 'at most 1.1 times the ends' rejects a path at 100 % accuracy when the "
             "ends are close to 0: an absolute bound and the accuracy decide here."
         ),
-        sources=("garipov2018", "draxler2018"),
+        sources=("Garipov et al. 2018", "Draxler et al. 2018"),
+        seconds=5,
         questions=(
-            SampleQuestion(INTERPOLATION, BETWEEN, (A, B), "straight line"),
+            SampleQuestion(INTERPOLATION, BETWEEN, (B, C), "straight line"),
             SampleQuestion(
                 CONNECTION,
                 ConnectionSettings(shape="bezier", bends=1),
-                (A, B),
+                (B, C),
                 "training the curve",
             ),
             SampleQuestion(
                 INTERPOLATION,
                 InterpolationSettings(x_min=0.0, x_max=1.0, x_count=31, shape="bezier"),
-                (A, B, SampleSubject("mlp_a", question=1, point="01")),
+                (B, C, SampleSubject("mlp_b", question=1, point="01")),
                 "along the curve",
             ),
         ),

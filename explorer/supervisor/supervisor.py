@@ -12,6 +12,7 @@ from collections.abc import Callable
 from filelock import FileLock, Timeout
 
 from explorer.contracts.progress import Ending
+from explorer.gallery.wishes import WishKeeper
 from explorer.importing.following import Follower
 from explorer.jobs import vetting
 from explorer.jobs.job_folder import JobFolder
@@ -65,6 +66,7 @@ class Supervisor:
         self._thread: threading.Thread | None = None
         self._stop = threading.Event()
         self._follower = Follower(catalog)
+        self._wish_keeper = WishKeeper(catalog)
         self._ingestion = Ingestion(catalog)
         self._result_numbers = NumbersKeeper(catalog)
         self._reset()
@@ -117,6 +119,7 @@ class Supervisor:
                         self._look_for_lost()
                         self.step()
                         self._follower.check_runs()
+                        self._wish_keeper.keep_up()
                         self._result_numbers.keep_up(at_work=bool(self._jobs))
                         self.catalog.close()  # now, not when its watcher gets to it
                     self.trouble = ""

@@ -1,0 +1,1 @@
+"""The gallery: phenomena as the catalog has them, and having them computed."""

@@ -1,0 +1,138 @@
+"""Having phenomena computed: samples are imported, questions asked as soon as they can be.
+
+Which phenomena are wished for is kept in the catalog, so that a closed browser or a crash loses no
+wish. A marker file beside the jobs tells the supervisor that there is something to look at.
+"""
+
+import contextlib
+import time
+from collections.abc import Iterable
+
+from explorer.ask import requests
+from explorer.ask.questions import ask
+from explorer.gallery.state import PhenomenonState, QuestionState, sample_models_in, states_of
+from explorer.importing.samples import is_coming, order_sample
+from explorer.jobs.json_files import write_json
+from explorer.jobs.spool import Spool
+from explorer.phenomena import PHENOMENA, phenomenon_named
+from explorer.phenomena.phenomenon import Phenomenon
+from store import Catalog, UnknownEntry
+
+NAME, MARKER = "phenomena", "phenomena"
+LOOK_SECONDS = 1.0
+REST_FACTOR = 5  # times as long as a look took until the next
+# Behind what somebody waits for on another page, before what nobody asked for.
+PRIORITY = (requests.FOREGROUND_PRIORITY + requests.BACKGROUND_PRIORITY) // 2
+
+
+def wish(catalog: Catalog, phenomena: Iterable[Phenomenon]) -> None:
+    """Have these computed; what is stored or under way is left alone.
+
+    Raises:
+        CatalogError: the catalog cannot be read or written.
+    """
+    wished = list(phenomena)
+    for sample in dict.fromkeys(name for each in wished for name in each.samples):
+        order_sample(catalog, sample, priority=PRIORITY)
+    _change(catalog, {each.name: "" for each in wished})
+    write_json(Spool(catalog.jobs_folder).folder / MARKER, time.time())
+    ask_possible(catalog, wished)
+
+
+def wishes(catalog: Catalog) -> dict[str, str]:
+    """The phenomena that wait to be asked in full, by name; why not, where they cannot be."""
+    stored: dict[str, str] = catalog.recall(NAME, {})
+    names = {phenomenon.name for phenomenon in PHENOMENA}
+    return {name: str(why) for name, why in stored.items() if name in names}
+
+
+def ask_possible(catalog: Catalog, phenomena: Iterable[Phenomenon]) -> None:
+    """Ask what can be asked of these now, and drop the wishes that are asked in full.
+
+    Raises:
+        CatalogError: the catalog cannot be read or written.
+    """
+    changes: dict[str, str | None] = {}
+    for state in states_of(catalog, list(phenomena)):
+        for question in state.questions:
+            _ask(catalog, question)
+        (state,) = states_of(catalog, [state.phenomenon])
+        changes[state.phenomenon.name] = _what_hinders(catalog, state)
+    _change(catalog, changes)
+
+
+def _ask(catalog: Catalog, state: QuestionState) -> None:
+    """Ask a question that has its subjects and is neither answered nor under way."""
+    if not state.subjects or state.is_complete or state.is_under_way or state.trouble:
+        return
+    (model, point), *others = state.subjects
+    with contextlib.suppress(ValueError, UnknownEntry):  # the state says why
+        ask(
+            catalog,
+            state.question.kind,
+            model,
+            state.question.settings,
+            point=point,
+            priority=PRIORITY,
+            others=others,
+        )
+
+
+def _what_hinders(catalog: Catalog, state: PhenomenonState) -> str | None:
+    """None where all is asked; "" where something is waited for; else why it cannot be asked."""
+    if state.trouble:
+        return state.trouble
+    if all(question.key for question in state.questions):
+        return None
+    stored = sample_models_in(catalog)
+    for name in state.phenomenon.samples:
+        if name not in stored and not is_coming(catalog, name):
+            return f"the sample {name} could not be imported; see its job on the page Jobs"
+    return ""
+
+
+def _change(catalog: Catalog, changes: "dict[str, str] | dict[str, str | None]") -> None:
+    """Keep other wishes and the new state of these; None: it is one no longer."""
+
+    def change(stored: dict[str, str]) -> dict[str, str]:
+        merged = {**stored, **changes}
+        return {name: why for name, why in merged.items() if why is not None}
+
+    empty: dict[str, str] = {}
+    catalog.change_remembered(NAME, empty, change)
+
+
+class WishKeeper:
+    """Asks what was wished for as its samples and earlier answers come; one per catalog."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        """Look at once: a crash may have left wishes."""
+        self._catalog = catalog
+        self._marked = -1
+        self._waiting = True
+        self._next = 0.0
+
+    def keep_up(self) -> None:
+        """Ask what can be asked now; most calls come too early and do nothing.
+
+        Raises:
+            CatalogError: the catalog cannot be used now; the next look tries again.
+        """
+        began = time.monotonic()
+        if began < self._next:
+            return
+        self._next = began + LOOK_SECONDS
+        marker = self._catalog.jobs_folder / MARKER
+        try:
+            marked = marker.stat().st_mtime_ns
+        except OSError:
+            marked = 0
+        if not self._waiting and marked == self._marked:
+            return
+        self._marked = marked
+        waiting = [name for name, why in wishes(self._catalog).items() if not why]
+        if waiting:
+            ask_possible(self._catalog, map(phenomenon_named, waiting))
+        self._waiting = any(not why for why in wishes(self._catalog).values())
+        took = time.monotonic() - began
+        self._next = began + took + max(LOOK_SECONDS, REST_FACTOR * took)

@@ -1,0 +1,134 @@
+"""The phenomena as cards, by group: a picture, the fact, its number, the way to it."""
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from explorer.gallery.state import PhenomenonState, states_of
+from explorer.gallery.wishes import wish, wishes
+from explorer.pages import _parts as parts
+from explorer.pages._address import correct_address
+from explorer.pages._asking import LIVE_SECONDS
+from explorer.pages._facts import seconds_text
+from explorer.pages._gallery_proofs import DIGITS, show_verdict
+from explorer.pages._gallery_view import PAGE, PARAMETER
+from explorer.pages._running import AppState
+from explorer.pages._text import as_message, as_text
+from explorer.phenomena.phenomenon import Group, Phenomenon
+from explorer.render.marks.ticks import number_text
+from explorer.wording import counted
+
+ACROSS = 3  # cards in a row
+ALL = "All"
+PICTURE_HEIGHT = 190  # px
+INTRODUCTION = (
+    "What is known of the loss surfaces of neural networks, computed here on small networks by the "
+    "same analyses that you run on yours. Each card has the number that shows it beside the number "
+    "that was expected, and says where the popular claim does not hold."
+)
+
+
+def show_all(app: AppState, phenomena: Sequence[Phenomenon]) -> None:
+    """The cards of all groups, or of one."""
+    st.caption(INTRODUCTION)
+    present = [group for group in Group if any(p.group is group for p in phenomena)]
+    options = [ALL, *(group.value for group in present)]
+    correct_address("group", options)
+    chosen = st.pills(
+        "Group",
+        options,
+        default=ALL,
+        key="group",
+        bind="query-params",
+        required=True,
+        label_visibility="collapsed",
+    )
+    groups = [group for group in present if chosen in (ALL, group.value)]
+    shown = [phenomenon for phenomenon in phenomena if phenomenon.group in groups]
+    is_busy = is_any_waiting(app, states_of(app.catalog, shown))
+
+    def cards() -> None:
+        states = states_of(app.catalog, shown)
+        if is_any_waiting(app, states) != is_busy:
+            st.rerun()
+        show_missing(app, states)
+        for group in groups:
+            own = [state for state in states if state.phenomenon.group is group]
+            st.subheader(group.value, anchor=False)
+            show_group(app, own)
+
+    parts.live_fragment(2 * LIVE_SECONDS if is_busy else None)(cards)()
+
+
+def is_any_waiting(app: AppState, states: Sequence[PhenomenonState]) -> bool:
+    """Whether one of them is being computed, or will be as soon as it can be."""
+    waiting = {name for name, why in wishes(app.catalog).items() if not why}
+    return any(state.is_under_way or state.phenomenon.name in waiting for state in states)
+
+
+def show_missing(app: AppState, states: Sequence[PhenomenonState]) -> None:
+    """How many are computed, and the button that has the others computed."""
+    wished = {name for name, why in wishes(app.catalog).items() if not why}
+    missing = [
+        state.phenomenon
+        for state in states
+        if not state.is_complete and state.phenomenon.name not in wished and not state.is_under_way
+    ]
+    done = sum(state.is_complete for state in states)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(f"{done:,} of {counted(len(states), 'phenomenon', 'phenomena')} computed")
+        if missing:
+            seconds = sum(phenomenon.seconds for phenomenon in missing)
+            pressed = st.button(
+                f"Compute the other {len(missing):,}" if done else f"Compute all {len(missing):,}",
+                icon=":material/play_arrow:",
+                help=f"About {seconds_text(seconds)} on two cores, in the background; their sample "
+                "models are imported first.",
+                key="compute-all",
+            )
+            if pressed:
+                wish(app.catalog, missing)
+                st.rerun()
+
+
+def show_group(app: AppState, states: Sequence[PhenomenonState]) -> None:
+    """The cards of a group row by row, so that those of a row have one height."""
+    keys = [state.questions[0].key for state in states if state.questions[0].key]
+    images = app.catalog.images(keys)
+    for first in range(0, len(states), ACROSS):
+        columns = st.columns(ACROSS)
+        for column, state in zip(columns, states[first : first + ACROSS], strict=False):
+            with column:
+                show_card(app, state, images.get(state.questions[0].key))
+
+
+def show_card(app: AppState, state: PhenomenonState, image: bytes | None) -> None:
+    """One phenomenon: its picture, what it says, its verdict and first number."""
+    phenomenon = state.phenomenon
+    with st.container(border=True, gap="xsmall", height="stretch"):
+        if image:
+            st.image(image, width="stretch", alt=phenomenon.title)
+        else:
+            with st.container(height=PICTURE_HEIGHT, border=False):
+                st.caption(phenomenon.text)
+        st.markdown(f"**{phenomenon.title}**")
+        measured = show_verdict(app.catalog, state)
+        if measured:
+            first = measured[0]
+            st.caption(f"{as_text(first.words, 200)}: **{number_text(first.value, DIGITS)}**")
+        st.page_link(
+            PAGE,
+            label="Open",
+            icon=":material/arrow_forward:",
+            help=phenomenon.title,
+            query_params={PARAMETER: phenomenon.name},
+        )
+
+
+def say_unknown(name: str) -> None:
+    """That there is no such phenomenon, and where all are."""
+    st.error(
+        as_message(f"There is no phenomenon {name[:80]!r}; choose one of the gallery."),
+        icon=":material/error:",
+    )
+    st.page_link(PAGE, label="All phenomena", icon=":material/arrow_back:")

@@ -1,0 +1,134 @@
+"""The gallery: phenomena wished for are computed with their samples, and shown with numbers."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from explorer.gallery import wishes
+from explorer.gallery.state import proofs_of, sample_models_in, states_of
+from explorer.kinds.citations import CITATIONS
+from explorer.kinds.result import Result
+from explorer.pages import _running
+from explorer.phenomena import PHENOMENA, phenomenon_named
+from explorer.phenomena.phenomenon import Group, Phenomenon, Proof, Verdict
+from sample_models import sample_named
+from sample_models.verification import row_lines, verified
+from store import Catalog
+from tests.filling import new_catalog, work
+from tests.screen import charts, fine, labels, one_sentence, opened, texts
+
+PAGE = "explorer/pages/gallery.py"
+SHOWN = phenomenon_named("mode-connectivity")  # it has a question about what another one brings
+
+
+def computed(catalog: Catalog, phenomenon: Phenomenon) -> None:
+    """Have the phenomenon computed in this process, as supervisor and worker would."""
+    wishes.wish(catalog, [phenomenon])
+    for _ in range(4):  # samples, questions, those about what the first ones brought, the end
+        work(catalog)
+        wishes.ask_possible(catalog, [phenomenon])
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A catalog in which one phenomenon is computed."""
+    catalog = new_catalog(tmp_path_factory.mktemp("gallery") / "catalog")
+    computed(catalog, SHOWN)
+    catalog.close()
+    return catalog.folder
+
+
+@pytest.fixture
+def shown(filled: Path, nothing_left: None, monkeypatch: pytest.MonkeyPatch) -> Catalog:
+    """The same, as the app's own."""
+    monkeypatch.setenv("EXPLORER_CATALOG", str(filled))
+    monkeypatch.setattr(_running, "FIRST_SCREEN_SECONDS", 3600.0)  # it orders nothing by itself
+    return Catalog(filled)
+
+
+def test_what_is_wished_for_is_computed_with_its_samples(filled: Path) -> None:
+    """Its samples are imported, each question asked once it can be, and nothing is left to wish."""
+    catalog = Catalog(filled)
+    assert set(sample_models_in(catalog)) == set(SHOWN.samples)
+    (state,) = states_of(catalog, [SHOWN])
+    assert state.is_complete and not state.trouble
+    assert wishes.wishes(catalog) == {}
+    before = len(catalog.jobs(limit=100))
+    computed(catalog, SHOWN)
+    assert len(catalog.jobs(limit=100)) == before  # a second wish asks nothing
+
+
+def test_catalog_and_command_measure_the_same(filled: Path) -> None:
+    """The numbers read off the catalog's answers are those that `verify` computes without one."""
+    from sample_models.answers import SampleAnswers
+
+    (state,) = states_of(Catalog(filled), [SHOWN])
+    stored = proofs_of(Catalog(filled), state)
+    row = verified(SHOWN, SampleAnswers())
+    assert row.verdict == Verdict.HOLDS.value
+    assert [p.value for p in stored] == pytest.approx([p.value for p in row.proofs], rel=1e-3)
+    assert "ok " in row_lines(row)[1]
+
+
+def test_a_sample_that_cannot_be_imported_is_said(tmp_path: Path) -> None:
+    """A wish that nothing can fulfil ends with the reason, and a new wish tries again."""
+    catalog = new_catalog(tmp_path / "catalog")
+    wishes.wish(catalog, [SHOWN])
+    for job in catalog.active_jobs():
+        catalog.drop_job(job.id)
+    wishes.ask_possible(catalog, [SHOWN])
+    assert "could not be imported" in wishes.wishes(catalog)[SHOWN.name]
+    wishes.wish(catalog, [SHOWN])
+    assert wishes.wishes(catalog)[SHOWN.name] == ""
+
+
+def test_cards_and_phenomenon_are_shown(shown: Catalog) -> None:
+    """A card with its verdict leads to the page of one: table, pictures, links, no button."""
+    app = fine(opened(PAGE))
+    counted = f"1 of {len(PHENOMENA)} phenomena computed"
+    assert any(counted in text for text in texts(app, "markdown"))
+    app = fine(opened(PAGE, phenomenon=SHOWN.name))
+    assert charts(app) == 2
+    (table,) = app.table
+    assert list(table.value["Verdict"]) == [Verdict.HOLDS.value] * 2
+    assert not [label for label in labels(app) if label.startswith("Compute")]
+    links = [link.proto.label for link in app.get("page_link")]
+    assert sum(label.startswith("Open in ") for label in links) == 3
+
+
+def test_an_address_of_no_phenomenon_is_one_sentence(shown: Catalog) -> None:
+    """Another name, and one that is Markdown."""
+    for name in ("flat-earth", "**[x](y)**"):
+        assert "no phenomenon" in one_sentence(opened(PAGE, phenomenon=name))
+
+
+def test_verdicts_say_what_came_out() -> None:
+    """As expected; not; and not as is known: NaN is never as expected, no number neither."""
+
+    def with_value(value: float, tried: str = "") -> Verdict:
+        def prove(results: Sequence[Result]) -> list[Proof]:
+            return [Proof("a number", value, 1.0, 2.0)]
+
+        phenomenon = Phenomenon(
+            name="x", title="X", group=Group.MINIMA, text="X.", prove=prove, tried=tried
+        )
+        return phenomenon.verdict(prove([]))
+
+    assert with_value(1.0) is with_value(2.0) is Verdict.HOLDS
+    assert with_value(2.1) is with_value(float("nan")) is Verdict.DIFFERS
+    assert with_value(0.9, tried="Three seeds.") is Verdict.OPEN
+    assert SHOWN.verdict([]) is Verdict.DIFFERS
+
+
+@pytest.mark.parametrize("phenomenon", PHENOMENA, ids=lambda each: each.name)
+def test_a_phenomenon_is_whole(phenomenon: Phenomenon) -> None:
+    """It has words, sources that can be looked up, samples that are shipped, a time."""
+    assert phenomenon.text.endswith(".") and not phenomenon.title.endswith(".")
+    assert phenomenon.sources and set(phenomenon.sources) <= set(CITATIONS)
+    assert phenomenon.questions and phenomenon.seconds > 0
+    for name in phenomenon.samples:
+        assert sample_named(name).weights.is_file()
+    for place, asked in enumerate(phenomenon.questions):
+        assert all(s.question is None or s.question < place for s in asked.subjects)
+    assert len({each.name for each in PHENOMENA}) == len(PHENOMENA)
