@@ -60,6 +60,8 @@ ALLOWED = {  # file -> what it may name, and why
     "store/records.py": ({"moments"}, STORED),
     "explorer/problem.py": ({"labels"}, WORD),
     "explorer/experiment.py": ({"line"}, WORD),
+    "explorer/playground/optimisers.py": ({"momentum"}, WORD),
+    "explorer/playground/race.py": ({"momentum"}, WORD),
     "explorer/analysis/objective/random_directions.py": ({"layer"}, WORD),
     "explorer/render/marks/gaps.py": ({"line"}, WORD),
     **{
