@@ -64,9 +64,9 @@ def verify_command(parser: argparse.ArgumentParser, names: list[str], file: Path
 
 
 def measured_line(sample: Sample) -> str:
-    """The name of a sample with its measured losses and accuracies."""
+    """The name of a sample with its measured losses and metrics."""
     parts = [
-        f"{split} loss {values['loss']:.4f} accuracy {values['accuracy']:.4f}"
+        " ".join([split, *(f"{name} {value:.4f}" for name, value in values.items())])
         for split, values in sample.measured.items()
     ]
     return f"{sample.name}: {'  '.join(parts)}"

@@ -4,6 +4,7 @@ import importlib.util
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import cast
 
 import torch
@@ -31,15 +32,26 @@ def load_problem(sample: Sample) -> Problem:
     Raises:
         ImportError: The problem file cannot be read as Python.
     """
+    module = problem_module(sample)
+    # Layers draw from the global generator; forking leaves it as it was found.
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(sample.seed)
+        made: Problem = module.problem(**sample.arguments)
+        return made
+
+
+def problem_module(sample: Sample) -> ModuleType:
+    """The module that the problem file of a sample is, loaded anew.
+
+    Raises:
+        ImportError: It cannot be read as Python.
+    """
     spec = importlib.util.spec_from_file_location(sample.problem.stem, sample.problem)
     if spec is None or spec.loader is None:
         raise ImportError(f"problem must be a Python file, got {sample.problem}")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    # Layers draw from the global generator; forking leaves it as it was found.
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(sample.seed)
-        return module.problem(**sample.arguments)
+    return module
 
 
 def mean_per_example(values: Tensor | tuple[Tensor, float | Tensor]) -> Tensor:
@@ -49,29 +61,36 @@ def mean_per_example(values: Tensor | tuple[Tensor, float | Tensor]) -> Tensor:
     return values.mean()
 
 
-def inputs_and_labels(problem: Problem, split: str) -> tuple[Tensor, Tensor]:
-    """The two tensors that every sample's split is."""
-    return cast("tuple[Tensor, Tensor]", problem.data[split])
+def measure(problem: Problem) -> dict[str, dict[str, float]]:
+    """Loss and metrics of the model on each split, in evaluation mode, which is left on."""
+    return {split: measure_split(problem, split) for split in problem.data}
 
 
 @torch.no_grad()
-def measure(problem: Problem) -> dict[str, dict[str, float]]:
-    """Loss and accuracy of the model on each split, in evaluation mode, which is left on.
+def measure_split(problem: Problem, split: str) -> dict[str, float]:
+    """Mean loss and metrics of the model on a split, in evaluation mode, which is left on.
 
     The network is evaluated in its own precision, as in the app; loss and mean in float64.
     """
     problem.model.eval()
-    measured = {}
-    for split in problem.data:
-        batch = inputs_and_labels(problem, split)
+    rows = cast("tuple[Tensor, ...]", problem.data[split])
+    size = problem.batch_size or len(rows[0])
+    sums: dict[str, Tensor] = {}
+    counts: dict[str, float | Tensor] = {}
+    for batch in zip(*(tensor.split(size) for tensor in rows), strict=True):
         outputs = torch.as_tensor(problem.forward(problem.model, batch)).double()
-        measured[split] = {"loss": float(mean_per_example(problem.loss(outputs, batch)))}
-        for name, metric in problem.metrics.items():
-            values = metric(outputs, batch)
-            measured[split][name] = float(
-                mean_per_example(values if isinstance(values, tuple) else values.double())
-            )
-    return measured
+        for name, measured in {"loss": problem.loss, **problem.metrics}.items():
+            total, count = sum_and_count(measured(outputs, batch))
+            sums[name] = sums.get(name, 0) + total
+            counts[name] = counts.get(name, 0) + count
+    return {name: float(sums[name] / counts[name]) for name in sums}
+
+
+def sum_and_count(values: Tensor | tuple[Tensor, float | Tensor]) -> tuple[Tensor, float | Tensor]:
+    """Sum and count of what a loss or metric returns: a value for each example, or these two."""
+    if isinstance(values, tuple):
+        return values
+    return values.double().sum(), values.numel()
 
 
 def deviation(measured: Measurements, expected: Measurements) -> float:

@@ -1,64 +1,36 @@
 """Training of a sample model from its recipe, and the files that come of it."""
 
+import importlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
-from torch import Tensor
+from safetensors.torch import load_file, save_file
 
 from explorer.problem import Problem
-from sample_models import FOLDER, Sample, read_sample
-from sample_models.measurement import inputs_and_labels, load_problem, mean_per_example, measure
-
-
-def batches(size: int, examples: int, seed: int) -> Iterator[Tensor]:
-    """Endless row numbers (size,): each epoch a permutation without its last, ragged batch."""
-    generator = torch.Generator().manual_seed(seed)
-    while True:
-        order = torch.randperm(examples, generator=generator)
-        yield from order[: examples - examples % size].split(size)
+from sample_models import FOLDER, Sample, read_sample, sample_named
+from sample_models.measurement import load_problem, measure
 
 
 def train(sample: Sample, problem: Problem) -> Iterator[int]:
     """Train the problem's model by the sample's recipe; yields each step's number after it, from 0.
 
     Between two steps the model is the caller's to read, and to put into evaluation mode.
-
-    Raises:
-        ValueError: The recipe asks for another optimiser or schedule than the ones known here.
     """
-    if (sample.optimiser, sample.schedule) != ("SGD", "cosine"):
-        raise ValueError(
-            "optimiser and schedule must be SGD and cosine, "
-            f"got {sample.optimiser} and {sample.schedule}; add them to training.py"
-        )
-    optimiser = torch.optim.SGD(
-        problem.model.parameters(),
-        lr=sample.learning_rate,
-        momentum=sample.momentum,
-        weight_decay=sample.weight_decay,
-    )
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, sample.steps)
-    inputs, labels = inputs_and_labels(problem, "train")
-    rows = batches(sample.batch_size, len(labels), sample.seed)
-    yield 0
-    for step in range(1, sample.steps + 1):
-        batch_rows = next(rows)
-        batch = (inputs[batch_rows], labels[batch_rows])
-        problem.model.train()
-        optimiser.zero_grad()
-        mean_per_example(problem.loss(problem.forward(problem.model, batch), batch)).backward()
-        optimiser.step()
-        schedule.step()
-        yield step
+    start = sample.training.start
+    if start is not None:
+        checkpoints = {c.step: c.path for c in sample_named(start.sample).checkpoints}
+        problem.model.load_state_dict(load_file(checkpoints[start.step]))
+    trainer = importlib.import_module(f"sample_models.trainers.{sample.training.trainer}")
+    yield from trainer.train(sample, problem)
 
 
 def write_sample(name: str, folder: Path) -> Sample:
     """The sample, trained anew by the package's recipe; weights and recipe are in `folder`.
 
+    The last checkpoint is at the step at which the training ended.
     The package's own files are replaced; in another folder nothing is.
 
     Raises:
@@ -74,10 +46,13 @@ def write_sample(name: str, folder: Path) -> Sample:
         file.parent.mkdir(parents=True, exist_ok=True)
 
     problem = load_problem(sample)
-    entries = {entry["step"]: entry for entry in fields["checkpoints"]}
+    *earlier, last = fields["checkpoints"]
+    entries = {entry["step"]: entry for entry in earlier}
     for step in train(sample, problem):
         if step in entries:
             entries[step]["measured"] = write_weights(problem, folder / entries[step]["file"])
+        last["step"] = step
+    last["measured"] = write_weights(problem, folder / last["file"])
     fields["measured"] = write_weights(problem, folder / weights)
     fields["torch"] = torch.__version__
     write_recipe(fields, target)

@@ -88,7 +88,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("pages")
     catalog = new_catalog(folder / "catalog")
     sample = next(s for s in samples() if s.name == SAMPLE)
-    facts = {"about": sample.about, "optimiser": sample.optimiser, "seed": sample.seed}
+    facts = {"about": sample.about, "optimiser": sample.training.optimiser, "seed": sample.seed}
     weights = [Checkpoint(file=sample.weights)]
     model = add_model(catalog, sample.problem, weights, SAMPLE, sample.arguments, **facts)
     add_answer(catalog, SURFACE, PLANE, (model, ""))

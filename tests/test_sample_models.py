@@ -18,6 +18,7 @@ from sample_models.measurement import deviation, load_problem, measure, one_thre
 from sample_models.training import train
 
 SAMPLES = {sample.name: sample for sample in samples()}
+STANDARD = {"mlp_a", "mlp_b", "mlp_c", "deep_plain", "deep_residual", "cnn_bn"}
 PROBLEM_FILES = sorted({sample.problem for sample in SAMPLES.values()})
 
 
@@ -33,13 +34,27 @@ def copied(name: str, folder: Path) -> Path:
     return folder / f"recipes/{name}.json"
 
 
-def test_the_six_samples_are_listed() -> None:
-    """A recipe that is lost or renamed is noticed: its name may be stored in a catalog."""
-    assert set(SAMPLES) == {"mlp_a", "mlp_b", "mlp_c", "deep_plain", "deep_residual", "cnn_bn"}
+def test_six_samples_come_at_the_first_start() -> None:
+    """They are as few as a first start has time for, and are those whose names catalogs know."""
+    assert {name for name, sample in SAMPLES.items() if sample.first_start} == STANDARD
+
+
+def test_a_sample_starts_from_one_that_is_trained_before_it() -> None:
+    """All samples are trained by name, so that a start of a later name would be an old one."""
+    starts = [(name, s.training.start) for name, s in SAMPLES.items() if s.training.start]
+    assert starts
+    for name, start in starts:
+        assert start.sample < name
+        assert start.step in [point.step for point in SAMPLES[start.sample].checkpoints]
+
+
+def test_titles_tell_samples_apart() -> None:
+    """The catalog knows a sample's model by its title."""
+    assert len({sample.title for sample in SAMPLES.values()}) == len(SAMPLES)
 
 
 def test_every_shipped_sample_checks(capsys: pytest.CaptureFixture[str]) -> None:
-    """All 86 checkpoints give the losses and accuracies in the recipes, on both splits."""
+    """All checkpoints give the losses and metrics in the recipes, on all splits."""
     assert main(["check"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(":")[0] for line in lines] == list(SAMPLES)
@@ -114,7 +129,7 @@ def test_training_never_replaces_files_of_another_folder(
     assert retrained.weights.stat().st_mtime_ns == before
 
 
-@pytest.mark.parametrize("name", ["mlp_a", "cnn_bn"])
+@pytest.mark.parametrize("name", ["mlp_a", "cnn_bn", "optimiser_asam"])
 def test_training_is_deterministic_and_private(name: str) -> None:
     """Two runs of 20 steps give equal weights and neither read nor move the global generator."""
     ends = []
@@ -158,9 +173,13 @@ def test_snapshots_are_81_ordered_and_end_at_the_final_weights() -> None:
 
 @pytest.mark.parametrize("sample", SAMPLES.values(), ids=by_name)
 def test_last_checkpoint_is_the_final_one(sample: Sample) -> None:
-    """Every sample's last checkpoint stands at its last step, with the numbers of its weights."""
+    """The last checkpoint is the weights, at the recipe's last step unless a loss ended it."""
     last = sample.checkpoints[-1]
-    assert (last.step, last.measured) == (sample.steps, sample.measured)
+    if sample.training.until_loss is None:
+        assert last.step == sample.training.steps
+    else:
+        assert sample.measured["train"]["loss"] <= sample.training.until_loss
+    assert last.measured == sample.measured
     assert last.path.read_bytes() == sample.weights.read_bytes()
 
 
@@ -176,13 +195,13 @@ def test_problem_file_stands_alone(file: Path) -> None:
             imported.add(node.module)
     others = {name for name in imported if name.split(".")[0] not in sys.stdlib_module_names}
     assert "explorer.problem" in others
-    assert {name.split(".")[0] for name in others - {"explorer.problem"}} == {"torch", "sklearn"}
+    assert {name.split(".")[0] for name in others - {"explorer.problem"}} <= {"torch", "sklearn"}
 
 
-@pytest.mark.parametrize("sample", SAMPLES.values(), ids=by_name)
-def test_data_are_the_standard_digits(sample: Sample) -> None:
-    """Every problem has D-std: 1437/360 rows, float32 and int64, training mean 0, scale .3."""
-    data = load_problem(sample).data
+@pytest.mark.parametrize("name", [*sorted(STANDARD), "logistic"])
+def test_data_are_the_standard_digits(name: str) -> None:
+    """These problems have D-std: 1437/360 rows, float32 and int64, training mean 0, scale .3."""
+    data = load_problem(SAMPLES[name]).data
     assert {split: len(labels) for split, (_, labels) in data.items()} == {
         "train": 1437,
         "test": 360,
@@ -256,8 +275,8 @@ def test_unknown_names_and_empty_folders_are_refused(
 
 
 def test_shipped_files_are_small() -> None:
-    """Everything fits in 2.5 MB, and no file is over 1 MB."""
+    """Everything fits in 2.7 MB, and no file is over 1 MB."""
     files = [file for file in FOLDER.rglob("*") if file.is_file() and file.suffix != ".pyc"]
     sizes = [file.stat().st_size for file in files]
-    assert sum(sizes) < 2.5e6
+    assert sum(sizes) < 2.7e6
     assert max(sizes) < 1e6

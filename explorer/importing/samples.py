@@ -113,15 +113,17 @@ def _order(catalog: Catalog, sample: Sample, then: Sequence[NextQuestion], prior
 
 def _facts(sample: Sample) -> Json:
     """What the catalog keeps of how a sample was trained."""
-    return {
+    training = sample.training
+    numbers = {k: v for k, v in training.options.items() if isinstance(v, int | float)}
+    facts: Json = {
         "title": sample.title,
         "about": sample.about,
-        "optimiser": sample.optimiser,
-        "learning_rate": sample.learning_rate,
-        "momentum": sample.momentum,
-        "batch_size": sample.batch_size,
-        "weight_decay": sample.weight_decay,
+        "optimiser": training.optimiser,
+        "learning_rate": numbers.pop("lr", None),
+        "batch_size": training.batch_size,
+        **numbers,
         "seed": sample.seed,
         "steps": sample.steps,
         "sample": True,
     }
+    return {name: value for name, value in facts.items() if value not in (None, "")}

@@ -1,0 +1,1 @@
+"""Ways to train a sample: each module has `train(sample, problem)`, which yields each step."""
