@@ -15,6 +15,9 @@ _UNTOLD = """SELECT key FROM questions LEFT JOIN result_numbers ON question_key 
 _STORED = """SELECT question_key, names, estimates, lows, highs FROM result_numbers
     WHERE list_contains(CAST(? AS VARCHAR[]), question_key)"""
 
+_DROP = """DELETE FROM result_numbers WHERE question_key IN
+    (SELECT key FROM questions WHERE list_contains(CAST(? AS VARCHAR[]), kind))"""
+
 
 class AnswerNumbers(Door):
     """The part of the catalog about the numbers of answers."""
@@ -45,6 +48,10 @@ class AnswerNumbers(Door):
             key: {name: (one, low, high) for name, one, low, high in zip(*columns, strict=True)}
             for key, *columns in self._read(work)
         }
+
+    def drop_numbers(self, kinds: Sequence[str]) -> None:
+        """Forget the numbers of all answers of these kinds, so that they are computed again."""
+        self._write(lambda c: c.execute(_DROP, [list(kinds)]))
 
     def answers_without_numbers(self, limit: int) -> list[str]:
         """Keys of complete answers whose numbers are missing or outdated, newest first."""

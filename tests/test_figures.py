@@ -239,14 +239,17 @@ def test_a_caption_says_what_is_shown(catalog: Catalog) -> None:
     for words in ("(a) Surface of tiny", "train (40 examples)", "filter", "seed 0", "float32"):
         assert words in said
     assert "@inproceedings{li2018," in sources(catalog, two_panels(catalog))
+    assert "edelsbrunner2002" not in sources(catalog, two_panels(catalog))
+    tree = two_panels(catalog).with_panel(0, look={"picture": "merge tree"})
+    assert "@article{edelsbrunner2002," in sources(catalog, tree)
 
 
 def test_every_source_that_is_named_is_there() -> None:
-    """Of kinds and of choices of settings."""
+    """Of kinds, and of choices of settings and looks."""
     named = {key for kind in KINDS for key in kind.sources}
     for kind in KINDS:
         assert kind.sources, kind.name
-        for described in setting_fields(kind.settings):
+        for described in (*setting_fields(kind.settings), *setting_fields(kind.look)):
             named |= set(described.setting.sources.values())
             assert set(described.setting.sources) <= set(described.setting.choices)
     assert named <= set(SOURCES)

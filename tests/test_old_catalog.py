@@ -15,6 +15,7 @@ from explorer.contracts.checkpoint import Checkpoint
 from explorer.importing.order import order_import
 from explorer.kinds import KINDS, kind_named
 from explorer.kinds.sharpness import SHARPNESS
+from explorer.kinds.surface import SURFACE
 from explorer.render.export.thumbnail import thumbnail
 from explorer.supervisor import result_numbers
 from store import CannotMerge, Catalog
@@ -71,6 +72,24 @@ def test_every_whole_answer_gets_its_numbers(old: Path, monkeypatch: pytest.Monk
     assert all(name.replace(".", "").isidentifier() for name in names)
     for kind in {question.kind for question in whole} - {first.kind}:
         assert any(name.startswith(f"{kind}.") for name in names), kind
+
+
+def test_numbers_that_a_kind_has_come_to_name_are_computed_of_old_answers(old: Path) -> None:
+    """An answer whose numbers are stored gets the new ones; those of other kinds are left alone."""
+    catalog = Catalog(old / "catalog")
+    result_numbers.NumbersKeeper(catalog).keep_up()
+    of_kind = {q.kind: q.key for q in catalog.questions(status="complete", limit=100)[0]}
+    surface, other = of_kind[SURFACE.name], of_kind[SHARPNESS.name]
+    before = catalog.numbers([surface])[surface]
+    assert {"basins", "smad", "total_persistence"} <= before.keys()
+    for key in (surface, other):  # as an earlier program has left them
+        catalog.set_numbers(key, {"loss": before["loss"]}, catalog.question(key).units_done)
+    named = catalog.recall(result_numbers.NAMES_KEY, {})
+    catalog.remember(result_numbers.NAMES_KEY, {**named, SURFACE.name: ["loss"]})
+    result_numbers.NumbersKeeper(catalog).keep_up()
+    again = catalog.numbers([surface])[surface]
+    assert {n: v[0] for n, v in again.items()} == {n: v[0] for n, v in before.items()}
+    assert list(catalog.numbers([other])[other]) == ["loss"]
 
 
 def test_rows_that_no_kind_reads_hold_up_no_other(old: Path) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from explorer.kinds.surface import Surface
-from explorer.kinds.surface_topology import surface_topology
+from explorer.kinds.topology import grid_topology
 from explorer.topology.bottleneck import bottleneck_distance
 from explorer.topology.merge_tree import NOWHERE, merge_tree
 from explorer.topology.saddle_minimum_distance import saddle_minimum_distances
@@ -215,14 +215,14 @@ def test_the_threshold_is_the_noise_floor_unless_it_is_chosen() -> None:
     errors = np.full(FOUR_WELL.shape, 0.5)
     errors[X == 0] = 3.0  # two of the three saddles: the wells in y alone stay apart
     values = {"loss": FOUR_WELL, "loss_se": errors, "accuracy": FOUR_WELL}
-    at_floor = surface_topology(values, computed)
+    at_floor = grid_topology(values, computed)
     assert at_floor.noise_floor == at_floor.threshold == 3.0 and at_floor.from_errors
     assert len(at_floor.whole) == 4 and len(at_floor.tree) == 1
-    assert len(surface_topology(values, computed, threshold=1.5).tree) == 2
-    other = surface_topology(values, computed, "accuracy")
+    assert len(grid_topology(values, computed, threshold=1.5).tree) == 2
+    other = grid_topology(values, computed, "accuracy")
     assert other.noise_floor == pytest.approx(1e-6 * 3) and not other.from_errors
     with pytest.raises(ValueError, match="wait until all points are computed, 1,680 of 1,681"):
-        surface_topology(values, computed & ((X != 0) | (Y != 0)))
+        grid_topology(values, computed & ((X != 0) | (Y != 0)))
 
 
 def test_a_surface_comes_down_to_its_basins_once_it_is_whole() -> None:

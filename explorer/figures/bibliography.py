@@ -235,6 +235,14 @@ SOURCES = {
         "International Workshop on Feature Extraction: Modern Questions and Challenges at NIPS",
         "1511.07543",
     ),
+    "edelsbrunner2002": Source(
+        "article",
+        "Edelsbrunner, Herbert and Letscher, David and Zomorodian, Afra",
+        "Topological Persistence and Simplification",
+        2002,
+        "Discrete & Computational Geometry",
+        doi="10.1007/s00454-002-2885-2",
+    ),
     "hechtnielsen1990": Source(
         "inproceedings",
         "Hecht-Nielsen, Robert",

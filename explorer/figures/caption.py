@@ -9,6 +9,7 @@ from explorer.figures.bibliography import bibliography
 from explorer.figures.panels import StoredPanel, stored_panels
 from explorer.figures.recipe import Recipe
 from explorer.kinds import kind_named, settings_from_json
+from explorer.kinds.look import Look
 from explorer.kinds.numbers import ResultNumber
 from explorer.kinds.provenance import PROGRAM, VERSION
 from explorer.kinds.setting import SettingField, setting_fields
@@ -43,7 +44,16 @@ def sources(catalog: Catalog, recipe: Recipe) -> str:
     for panel in stored_panels(catalog, recipe):
         for question in (panel.question, *panel.over):
             keys += source_keys(question)
+        keys += look_source_keys(panel.look)
     return bibliography(keys)
+
+
+def look_source_keys(look: Look) -> Iterator[str]:
+    """The keys of the publications whose pictures a look asks for."""
+    for described in setting_fields(type(look)):
+        value = getattr(look, described.name)
+        if value in described.setting.sources:
+            yield described.setting.sources[value]
 
 
 def source_keys(question: records.Question) -> Iterator[str]:

@@ -22,6 +22,7 @@ from explorer.kinds.require import require
 from explorer.kinds.reuse import on_grid
 from explorer.kinds.setting import Setting
 from explorer.kinds.statistics import Interval, loss_interval
+from explorer.kinds.topology import NUMBERS, basin_numbers
 
 DIRECTIONS = ("random", "gradient", "eigenvector", GIVEN)
 NO_RANK_WITH = {"direction": ("random", "gradient", GIVEN)}
@@ -192,8 +193,11 @@ class Line:
 
     @property
     def numbers(self) -> ResultNumbers:
-        """Lowest and highest loss, that of the model by itself, and curvature along one line."""
+        """Lowest and highest loss, that of the model by itself; of one line basins, curvature."""
         numbers = loss_numbers(self.loss, self.facts.stand_alone_loss)
+        if len(self.loss) == 1:
+            only_line = {name: values[0] for name, values in self.values.items()}
+            numbers |= basin_numbers(only_line, self.computed[0])
         if math.isfinite(self.facts.slope):
             numbers["slope"] = ResultNumber(self.facts.slope)
         if self.facts.eigenvalue is not None:
@@ -247,7 +251,7 @@ LINE = Kind(
     result=Line,
     facts=LineFacts,
     version=2,
-    numbers=("lowest_loss", "highest_loss", "loss", "slope", "eigenvalue"),
+    numbers=("lowest_loss", "highest_loss", "loss", *NUMBERS, "slope", "eigenvalue"),
     columns=("k", "i", "x", "loss"),
     answer="explorer.analysis.line:answer",
     look=LineLook,

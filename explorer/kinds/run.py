@@ -17,6 +17,7 @@ from explorer.kinds.objective_settings import ObjectiveSettings
 from explorer.kinds.piece import Piece, partial_answer
 from explorer.kinds.setting import Setting
 from explorer.kinds.surface import Surface
+from explorer.kinds.topology import NUMBERS, basin_numbers
 from explorer.kinds.trajectory import Course, OfRuns, split_runs
 
 LARGEST_MARGIN = 10.0
@@ -118,8 +119,9 @@ class Run(Surface):
 
     @property
     def numbers(self) -> ResultNumbers:
-        """Lowest and highest loss on the plane, and how much of the run's variance it holds."""
+        """Lowest and highest loss on the plane, its basins, and its share of the run's variance."""
         numbers = loss_numbers(self.loss, self.facts.stand_alone_loss)
+        numbers |= basin_numbers(self.values, self.computed)
         if self.facts.explained:
             numbers["explained"] = ResultNumber(sum(self.facts.explained[:2]))
         return numbers
@@ -204,7 +206,7 @@ RUN = Kind(
     result=Run,
     facts=PlaneOfRunFacts,
     version=1,
-    numbers=("lowest_loss", "highest_loss", "loss", "explained"),
+    numbers=("lowest_loss", "highest_loss", "loss", *NUMBERS, "explained"),
     columns=("i", "j", "x", "y", "loss"),
     answer="explorer.analysis.run:answer",
     look=RunLook,

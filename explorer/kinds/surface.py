@@ -16,7 +16,7 @@ from explorer.kinds.piece import Piece, partial_answer
 from explorer.kinds.plane_settings import PlaneSettings
 from explorer.kinds.reuse import on_grid
 from explorer.kinds.setting import Setting
-from explorer.kinds.surface_topology import AT_NOISE_FLOOR, NUMBERS, surface_topology
+from explorer.kinds.topology import AT_NOISE_FLOOR, NUMBERS, basin_numbers
 
 SURFACE_PICTURES = ("plane", "basins", "barcode", "merge tree")
 
@@ -81,9 +81,7 @@ class Surface:
     def numbers(self) -> ResultNumbers:
         """Lowest and highest loss on the plane, that of the model by itself; basins of it all."""
         numbers = loss_numbers(self.loss, self.facts.stand_alone_loss)
-        if self.computed.all():
-            numbers |= surface_topology(self.values, self.computed).numbers
-        return numbers
+        return {**numbers, **basin_numbers(self.values, self.computed)}
 
     @property
     def places(self) -> dict[str, np.ndarray]:
@@ -103,6 +101,7 @@ class SurfaceLook(LossPlaneLook):
             "plane: the values; basins: which points lie in which basin; barcode: from which to "
             "which level each basin is apart from all deeper ones; merge tree: which joins which.",
             choices=SURFACE_PICTURES,
+            sources=dict.fromkeys(SURFACE_PICTURES[1:], "edelsbrunner2002"),
         ),
     ] = SURFACE_PICTURES[0]
     threshold: Annotated[

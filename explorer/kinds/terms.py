@@ -24,8 +24,8 @@ TERMS = {measure.name: Term(f"{measure.definition}.", measure.source) for measur
     "lowest_loss": Term("The lowest of the finite losses that were computed."),
     "highest_loss": Term("The highest of the finite losses that were computed."),
     "basins": Term(
-        "Minima of the plane that persist above the noise: each joins a deeper one only after a "
-        "rise of more than the median standard error of the loss at saddles. The deepest counts.",
+        "Minima of the plane or line above the noise: each joins a deeper one only after a rise of "
+        "more than the median standard error of the loss at saddles. The deepest counts.",
         "Edelsbrunner et al. 2002",
     ),
     "smad": Term(

@@ -4,7 +4,7 @@ import numpy as np
 import streamlit as st
 
 from explorer.kinds.surface import Surface
-from explorer.kinds.surface_topology import SurfaceTopology
+from explorer.kinds.topology import GridTopology
 from explorer.pages._terms import cited
 from explorer.render.marks.ticks import number_text
 from explorer.topology.saddle_minimum_distance import SMAD_VARIANTS, basin_shares
@@ -13,7 +13,7 @@ MOST_ROWS = 200  # basins in the table, the deepest
 DIGITS = 4
 
 
-def show_basins(surface: Surface, topology: SurfaceTopology) -> None:
+def show_basins(surface: Surface, topology: GridTopology) -> None:
     """A row for each basin above the threshold: where it begins, and where it joins which."""
     tree = topology.tree
     shares = basin_shares(tree)
@@ -41,7 +41,7 @@ def show_basins(surface: Surface, topology: SurfaceTopology) -> None:
             st.caption(f"The deepest {MOST_ROWS} of {len(tree):,} basins.")
 
 
-def show_distances(topology: SurfaceTopology) -> None:
+def show_distances(topology: GridTopology) -> None:
     """SMAD in each of its variants: publications and programs differ in what they average."""
     with st.expander("SMAD in its variants", icon=":material/straighten:"):
         numbers = topology.saddle_minimum_distances

@@ -7,7 +7,7 @@ from explorer.ask import questions
 from explorer.ask.comparability import hindrances
 from explorer.kinds.penalty import with_penalty
 from explorer.kinds.surface import SURFACE, Surface, SurfaceLook
-from explorer.kinds.surface_topology import SurfaceTopology, surface_topology
+from explorer.kinds.topology import GridTopology, grid_topology
 from explorer.pages._address import check_address, choose_listed
 from explorer.pages._panel import Panel, panels_of
 from explorer.pages._pins import readable_questions
@@ -23,7 +23,7 @@ DIGITS = 4
 
 
 def show_distance(
-    catalog: Catalog, question: records.Question, topology: SurfaceTopology, look: SurfaceLook
+    catalog: Catalog, question: records.Question, topology: GridTopology, look: SurfaceLook
 ) -> None:
     """The bottleneck distance to a surface that is chosen.
 
@@ -65,7 +65,7 @@ def _offered(catalog: Catalog, question: records.Question) -> list[Panel]:
 def _say_distance(
     catalog: Catalog,
     question: records.Question,
-    topology: SurfaceTopology,
+    topology: GridTopology,
     panel: Panel,
     look: SurfaceLook,
 ) -> None:
@@ -74,7 +74,7 @@ def _say_distance(
     if look.value not in values:
         st.info(f"That surface has no {as_text(look.value)}.")
         return
-    theirs = surface_topology(values, other.computed, look.value, look.threshold)
+    theirs = grid_topology(values, other.computed, look.value, look.threshold)
     distance = bottleneck_distance(topology.tree.bars, theirs.tree.bars)
     with np.errstate(invalid="ignore"):
         apart = np.abs(topology.values - theirs.values)

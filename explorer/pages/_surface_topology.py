@@ -9,7 +9,7 @@ import streamlit as st
 from explorer.ask.subject_names import subject_names
 from explorer.kinds.penalty import with_penalty
 from explorer.kinds.surface import Surface, SurfaceLook
-from explorer.kinds.surface_topology import AT_NOISE_FLOOR, SurfaceTopology, surface_topology
+from explorer.kinds.topology import AT_NOISE_FLOOR, GridTopology, grid_topology
 from explorer.pages import _charts as charts
 from explorer.pages._address import check_address
 from explorer.pages._downloads import figure_download, numbers_download
@@ -47,12 +47,12 @@ def show_topology(
         st.info("The topology waits until all points are computed: a gap would look like a wall.")
         return
     values = with_penalty(surface.values, look.decay)
-    at_floor = surface_topology(values, surface.computed, look.value)
+    at_floor = grid_topology(values, surface.computed, look.value)
     threshold = choose_threshold(at_floor)
     look = replace(look, threshold=threshold)
     topology = at_floor
     if threshold >= 0:
-        topology = surface_topology(values, surface.computed, look.value, threshold)
+        topology = grid_topology(values, surface.computed, look.value, threshold)
     _show_numbers(topology)
     _show_pictures(catalog, question, surface, look)
     st.caption(_rule_words(topology))
@@ -69,7 +69,7 @@ def show_topology(
     show_provenance(catalog, question, surface.facts)
 
 
-def choose_threshold(topology: SurfaceTopology) -> float:
+def choose_threshold(topology: GridTopology) -> float:
     """The least persistence that a basin must have; below 0 for the noise floor.
 
     Args:
@@ -99,11 +99,11 @@ def _is_threshold(text: str) -> bool:
         return False
 
 
-def _level(rung: str, topology: SurfaceTopology) -> float:
+def _level(rung: str, topology: GridTopology) -> float:
     return topology.noise_floor if rung == FLOOR else float(rung)
 
 
-def _rungs(topology: SurfaceTopology) -> list[str]:
+def _rungs(topology: GridTopology) -> list[str]:
     """Round thresholds from far below the noise floor to above all that persists, and that."""
     bars = topology.whole.persistence[topology.whole.joins]
     high = float(bars.max()) if len(bars) else 1.0
@@ -115,7 +115,7 @@ def _rungs(topology: SurfaceTopology) -> list[str]:
     return sorted(rungs, key=lambda rung: _level(rung, topology))
 
 
-def _show_numbers(topology: SurfaceTopology) -> None:
+def _show_numbers(topology: GridTopology) -> None:
     """How many basins there are, and what they come down to."""
     smad = topology.saddle_minimum_distances["tree edges"]
     words = {
@@ -130,7 +130,7 @@ def _show_numbers(topology: SurfaceTopology) -> None:
             st.metric(label, text, help=term_help(term), width="content")
 
 
-def _has_saddle(topology: SurfaceTopology) -> bool:
+def _has_saddle(topology: GridTopology) -> bool:
     return bool(topology.whole.joins.any())
 
 
@@ -170,7 +170,7 @@ def _picture_download(
     figure_download(name, draw, [question], f"figure-{look.picture}")
 
 
-def _rule_words(topology: SurfaceTopology) -> str:
+def _rule_words(topology: GridTopology) -> str:
     """What counts as a basin, and what as noise."""
     words = (
         "A basin counts where the level must rise by more than the threshold before it joins a "

@@ -6,7 +6,7 @@ from dataclasses import replace
 from explorer.kinds.look import SubjectName
 from explorer.kinds.penalty import with_penalty
 from explorer.kinds.surface import Surface, SurfaceLook
-from explorer.kinds.surface_topology import surface_topology
+from explorer.kinds.topology import grid_topology
 from explorer.render.drawing import Drawing
 from explorer.render.marks.given import given_titles
 from explorer.render.plane import draw_plane
@@ -24,7 +24,7 @@ def draw(surface: Surface, look: SurfaceLook, names: Sequence[SubjectName] = ())
     surface = replace(surface, values=values)
     if look.picture == "plane":
         return draw_plane(surface, look, names=names)
-    topology = surface_topology(values, surface.computed, look.value, look.threshold)
+    topology = grid_topology(values, surface.computed, look.value, look.threshold)
     if look.picture == "basins":
         return basins_chart(surface, look, topology, given_titles(surface.facts, names))
     charts = {"barcode": barcode_chart, "merge tree": merge_tree_chart}

@@ -13,7 +13,7 @@ from PIL import Image
 
 from explorer.kinds.preview import preview
 from explorer.kinds.surface import Surface, SurfaceLook
-from explorer.kinds.surface_topology import SurfaceTopology
+from explorer.kinds.topology import GridTopology
 from explorer.render.marks.arrow import arrow_table
 from explorer.render.marks.colours import SERIES_COLOURS, SERIES_GREY
 from explorer.render.marks.contours import contour_layers
@@ -44,7 +44,7 @@ def basin_colours(tree: MergeTree) -> list[str]:
 
 
 def basins_chart(
-    surface: Surface, look: SurfaceLook, topology: SurfaceTopology, axis_titles: Sequence[str] = ()
+    surface: Surface, look: SurfaceLook, topology: GridTopology, axis_titles: Sequence[str] = ()
 ) -> alt.LayerChart:
     """Which points lie in which basin; paler where the value is higher, grey where it is none.
 
@@ -81,7 +81,7 @@ def basins_chart(
     return layered_chart(layers, look.width, height, look.title)
 
 
-def _basins_png(topology: SurfaceTopology, scale: ColourScale | None) -> bytes:
+def _basins_png(topology: GridTopology, scale: ColourScale | None) -> bytes:
     """The basins as a PNG, largest y in the first row; each cell is a block of whole pixels."""
     basins = topology.tree.basins
     hexes = [*basin_colours(topology.tree), "#ffffff"]  # the last is that of NOWHERE
@@ -101,7 +101,7 @@ def _basins_png(topology: SurfaceTopology, scale: ColourScale | None) -> bytes:
     return file.getvalue()
 
 
-def _saddle_layers(surface: Surface, topology: SurfaceTopology) -> list[alt.Chart]:
+def _saddle_layers(surface: Surface, topology: GridTopology) -> list[alt.Chart]:
     """A cross for each saddle of the deepest basins."""
     tree = topology.tree
     places = np.flatnonzero(tree.joins)[:MOST_NUMBERED]
@@ -120,7 +120,7 @@ def _saddle_layers(surface: Surface, topology: SurfaceTopology) -> list[alt.Char
     return [halo, base.mark_point(shape=SADDLE, size=60, stroke=INK, strokeWidth=1.6, opacity=1)]
 
 
-def _minimum_layers(surface: Surface, topology: SurfaceTopology) -> list[alt.Chart]:
+def _minimum_layers(surface: Surface, topology: GridTopology) -> list[alt.Chart]:
     """A numbered disc at the lowest point of each of the deepest basins."""
     tree = topology.tree
     rows: list[dict[str, object]] = []

@@ -9,7 +9,7 @@ import altair as alt
 import numpy as np
 
 from explorer.kinds.surface import SurfaceLook
-from explorer.kinds.surface_topology import SurfaceTopology
+from explorer.kinds.topology import GridTopology
 from explorer.render.marks.arrow import arrow_table
 from explorer.render.marks.curve import GREY
 from explorer.render.marks.layers import layered_chart
@@ -27,7 +27,7 @@ BELOW = "below the threshold"
 ROOM = 0.06  # of the range of values, beyond its ends
 
 
-def barcode_chart(look: SurfaceLook, topology: SurfaceTopology) -> alt.LayerChart:
+def barcode_chart(look: SurfaceLook, topology: GridTopology) -> alt.LayerChart:
     """A bar for each basin that joins a deeper one, the longest first; grey below the threshold.
 
     Args:
@@ -88,7 +88,7 @@ def barcode_chart(look: SurfaceLook, topology: SurfaceTopology) -> alt.LayerChar
 
 
 def _empty_barcode(
-    look: SurfaceLook, topology: SurfaceTopology, axis: dict[str, Any], height: int
+    look: SurfaceLook, topology: GridTopology, axis: dict[str, Any], height: int
 ) -> alt.LayerChart:
     """The axis, and that there is no bar."""
     low, high = axis["scale"]["domain"]
@@ -105,7 +105,7 @@ def _empty_barcode(
     return layered_chart([layer], look.width, height, look.title)
 
 
-def value_axis(look: SurfaceLook, topology: SurfaceTopology) -> dict[str, Any]:
+def value_axis(look: SurfaceLook, topology: GridTopology) -> dict[str, Any]:
     """Scale and axis of levels, from the deepest point to beyond the highest saddle."""
     whole = topology.whole
     finite = topology.values[np.isfinite(topology.values)]
@@ -137,7 +137,7 @@ def value_axis(look: SurfaceLook, topology: SurfaceTopology) -> dict[str, Any]:
     }
 
 
-def merge_tree_chart(look: SurfaceLook, topology: SurfaceTopology) -> alt.LayerChart:
+def merge_tree_chart(look: SurfaceLook, topology: GridTopology) -> alt.LayerChart:
     """A branch for each basin above the threshold, up to the saddle where it joins a deeper one.
 
     Args:

@@ -4,9 +4,11 @@ import logging
 import time
 
 from explorer.ask import questions
+from explorer.kinds import KINDS
 from store import Catalog, UnknownEntry
 
 ANSWERS_A_STEP = 20  # so that what waits in the spool does not wait behind a large catalog
+NAMES_KEY = "names of numbers"  # what the catalog remembers: kind -> those of its answers
 LOOK_SECONDS = 30.0  # between two looks while pieces come: each changes the catalog
 # Of an answer that is damaged, or of a version that is not known.
 UNREADABLE = (ArithmeticError, AttributeError, LookupError, TypeError, UnknownEntry, ValueError)
@@ -22,6 +24,7 @@ class NumbersKeeper:
         self._expected = True  # whether some are missing, as far as is known
         self._looked = 0.0  # when it was last seen that none is
         self._refused: set[str] = set()  # answers that cannot be read: not tried again
+        self._names_compared = False  # whether the kinds' numbers are those that are stored
 
     def expect(self) -> None:
         """Note that an answer has become complete: look at the next opportunity."""
@@ -35,6 +38,8 @@ class NumbersKeeper:
         """
         if at_work and not self._expected and time.monotonic() - self._looked < LOOK_SECONDS:
             return
+        if not self._names_compared:
+            self._drop_outdated()
         mark = self._catalog.mark
         if mark == self._seen:
             return
@@ -47,6 +52,16 @@ class NumbersKeeper:
         self._expected = bool(missing)  # there may be more
         if not missing:
             self._seen, self._looked = mark, time.monotonic()
+
+    def _drop_outdated(self) -> None:
+        """Forget the numbers of kinds that have come to name others since they were computed."""
+        names = {kind.name: sorted(kind.numbers) for kind in KINDS}
+        stored: dict[str, list[str]] = self._catalog.recall(NAMES_KEY, {})
+        outdated = [kind for kind, numbers in names.items() if stored.get(kind) != numbers]
+        if outdated:
+            self._catalog.drop_numbers(outdated)
+            self._catalog.remember(NAMES_KEY, {**stored, **names})
+        self._names_compared = True
 
     def _compute(self, key: str) -> None:
         question = self._catalog.question(key)

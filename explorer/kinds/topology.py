@@ -1,4 +1,4 @@
-"""Basins of a surface above its noise: how many, how they join, and how high saddles lie."""
+"""Basins of values on a grid above their noise: how many, how they join, how high saddles lie."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,10 +15,10 @@ NUMBERS = ("basins", "smad", "total_persistence")
 
 
 @dataclass(frozen=True)
-class SurfaceTopology:
-    """The merge tree of a surface's values, and which of its basins count."""
+class GridTopology:
+    """The merge tree of values on a grid, and which of its basins count."""
 
-    values: np.ndarray  # (Y, X) that it is of
+    values: np.ndarray  # (...) that it is of
     whole: MergeTree  # of all basins, however shallow
     noise_floor: float  # in the values' unit
     from_errors: bool  # whether the floor is from standard errors, not from rounding alone
@@ -45,21 +45,21 @@ class SurfaceTopology:
         }
 
 
-def surface_topology(
+def grid_topology(
     values: Mapping[str, np.ndarray],
     computed: np.ndarray,
     name: str = "loss",
     threshold: float = AT_NOISE_FLOOR,
-) -> SurfaceTopology:
-    """The basins of a surface that persist for more than the threshold.
+) -> GridTopology:
+    """The basins of a grid's values that persist for more than the threshold.
 
     The noise floor is the median, over the saddles at which basins join, of the standard error of
     the loss there: a rise below it may be chance of which examples the mean is over. Where a value
     has no standard error it is a millionth of the median value there, which is rounding.
 
     Args:
-        values: of the surface, (Y, X) each.
-        computed: (Y, X) bool.
+        values: on a plane or a line by name, (...) each.
+        computed: (...) bool.
         name: of the value.
         threshold: in the value's unit; below 0 it is the noise floor.
 
@@ -77,7 +77,7 @@ def surface_topology(
     errors = values.get("loss_se") if name == "loss" else None
     floor, from_errors = _noise_floor(tree, errors)
     least = floor if threshold < 0 else threshold
-    return SurfaceTopology(values[name], tree, floor, from_errors, least, tree.above(least))
+    return GridTopology(values[name], tree, floor, from_errors, least, tree.above(least))
 
 
 def _noise_floor(tree: MergeTree, errors: np.ndarray | None) -> tuple[float, bool]:
@@ -90,3 +90,15 @@ def _noise_floor(tree: MergeTree, errors: np.ndarray | None) -> tuple[float, boo
             return float(np.median(at_saddles)), True
     heights = np.abs(tree.deaths[tree.joins])
     return (ROUNDING * float(np.median(heights)) if len(heights) else 0.0), False
+
+
+def basin_numbers(
+    values: Mapping[str, np.ndarray], computed: np.ndarray
+) -> Mapping[str, ResultNumber]:
+    """The numbers that the loss on a grid comes down to at its noise floor; none until it is whole.
+
+    Args:
+        values: on a plane or a line by name, (...) each.
+        computed: (...) bool.
+    """
+    return grid_topology(values, computed).numbers if computed.all() else {}
