@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from explorer.experiment import Experiment
+from explorer.game import Player
 
 PerToken = tuple[Tensor, Tensor]  # sum over what counts, and how much that is
 NO_LABEL = -(2**31) + 1  # what no data set has for a label
@@ -98,6 +99,8 @@ class Problem:
     parameters: str | Sequence[str] | None = None
     # What it measures itself beside its loss, by name: see `explorer.experiment`
     experiments: Mapping[str, Experiment] = field(default_factory=dict)
+    # Where several players share the model, by name: see `explorer.game`
+    players: Mapping[str, Player] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse what cannot be drawn; one pattern becomes a tuple.

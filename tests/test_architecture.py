@@ -14,6 +14,7 @@ ANALYSIS = (
     "explorer/analysis/",
     "explorer/problem.py",
     "explorer/experiment.py",
+    "explorer/game.py",
     "explorer/jobs/worker/",
 )
 # The recorder's side runs in the user's training script, where torch is anyway. What both it and
@@ -65,6 +66,7 @@ INSIDE = {
     "sample_models/": (
         "sample_models",
         "explorer.experiment",
+        "explorer.game",
         "explorer.problem",
         "explorer.phenomena",
         "explorer.kinds",
@@ -72,7 +74,8 @@ INSIDE = {
         "explorer.jobs.worker.answering",
     ),
     "explorer/phenomena/": ("explorer.phenomena", "explorer.kinds"),
-    "explorer/problem.py": ("explorer.experiment",),
+    "explorer/problem.py": ("explorer.experiment", "explorer.game"),
+    "explorer/game.py": (),
     "explorer/experiment.py": ("explorer.problem",),
     "explorer/csv_text.py": (),
     "explorer/wording.py": (),

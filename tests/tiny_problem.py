@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 from explorer.experiment import Experiment, Part, Points, Series
+from explorer.game import Player
 from explorer.problem import Problem, accuracy, cross_entropy
 
 ONE_AT_A_TIME = threading.Lock()
@@ -45,6 +46,11 @@ def weight_sums(problem: Problem, part: Part) -> dict[str, Points]:
         "sum": Points(x=[part.number], y=[total * (part.number + 1)]),
         "draw": Points(x=[part.number], y=[draw], low=[draw - 1], high=[draw + 1]),
     }
+
+
+def opposed(outputs: torch.Tensor, batch: tuple[torch.Tensor, ...]) -> torch.Tensor:
+    """A loss that is no multiple of the problem's own: the outputs have a say too."""
+    return outputs.square().mean(dim=1) - 0.5 * cross_entropy(outputs, batch)
 
 
 def problem(
@@ -89,4 +95,5 @@ def problem(
                 x="part",
             )
         },
+        players={"first": Player("0.*", cross_entropy), "rest": Player(("1.*", "3.*"), opposed)},
     )

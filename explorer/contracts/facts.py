@@ -41,6 +41,7 @@ class ProblemFacts(StoredFacts):
     batchnorm_layers: int | None = None  # unknown of an import by an early version
     moved: str | None = None  # which parameters move, where it is not all
     experiments: Mapping[str, ExperimentFacts] = field(default_factory=dict)
+    players: tuple[str, ...] = ()  # names, where the model is a game
     others: Json = field(default_factory=dict, metadata=OTHERS)
 
     @property

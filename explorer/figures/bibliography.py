@@ -33,6 +33,23 @@ class Source:
 
 
 SOURCES = {
+    "berard2020": Source(
+        "inproceedings",
+        "Berard, Hugo and Gidel, Gauthier and Almahairi, Amjad and Vincent, Pascal and "
+        "Lacoste-Julien, Simon",
+        "A Closer Look at the Optimization Landscapes of Generative Adversarial Networks",
+        2020,
+        "International Conference on Learning Representations",
+        "1906.04848",
+    ),
+    "mescheder2018": Source(
+        "inproceedings",
+        "Mescheder, Lars and Geiger, Andreas and Nowozin, Sebastian",
+        "Which Training Methods for {GANs} do actually Converge?",
+        2018,
+        "International Conference on Machine Learning",
+        "1801.04406",
+    ),
     "garipov2018": Source(
         "inproceedings",
         "Garipov, Timur and Izmailov, Pavel and Podoprikhin, Dmitrii and Vetrov, Dmitry and "

@@ -10,6 +10,7 @@ from explorer.kinds.critical import CRITICAL
 from explorer.kinds.difference import DIFFERENCE
 from explorer.kinds.ensemble import ENSEMBLE
 from explorer.kinds.experiment import EXPERIMENT
+from explorer.kinds.game import GAME
 from explorer.kinds.interpolation import INTERPOLATION
 from explorer.kinds.kind import Kind
 from explorer.kinds.line import LINE
@@ -41,6 +42,7 @@ KINDS: tuple[Kind, ...] = (
     AVERAGING,
     ENSEMBLE,
     ALIGNMENT,
+    GAME,
     EXPERIMENT,
 )
 

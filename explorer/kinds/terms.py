@@ -133,6 +133,31 @@ TERMS = {measure.name: Term(f"{measure.definition}.", measure.source) for measur
         "channels there are n!.",
         "Hecht-Nielsen 1990",
     ),
+    "largest_imaginary": Term(
+        "Largest imaginary part of the eigenvalues of a game's Jacobian: how fast its players turn "
+        "around each other; 0 where they descend one loss.",
+        "Mescheder et al. 2018",
+    ),
+    "lowest_real": Term(
+        "Lowest real part of the eigenvalues of a game's Jacobian: below 0 small steps lead away.",
+        "Mescheder et al. 2018",
+    ),
+    "lowest_player_eigenvalue": Term(
+        "Lowest eigenvalue of a player's own Hessian, that of its loss by its parameters: below 0 "
+        "it stands at no minimum, and the point is no Nash equilibrium.",
+        "Berard et al. 2020",
+    ),
+    "field_norm": Term(
+        "Norm of the vector field of a game: the gradients of all players, each by its own "
+        "parameters.",
+        "Balduzzi et al. 2018",
+    ),
+    "path_angle": Term(
+        "Cosine of the angle between a game's vector field and the way from start to point: it "
+        "passes from below to above 0 where the way comes to an attracting point, and has a bump "
+        "where the field turns around it.",
+        "Berard et al. 2020",
+    ),
     "measured_points": Term("Points that an experiment has given, of all its series."),
     "manifold_dimension": Term(
         "Parameters minus the rank of the Jacobian of all outputs: directions that change none."

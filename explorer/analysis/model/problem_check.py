@@ -16,6 +16,7 @@ from explorer.analysis.objective.device import free_bytes
 from explorer.analysis.objective.moved_parameters import moved_names
 from explorer.analysis.objective.user_errors import ProblemError
 from explorer.experiment import Experiment
+from explorer.game import Player
 from explorer.kinds.piece import COMPANION_COLUMNS
 from explorer.problem import Batch, Problem
 
@@ -122,6 +123,14 @@ def _check_functions(problem: Problem) -> None:
         raise ValueError(
             f"the experiments must be a dictionary of explorer.experiment.Experiment, got "
             f'{type(declared).__name__}; write {{"name": Experiment(...)}}'
+        )
+    players = problem.players
+    if not isinstance(players, Mapping) or not all(
+        isinstance(name, str) and isinstance(each, Player) for name, each in players.items()
+    ):
+        raise ValueError(
+            f"the players must be a dictionary of explorer.game.Player, got "
+            f'{type(players).__name__}; write {{"generator": Player("generator.*", loss)}}'
         )
     for name in problem.metrics:
         if not isinstance(name, str) or not COLUMN.fullmatch(name) or name in TAKEN:

@@ -58,6 +58,7 @@ class LoadedProblem:
                 name: ExperimentFacts(parts=experiment.parts, title=experiment.title)
                 for name, experiment in self.problem.experiments.items()
             },
+            players=tuple(self.problem.players),
         )
 
 
