@@ -59,6 +59,7 @@ BELOW = (
     "explorer.kinds",
     "explorer.problem",
     "explorer.experiment",
+    "explorer.game",
 )  # what all mathematics may stand on
 # Who may import what of ours: room -> rooms. The longest prefix counts.
 INSIDE = {
