@@ -20,8 +20,16 @@ from explorer.analysis.measures import average_case as noise
 from explorer.analysis.measures import rescaling
 from explorer.analysis.measures.norms import least, normalised_sharpness, relative_flatness
 from explorer.analysis.measures.point_measures import MeasuredPoint
+from explorer.analysis.measures.sigma_basin import clopper_pearson
 from explorer.analysis.objective.plane import objective_at
-from explorer.kinds.measures import MEASURE_PLACES, MEASURES, MISSING_REASONS, NO, YES
+from explorer.kinds.measures import (
+    MEASURE_PLACES,
+    MEASURES,
+    MISSING_REASONS,
+    NO,
+    STANDARD,
+    YES,
+)
 from explorer.kinds.piece import Piece
 from explorer.kinds.sharpness import SHARPNESS, taken_over
 from explorer.kinds.sharpness_comparison import ranks, unequal_losses
@@ -42,7 +50,10 @@ from tests.drawing import drawn_sharpness, small_picture
 from tests.networks import seeded
 
 CPU = torch.device("cpu")
-QUICK = SharpnessSettings(precision="float64", ascent=8, draws=6, restarts=2)
+EVERY = tuple(MEASURE_PLACES)
+QUICK = SharpnessSettings(
+    precision="float64", ascent=8, draws=6, restarts=2, sphere_draws=8, measures=EVERY
+)
 SMALL_NOISE = replace(QUICK, noise=1e-5, draws=100)  # no rectifier has its kink so near
 
 
@@ -653,12 +664,121 @@ def test_a_choice_takes_over_what_is_known(whole: Sharpness) -> None:
     assert back.of("sam") == whole.of("sam")
 
 
-def test_all_measures_are_the_question_that_they_were() -> None:
-    """Naming none or all is one question, whose key does not know of the choice."""
-    assert SharpnessSettings(measures=tuple(MEASURE_PLACES)) == SharpnessSettings()
-    assert "measures" in SHARPNESS.later
+def test_the_standard_measures_are_the_question_that_they_were() -> None:
+    """Naming none or the 29 that there were is one question, whose key does not know of newer ones.
+
+    So a stored answer of them stays whole, and one of all takes its measures over.
+    """
+    assert len(STANDARD) == 29 and EVERY[:29] == STANDARD
+    assert SharpnessSettings(measures=STANDARD) == SharpnessSettings()
+    assert SharpnessSettings().units == 29
+    assert SharpnessSettings(measures=EVERY).units == len(MEASURES) > 29
+    assert {"measures", "sphere", "sphere_draws"} <= set(SHARPNESS.later)
     with pytest.raises(ValueError, match="measures must be one of"):
         SharpnessSettings(measures=("flatness",))
+
+
+def quadratic(diagonal: list[float], centre: list[float]) -> Problem:
+    """The loss sum_i h_i (w_i - c_i)^2 / 2 at w = 0: a linear model of scaled unit inputs."""
+    size = len(diagonal)
+    inputs = torch.diag(torch.tensor([h * size / 2 for h in diagonal]).double().sqrt())
+    wanted = inputs @ torch.tensor(centre).double()[:, None]
+    model = nn.Linear(size, 1, bias=False).double()
+    nn.init.zeros_(model.weight)
+    return Problem(model, {"train": (inputs, wanted)}, squared_error)
+
+
+def test_critical_sharpness_of_a_quadratic_is_the_curvature_along_its_gradient() -> None:
+    """sum(c_i^2 lambda_i) / sum(c_i^2) within a relative interval of 2e-4, below lambda_max."""
+    curvatures, centre = [0.5, 3.0, 40.0], [2.0, -1.0, 0.05]
+    point = standing(quadratic(curvatures, centre))
+    slope = np.array(curvatures) * np.array(centre)
+    assert point.loss == pytest.approx(0.5 * float(slope @ np.array(centre)))  # the oracle's own
+    wanted = float(slope**2 @ np.array(curvatures) / (slope @ slope))
+    value = sharpness.COMPUTED["critical_sharpness"](point)
+    assert value.low <= wanted <= value.high < max(curvatures)
+    assert value.high / value.low < 1 + 2e-4
+    at_minimum = sharpness_answer(quadratic(curvatures, [0.0] * 3))
+    assert at_minimum.of("critical_sharpness").why.startswith("The gradient is zero")
+
+
+def test_a_loss_that_never_rises_again_has_no_critical_sharpness() -> None:
+    """One example that is right: the loss falls along the gradient for ever, and that is said."""
+    model = nn.Linear(1, 2, bias=False).double()
+    with torch.no_grad():
+        model.weight.copy_(torch.tensor([[1.0], [-1.0]]))
+    inputs, labels = torch.ones(1, 1, dtype=torch.float64), torch.zeros(1, dtype=torch.int64)
+    problem = Problem(model, {"train": (inputs, labels)}, cross_entropy)
+    why = sharpness_answer(problem).of("critical_sharpness").why
+    assert why.startswith("The loss does not rise again")
+
+
+def test_sphere_draws_of_a_quadratic_at_its_minimum() -> None:
+    """Mean within its interval of e^2 tr(H) / 2D; the worst between it and e^2 lambda_max / 2."""
+    curvatures = [0.1, 0.5, 1.0, 2.0, 12.0]
+    settings = replace(QUICK, sphere=0.3, sphere_draws=400)
+    point = standing(quadratic(curvatures, [0.0] * 5), settings)
+    mean, worst = (sharpness.COMPUTED[f"sphere_{name}"](point) for name in ("average", "worst"))
+    assert mean.low < 0.3**2 * sum(curvatures) / 2 / 5 < mean.high
+    assert mean.high - mean.low < mean.value
+    assert mean.value < worst.value <= 0.3**2 * 12 / 2 and math.isinf(worst.high)
+    assert float(worst.direction.norm()) == pytest.approx(0.3)
+
+
+def test_the_plain_box_knows_no_sizes_of_parameters(net: Problem, whole: Sharpness) -> None:
+    """In a tiny box eps norm_1(g) / (1 + L); in that of the settings no step is beyond it."""
+    point = standing(net, replace(QUICK, box=1e-6))
+    wanted = 1e-6 * float(slope(net).abs().sum()) / (1 + point.loss)
+    assert sharpness.COMPUTED["keskar_plain"](point).value == pytest.approx(wanted, rel=1e-4)
+    found = sharpness.COMPUTED["keskar_plain"](standing(net))
+    assert found.value == whole.of("keskar_plain").value
+    assert float(found.direction.abs().max()) <= QUICK.box * (1 + 1e-12)
+    assert 100 * found.value < whole.of("keskar").value  # whose box is larger everywhere
+
+
+def test_the_gradient_of_sam_is_by_hand(net: Problem, whole: Sharpness) -> None:
+    """Norm and cosine with the plain one, by torch's own gradient at w + rho g / norm(g)."""
+    plain = slope(net)
+    theta = (theta_of(net) + 0.05 * plain / plain.norm()).requires_grad_()
+    uphill = torch.autograd.grad(mean_loss(net, theta), theta)[0]
+    assert whole.of("sam_gradient_norm").value == pytest.approx(float(uphill.norm()), rel=1e-9)
+    cosine = float(plain @ uphill / plain.norm() / uphill.norm())
+    assert whole.of("sam_gradient_cosine").value == pytest.approx(cosine, rel=1e-9)
+    # of H = c 1 the gradient does not turn: it only grows by rho c
+    point = standing(quadratic([2.0, 2.0], [3.0, 4.0]))
+    assert sharpness.COMPUTED["sam_gradient_cosine"](point).value == pytest.approx(1)
+    assert sharpness.COMPUTED["sam_gradient_norm"](point).value == pytest.approx(10 + 0.05 * 2)
+
+
+def one_weight() -> Problem:
+    """A logit w x against 0 with w = 1: right for all examples as long as w is above 0."""
+    model = nn.Linear(1, 2, bias=False).double()
+    with torch.no_grad():
+        model.weight.copy_(torch.tensor([[1.0], [0.0]]))
+    inputs, labels = torch.ones(8, 1, dtype=torch.float64), torch.zeros(8, dtype=torch.int64)
+    return Problem(model, {"train": (inputs, labels)}, cross_entropy, {"accuracy": accuracy})
+
+
+def test_the_sigma_basin_is_the_noise_that_half_of_the_draws_bear() -> None:
+    """A draw (a, b) is borne while 1 + sigma a > sigma b: the median of 1 / (b - a), and its ends.
+
+    Of 40 draws the Clopper-Pearson interval of a share is above 1/2 from 27 on and reaches it from
+    14 on (as scipy's binomtest has it).
+    """
+    settings = replace(QUICK, draws=40, seed=28)
+    point = standing(one_weight(), settings)
+    apart = [float(z[1] - z[0]) for z in (point.normal("basin", n) for n in range(40))]
+    borne = sorted((1 / d if d > 0.01 else math.inf for d in apart), reverse=True)
+    value = sharpness.COMPUTED["sigma_basin"](point)
+    near = {"rel": 1e-3}  # 16 halvings of 8 decades
+    assert math.isfinite(borne[19])
+    assert value.value == pytest.approx(borne[19], **near)
+    assert value.low == pytest.approx(borne[26], **near)
+    assert value.high == pytest.approx(borne[13], **near)
+    # 5 of 10: 0.1871 to 0.8129, a textbook's
+    ends = clopper_pearson(np.array([0, 5, 10]), 10)
+    np.testing.assert_allclose(ends[0], [0, 0.1871, 0.6915], atol=1e-4)
+    np.testing.assert_allclose(ends[1], [0.3085, 0.8129, 1], atol=1e-4)
 
 
 def test_ranks() -> None:

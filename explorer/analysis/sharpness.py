@@ -18,6 +18,10 @@ from explorer.analysis.measures.point_measures import (
     accuracy_of,
 )
 from explorer.analysis.measures.rescaling import RescaledPoint, rescale_point
+from explorer.analysis.measures.sam_gradient import sam_gradient_cosine, sam_gradient_norm
+from explorer.analysis.measures.sigma_basin import sigma_basin
+from explorer.analysis.measures.sphere import sphere_average, sphere_worst
+from explorer.analysis.measures.stable_step import critical_sharpness
 from explorer.analysis.objective.evaluation_mode import evaluation_mode
 from explorer.analysis.objective.memory import is_out_of_memory
 from explorer.analysis.objective.named_tensors import Tensors
@@ -62,6 +66,13 @@ COMPUTED: Mapping[str, Callable[[MeasuredPoint], MeasureValue]] = {
     "bound_dziugaite": average_case.bound_dziugaite,
     "keskar_subspace": worst_case.keskar_subspace,
     "keskar_subspace_half": worst_case.keskar_subspace_half,
+    "keskar_plain": worst_case.keskar_plain,
+    "sphere_worst": sphere_worst,
+    "sphere_average": sphere_average,
+    "sam_gradient_norm": sam_gradient_norm,
+    "sam_gradient_cosine": sam_gradient_cosine,
+    "critical_sharpness": critical_sharpness,
+    "sigma_basin": sigma_basin,
 }
 Row = tuple[int, int, int, int, float, float, float, float]
 

@@ -228,14 +228,79 @@ MEASURES: tuple[Measure, ...] = (
         "Keskar et al. 2017, arXiv:1609.04836, metric 2.1",
         NO,
     ),
+    Measure(
+        "keskar_plain",
+        "Plain box",
+        "(max of L in the box abs(d_i) <= box - L) / (1 + L): Keskar's box as surveys write it, "
+        "without the size of w_i and not in percent",
+        "Keskar et al. 2017, arXiv:1609.04836, metric 2.1 as often written",
+        NO,
+    ),
+    Measure(
+        "sphere_worst",
+        "Sphere, worst drawn",
+        "the largest L(w + d) - L(w) among random d of length sphere, so a lower bound of the "
+        "maximum: far below it in many dimensions",
+        "Monte Carlo over uniform draws; called empirical sharpness",
+        NO,
+    ),
+    Measure(
+        "sphere_average",
+        "Sphere, average",
+        "mean of L(w + d) - L(w) over random d of length sphere; sphere^2 tr(H) / 2D of a "
+        "quadratic at its minimum",
+        "Monte Carlo over uniform draws; called average sensitivity",
+        NO,
+    ),
+    Measure(
+        "sam_gradient_norm",
+        "SAM gradient, norm",
+        "norm of the gradient at w + rho g / norm(g): what SAM steps down",
+        "Foret et al. 2021, arXiv:2010.01412, equation 3",
+        NO,
+    ),
+    Measure(
+        "sam_gradient_cosine",
+        "SAM gradient, cosine",
+        "cosine of that gradient and the plain one; 1 where SAM is gradient descent",
+        "Foret et al. 2021, arXiv:2010.01412, equation 3",
+        NO,
+    ),
+    Measure(
+        "critical_sharpness",
+        "Critical sharpness",
+        "2 / eta_c with eta_c the least step found at which L(w - eta g) is above L(w); g'Hg / g'g "
+        "of a quadratic",
+        "Kalra et al. 2026, arXiv:2601.16979; along plain gradient descent's update",
+        NO,
+    ),
+    Measure(
+        "sigma_basin",
+        "Sigma-basin",
+        "the largest sigma at which noise N(0, sigma^2) costs at most the allowed accuracy in half "
+        "of the draws; its ends by Clopper-Pearson intervals of that share",
+        "Chen et al. 2025, arXiv:2505.17646, most-case basin; the share and the drop are ours",
+        NO,
+    ),
 )
 MEASURE_PLACES = {measure.name: place for place, measure in enumerate(MEASURES)}
+# What an answer without named measures has: fixed, so that no stored answer lacks a measure.
+STANDARD = tuple(measure.name for measure in MEASURES[:29])
+_BESIDE = {
+    "keskar_half": "keskar",
+    "keskar_subspace": "keskar",
+    "keskar_subspace_half": "keskar",
+    "keskar_plain": "keskar",
+    "sphere_worst": "ball_average",
+    "sphere_average": "ball_average",
+    "sam_gradient_norm": "sam",
+    "sam_gradient_cosine": "sam",
+    "critical_sharpness": "lambda_max",
+    "sigma_basin": "pac_bayes_magnitude",
+}
 # In the order of reading: what came later stands beside its like.
 MEASURES_IN_READING_ORDER = tuple(
-    sorted(
-        MEASURES,
-        key=lambda m: MEASURE_PLACES["keskar" if m.name.startswith("keskar") else m.name],
-    )
+    sorted(MEASURES, key=lambda m: MEASURE_PLACES[_BESIDE.get(m.name, m.name)])
 )
 
 # Why a measure has no value: stored by its place, so this too only grows at its end.
@@ -258,4 +323,5 @@ MISSING_REASONS: tuple[str, ...] = (
     "A loss nearby is not finite: choose a smaller perturbation.",
     "It needs at least two examples.",
     "An example's loss depends on its batch here, as the problem declares a batch_size.",
+    "The loss does not rise again along this step, however long it is.",
 )

@@ -9,7 +9,15 @@ import numpy as np
 
 from explorer.codec import OTHERS, Json
 from explorer.kinds.facts import AnswerFacts
-from explorer.kinds.measures import LAYERS, MEASURE_PLACES, MEASURES, MISSING_REASONS, YES, Measure
+from explorer.kinds.measures import (
+    LAYERS,
+    MEASURE_PLACES,
+    MEASURES,
+    MISSING_REASONS,
+    STANDARD,
+    YES,
+    Measure,
+)
 from explorer.kinds.numbers import ResultNumber, ResultNumbers
 from explorer.kinds.piece import Piece
 from explorer.kinds.sharpness_settings import SharpnessSettings
@@ -70,7 +78,7 @@ class Sharpness:
     rows: Mapping[str, np.ndarray]  # by `COLUMNS`, (R,) each
     computed: np.ndarray  # (units,) bool
     facts: SharpnessFacts = SharpnessFacts()
-    chosen: tuple[str, ...] = tuple(MEASURE_PLACES)  # names of the measures asked for
+    chosen: tuple[str, ...] = STANDARD  # names of the measures asked for
 
     @classmethod
     def from_pieces(cls, settings: SharpnessSettings, pieces: Iterable[Piece]) -> "Sharpness":

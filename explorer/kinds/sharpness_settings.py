@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from explorer.kinds.curvature_settings import CurvatureSettings, SearchSteps, probe_count
-from explorer.kinds.measures import MEASURE_PLACES, MEASURES_IN_READING_ORDER
+from explorer.kinds.measures import MEASURE_PLACES, MEASURES_IN_READING_ORDER, STANDARD
 from explorer.kinds.seed import Seed
 from explorer.kinds.setting import Setting
 
@@ -101,6 +101,13 @@ class SharpnessSettings(CurvatureSettings):
             unit="pairs",
         ),
     ] = 20
+    sphere: Annotated[
+        float, length("Sphere's radius", "Norm of each perturbation of the measures on the sphere.")
+    ] = 0.01
+    sphere_draws: Annotated[
+        int,
+        Setting("Sphere's draws", "Perturbations of one length.", least=2, most=10_000),
+    ] = 100
     probes: Annotated[
         int, probe_count("Random vectors for sums over the spectrum (Hutchinson 1989).")
     ] = 10
@@ -165,21 +172,23 @@ class SharpnessSettings(CurvatureSettings):
         tuple[str, ...],
         Setting(
             "Measures",
-            "Those to compute; all where none is chosen. What is known is never computed again.",
+            "Those to compute; the standard ones where none is chosen, which leave out the plain "
+            "box, the sphere, SAM's gradient, critical sharpness and the sigma-basin. What is "
+            "known is never computed again.",
             choices=tuple(measure.name for measure in MEASURES_IN_READING_ORDER),
         ),
     ] = ()
 
     def __post_init__(self) -> None:
-        """Name measures in one order, each once, and none where it is all of them."""
+        """Name measures in one order, each once, and none where it is the standard ones."""
         super().__post_init__()
         named = tuple(name for name in MEASURE_PLACES if name in self.measures)
-        object.__setattr__(self, "measures", named if len(named) < len(MEASURE_PLACES) else ())
+        object.__setattr__(self, "measures", named if named != STANDARD else ())
 
     @property
     def chosen(self) -> tuple[str, ...]:
         """Names of the measures asked for, in the order of their units."""
-        return self.measures or tuple(MEASURE_PLACES)
+        return self.measures or STANDARD
 
     @property
     def units(self) -> int:

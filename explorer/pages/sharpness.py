@@ -35,6 +35,8 @@ NUMBER_NAMES = (
     "noise",
     "radius",
     "draws",
+    "sphere",
+    "sphere_draws",
     "probes",
     "steps",
     "room",

@@ -29,6 +29,7 @@ Through = Callable[[Tensor], Tensor]  # outputs -> outputs
 LEAST_VARIANCE = 1e-12  # of logits that are divided by its root: where a dead net gives zeros alone
 STREAM = {"box": 10, "ball": 11, "noise": 12, "ascent": 13, "batches": 14, "probes": 1}
 STREAM |= {"scaled": 15, "flatness": 16, "factor": 17, "sigma": 18, "rescaling": 19, "subspace": 20}
+STREAM |= {"sphere": 21, "basin": 22}
 
 
 class NotApplicable(ValueError):
@@ -138,6 +139,7 @@ class MeasuredPoint:
         self.is_classifier = _is_classifier(objective)
         # accuracy lost by noise of a sigma in each draw, for noise scaled by abs(w) and plain
         self.drops: dict[bool, dict[float, np.ndarray]] = {True: {}, False: {}}
+        self.sphere_rises: np.ndarray | None = None  # of draws of one length, once they are known
 
     def rng(self, stream: str, *more: int) -> np.random.RandomState:
         """A generator of its own for each use."""

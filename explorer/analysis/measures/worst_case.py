@@ -36,6 +36,20 @@ def keskar_half(point: MeasuredPoint) -> MeasureValue:
     return keskar(point, 0.5)
 
 
+def keskar_plain(point: MeasuredPoint) -> MeasureValue:
+    """(max L(w + d) - L(w)) / (1 + L(w)) over abs(d_i) <= box: no percent, and no size of w_i.
+
+    Source: as surveys write Keskar et al. 2017, arXiv:1609.04836, metric 2.1.
+    """
+
+    def same(vector: Tensor) -> Tensor:
+        return vector
+
+    reach = torch.full_like(point.theta, point.settings.box)
+    percent = _in_box(point, reach, same, same, "box")
+    return MeasureValue.at_least(percent.value / 100, percent.direction)
+
+
 def keskar_subspace(point: MeasuredPoint, share: float = 1.0) -> MeasureValue:
     """The same over d = A y with abs(y_i) <= box (abs((A+ w)_i) + 1), A random.
 
