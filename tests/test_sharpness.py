@@ -31,6 +31,7 @@ from explorer.kinds.measures import (
     YES,
 )
 from explorer.kinds.piece import Piece
+from explorer.kinds.setting import setting_field
 from explorer.kinds.sharpness import SHARPNESS, taken_over
 from explorer.kinds.sharpness_comparison import ranks, unequal_losses
 from explorer.kinds.sharpness_result import (
@@ -674,6 +675,7 @@ def test_the_standard_measures_are_the_question_that_they_were() -> None:
     assert SharpnessSettings().units == 29
     assert SharpnessSettings(measures=EVERY).units == len(MEASURES) > 29
     assert {"measures", "sphere", "sphere_draws"} <= set(SHARPNESS.later)
+    assert setting_field(SharpnessSettings, "measures").setting.where_none == "the standard ones"
     with pytest.raises(ValueError, match="measures must be one of"):
         SharpnessSettings(measures=("flatness",))
 

@@ -46,7 +46,7 @@ def help_text(described: SettingField, others: Sequence[SettingField] = ()) -> s
         if useless:
             parts.append(f"Of no use with {option_name(name)} {' or '.join(useless)}.")
     if not setting.refusal(described.default):  # else it stands for a setting that is of no use
-        default = "all" if described.default in ("", ()) else described.default
+        default = setting.where_none if described.default in ("", ()) else described.default
         parts.append(f"[default: {default}]")
     return " ".join(filter(None, parts))
 

@@ -52,6 +52,7 @@ class Setting:
     short: str = ""  # the label where there is little room
     unused_with: Mapping[str, tuple[SettingValue, ...]] = field(default_factory=dict, hash=False)
     sources: Mapping[str, str] = field(default_factory=dict, hash=False)  # choice -> whom it cites
+    where_none: str = "all"  # what it stands for where nothing is chosen
     filled_in: bool = False  # from the subjects: nobody chooses it
     seed: bool = False  # of random draws: another one gives another sample of the same thing
     moves_points: bool = False  # it only says which points are measured, or how they are come by

@@ -176,6 +176,7 @@ class SharpnessSettings(CurvatureSettings):
             "box, the sphere, SAM's gradient, critical sharpness and the sigma-basin. What is "
             "known is never computed again.",
             choices=tuple(measure.name for measure in MEASURES_IN_READING_ORDER),
+            where_none="the standard ones",
         ),
     ] = ()
 

@@ -70,7 +70,8 @@ def _choose_several_of(described: SettingField, label: str, help: str) -> tuple[
     name, choices = described.name, described.setting.choices
     if any(word not in choices for word in st.query_params.get_all(name)):
         check_address(name, f"some of {', '.join(choices)}", lambda _: False)
-    placeholder = f"All {len(choices)}"
+    none = described.setting.where_none
+    placeholder = f"All {len(choices)}" if none == "all" else none[:1].upper() + none[1:]
     chosen = st.multiselect(
         label, choices, key=name, bind="query-params", placeholder=placeholder, help=help
     )
