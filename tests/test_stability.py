@@ -19,16 +19,17 @@ from explorer.analysis.objective.plane import objective_at
 from explorer.ask import questions
 from explorer.contracts.checkpoint import Checkpoint
 from explorer.kinds.sharpness_settings import SharpnessSettings
-from explorer.kinds.stability import STABILITY
+from explorer.kinds.stability import STABILITY, StabilityLook
 from explorer.kinds.stability_result import Stability, StabilityFacts
 from explorer.kinds.stability_settings import StabilitySettings
 from explorer.kinds.stability_threshold import temperature, threshold
 from explorer.pages import _running
-from explorer.problem import Problem, cross_entropy
+from explorer.problem import Problem, cross_entropy, squared_error
+from explorer.render.stability import draw
 from store import Catalog
 from tests.conftest import small_problem
 from tests.filling import add_answer, add_model, new_catalog
-from tests.networks import Snapshots, chebyshev, chebyshev_slopes, perceptron
+from tests.networks import Snapshots, chebyshev, chebyshev_slopes, perceptron, seeded
 from tests.screen import fine, opened, texts
 from tests.tiny import checkpoint, problem_file
 
@@ -124,6 +125,35 @@ def plain_noise(problem: Problem, point: dict[str, torch.Tensor]) -> tuple[float
     every = torch.stack(rows)
     mean = every.mean(dim=0)
     return float(((every - mean) ** 2).sum() / len(every)), float(mean.norm())
+
+
+@pytest.mark.parametrize("preconditioned", [False, True])
+def test_critical_sharpness_is_the_curvature_along_the_update(preconditioned: bool) -> None:
+    """Of a quadratic u'Hu / g'u, u = g or P^-1 g, within 1e-4; what is not asked is no column."""
+    inputs = torch.randn(20, 3, generator=seeded(1), dtype=torch.float64) * torch.tensor([1, 3, 9])
+    wanted = torch.randn(20, 1, generator=seeded(2), dtype=torch.float64)
+    model = nn.Linear(3, 1, bias=False).double()
+    problem = Problem(model, {"train": (inputs, wanted)}, squared_error)
+    point, diagonal = model.state_dict(), torch.tensor([[0.5, 2.0, torch.inf]]).double()
+    moments = ()
+    if preconditioned:
+        point, moments = {**point, "preconditioner/weight": diagonal}, ("1" * 64,)
+    settings = settings_for(1, critical=True, preconditioned=preconditioned, moments=moments)
+    result = Stability.from_pieces(settings, answer(problem, [point], settings))
+    matrix = 2 * inputs.T @ inputs / 20
+    slope = 2 * inputs.T @ (inputs @ model.weight.detach().T - wanted) / 20
+    update = slope / diagonal.T if preconditioned else slope
+    expected = float(update.T @ matrix @ update / (slope.T @ update))
+    found = result.numbers["critical_sharpness"].value
+    assert found == pytest.approx(expected, rel=1e-4)
+    assert found < float(result.values["lambda_max"][0]) * (1 + 1e-3)
+    plain = replace(settings, critical=False)
+    without = Stability.from_pieces(plain, answer(problem, [point], plain))
+    assert "critical_sharpness" not in without.numbers
+    assert "critical_sharpness" not in without.values
+    assert "critical" in STABILITY.later  # so that stored answers are to the question as it was
+    drawn = [len(draw(one, StabilityLook(), ()).vconcat) for one in (result, without)]
+    assert drawn[0] == drawn[1] + 1
 
 
 def test_noise_is_that_of_a_loop_over_examples(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,13 +14,15 @@ from explorer.analysis.curvature.gradient_noise import NoNoise, covariance_trace
 from explorer.analysis.curvature.matrices import ScaledMatrix
 from explorer.analysis.curvature.products import Curvature, Product, hessian
 from explorer.analysis.curvature.random_vectors import random_normal, random_signs
+from explorer.analysis.measures.point_measures import LossAndGradient, NotApplicable
+from explorer.analysis.measures.stable_step import critical_sharpness_along
 from explorer.analysis.model.preconditioner import inverse_root, split_preconditioner
 from explorer.analysis.objective.named_tensors import Tensors
 from explorer.analysis.objective.objective import Objective
 from explorer.analysis.objective.plane import NO_CHOICES, EarlierChoices
 from explorer.kinds.piece import Piece
 from explorer.kinds.progress import SILENT, Progress, UnitProgress
-from explorer.kinds.stability_result import VALUE_COLUMNS
+from explorer.kinds.stability_result import CRITICAL, VALUE_COLUMNS
 from explorer.kinds.stability_settings import StabilitySettings
 from explorer.problem import Problem
 
@@ -54,11 +56,14 @@ def answer(
         point, diagonal = split_preconditioner(subject)
         objective.load(point)
         snapshot_values = objective.means() | dict.fromkeys(VALUE_COLUMNS, np.nan)
+        snapshot_values |= {CRITICAL: np.nan} if settings.critical else {}
         with contextlib.suppress(NotFinite):  # as is the loss, which is stored
             if diagonal or not settings.preconditioned:
                 unit_progress = progress.of_unit(unit, f"snapshot {unit + 1}")
                 snapshot_values |= snapshot_curvature(objective, settings, diagonal, unit_progress)
             snapshot_values |= snapshot_noise(objective)
+            if settings.critical and (diagonal or not settings.preconditioned):
+                snapshot_values[CRITICAL] = snapshot_critical_sharpness(objective, diagonal)
         columns = {name: np.array([value]) for name, value in snapshot_values.items()}
         columns["unit"] = np.array([unit], dtype=np.int64)
         yield Piece(columns, facts, seconds=time.perf_counter() - began)
@@ -108,3 +113,18 @@ def snapshot_noise(objective: Objective) -> dict[str, float]:
     except NoNoise:
         noise = np.nan
     return {"gradient_norm": float(slope.norm()), "noise": noise}
+
+
+def snapshot_critical_sharpness(objective: Objective, diagonal: Tensors) -> float:
+    """That along the gradient g, or along P^-1 g; NaN where there is none.
+
+    P^-1 g is Adam's update without momentum: its learning rate is the step.
+
+    Source: Kalra et al. 2026, arXiv:2601.16979.
+    """
+    scale = inverse_root(objective, diagonal).double().square() if diagonal else 1.0
+    theta = objective.flat.theta.clone()
+    try:
+        return critical_sharpness_along(LossAndGradient(objective), theta, scale).value
+    except NotApplicable:
+        return np.nan

@@ -62,7 +62,7 @@ STABILITY = Kind(
     result=Stability,
     facts=StabilityFacts,
     version=1,
-    numbers=("lambda_max", "highest_lambda_max", "trace"),
+    numbers=("lambda_max", "highest_lambda_max", "trace", "critical_sharpness"),
     columns=("loss", "lambda_max"),
     answer="explorer.analysis.stability:answer",
     look=StabilityLook,
@@ -71,5 +71,5 @@ STABILITY = Kind(
     icon=":material/ssid_chart:",
     sources=("cohen2021",),
     unit="snapshots",
-    later=("preconditioned", "moments"),
+    later=("preconditioned", "moments", "critical"),
 )

@@ -14,6 +14,7 @@ from explorer.kinds.statistics import student_quantile
 from explorer.kinds.trajectory import snapshot_places, spans
 
 VALUE_COLUMNS = ("lambda_max", "residual", "trace", "trace_se", "squares", "gradient_norm", "noise")
+CRITICAL = "critical_sharpness"  # the column of those that were asked for it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,12 +71,14 @@ class Stability:
 
     @property
     def numbers(self) -> ResultNumbers:
-        """Curvature at the last snapshot, and the largest eigenvalue of all."""
+        """Curvature at the last snapshot by each measure, and the largest eigenvalue of all."""
         if not self.computed.any():
             return {}
         last, tops = int(np.flatnonzero(self.computed)[-1]), self.values["lambda_max"]
         low, high = (float(end[last]) for end in self.trace_interval)
+        critical = self.values.get(CRITICAL)
         return {
+            **({} if critical is None else {CRITICAL: ResultNumber(float(critical[last]))}),
             "lambda_max": ResultNumber.within(tops[last], self.values["residual"][last]),
             "highest_lambda_max": ResultNumber(largest(tops)),
             "trace": ResultNumber(float(self.values["trace"][last]), low, high),

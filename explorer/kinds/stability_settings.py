@@ -33,6 +33,15 @@ class StabilitySettings(OfRuns, CurvatureSettings):
             "This is another question than that about the Hessian H itself.",
         ),
     ] = False
+    critical: Annotated[
+        bool,
+        Setting(
+            "Critical sharpness",
+            "Also 2 over the least step along the update at which the loss is above that of the "
+            "snapshot (Kalra et al. 2026): of gradient descent, or of Adam without momentum where "
+            "preconditioned. It takes losses alone.",
+        ),
+    ] = False
     moments: Annotated[
         tuple[str, ...],
         Setting(
@@ -50,9 +59,10 @@ class StabilitySettings(OfRuns, CurvatureSettings):
 
     @property
     def distinguishing_words(self) -> tuple[str, ...]:
-        """The split, whether the Hessian is preconditioned, and the seed."""
+        """The split, whether the Hessian is preconditioned, what is measured too, the seed."""
         preconditioned = ("preconditioned",) if self.preconditioned else ()
-        return (*super().distinguishing_words, *preconditioned, f"seed {self.seed}")
+        critical = ("critical sharpness",) if self.critical else ()
+        return (*super().distinguishing_words, *preconditioned, *critical, f"seed {self.seed}")
 
     def about(self, runs: Sequence[RunSnapshots]) -> Self:
         """The settings about these runs, with the second moments of their snapshots if wanted.

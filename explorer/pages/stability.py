@@ -8,7 +8,7 @@ import streamlit as st
 from explorer.ask import questions
 from explorer.ask.subject_names import subject_names
 from explorer.kinds.stability import STABILITY, StabilityLook
-from explorer.kinds.stability_result import Stability
+from explorer.kinds.stability_result import CRITICAL, Stability
 from explorer.kinds.stability_settings import StabilitySettings
 from explorer.kinds.stability_threshold import temperature
 from explorer.pages import _asking as asking
@@ -31,7 +31,7 @@ from explorer.pages._terms import term_help
 from explorer.wording import counted
 from store import Catalog, records
 
-EFFORT_NAMES = ("probes", "seed", "room", "tolerance")
+EFFORT_NAMES = ("probes", "seed", "room", "tolerance", "critical")
 
 
 def choose(catalog: Catalog) -> tuple[asking.WantedQuestion, Training]:
@@ -84,6 +84,7 @@ def explain_matrix(stability: Stability, training: Training) -> None:
         help=term_help(
             *("lambda_max", "edge_of_stability", "trace", "effective_rank", "noise_scale"),
             *("preconditioned",) * training.preconditioned,
+            *("critical_sharpness",) * (CRITICAL in stability.values),
         ),
     )
     if training.preconditioned:

@@ -10,7 +10,7 @@ import numpy as np
 
 from explorer.kinds.look import SubjectName
 from explorer.kinds.stability import StabilityLook
-from explorer.kinds.stability_result import Stability
+from explorer.kinds.stability_result import CRITICAL, Stability
 from explorer.render.marks import curves
 from explorer.render.marks.colours import BLUE, ORANGE
 from explorer.render.marks.curve import Band, Curve, Row, visible_band
@@ -72,8 +72,10 @@ def _plot_values(
 ) -> list[_Plot]:
     """What is drawn of the snapshots, from above to below."""
     top, error = stability.values["lambda_max"], stability.values["residual"]
+    has_critical = CRITICAL in stability.values
     plots = [
         _Plot("largest eigenvalue", top, (top - error, top + error)),
+        *([_Plot("critical sharpness", stability.values[CRITICAL])] if has_critical else []),
         _Plot("trace", stability.values["trace"], stability.trace_interval),
         _Plot("effective rank", stability.effective_rank),
         _Plot("noise scale", stability.noise_scale),
