@@ -26,11 +26,12 @@ def show_page() -> None:
     compare = st.Page(PAGES / "compare.py", title="Compare", icon=":material/compare:")
     study = st.Page(PAGES / "study.py", title="Study", icon=":material/grid_view:")
     minima = st.Page(PAGES / "minima.py", title="Minima", icon=":material/hub:")
+    playground = st.Page(PAGES / "playground.py", title="Playground", icon=":material/toys:")
     figure = st.Page(PAGES / "figure.py", title="Figure", icon=":material/dashboard:")
     gallery = st.Page(PAGES / "gallery.py", title="Gallery", icon=":material/auto_stories:")
     page = st.navigation(
         {
-            "": [catalog, gallery, compare, study, minima, figure],
+            "": [catalog, gallery, compare, study, minima, playground, figure],
             "Analyse": [
                 st.Page(kind.page, title=kind.title, icon=kind.icon)
                 for kind in KINDS

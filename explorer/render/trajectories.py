@@ -37,6 +37,7 @@ class Track:
     end: str  # colour of the last snapshot drawn
     halo: bool = True  # around the line: so it is seen on any colour of a plane
     is_curve: bool = False  # one path between two points, drawn whole with the chord under it
+    is_exact: bool = False  # nothing is projected: it lies on the plane, with the plane's values
 
     @property
     def is_run(self) -> bool:
@@ -238,5 +239,7 @@ def _tooltip_row(track: Track, t: int) -> dict[str, object]:
     tooltip_row |= (
         {"run": track.name, "step": str(track.steps[t])} if track.is_run else {"point": track.name}
     )
+    if track.is_exact:
+        return tooltip_row | {name: number_text(value[t]) for name, value in path.values.items()}
     tooltip_row |= {f"true {name}": number_text(value[t]) for name, value in path.values.items()}
     return tooltip_row | {"from the plane": number_text(path.out[t], 4)}

@@ -33,21 +33,6 @@ CENTRE, LOWEST, NAN, INFINITE, NOT_POSITIVE, PREVIEW = (
 )
 
 
-def marker_layers(
-    surface: Surface, surface_preview: Preview, look: PlaneLook, marks: Sequence[NamedMark]
-) -> list[alt.Chart]:
-    """The centre, the lowest computed value, named points; and what the holes mean, in one legend.
-
-    A named point that lies beyond what is shown is in the legend alone.
-    """
-    markers = [*_markers(surface, surface_preview.values), *_named_places(marks)]
-    shapes = {marker.words: marker.shape for marker in markers}
-    shapes |= hole_shapes(surface, surface_preview, look.log)
-    if not shapes:
-        return []
-    return [symbol_legend(shapes, look.width), *map(_marker_layer, markers)]
-
-
 @dataclass(frozen=True)
 class MarkedPlace:
     """A place that is marked, and what it is called in the legend."""
@@ -56,6 +41,34 @@ class MarkedPlace:
     y: float
     words: str
     shape: str
+
+
+def marker_layers(
+    surface: Surface,
+    surface_preview: Preview,
+    look: PlaneLook,
+    marks: Sequence[NamedMark],
+    places: Sequence[MarkedPlace] | None = None,
+) -> list[alt.Chart]:
+    """The centre, the lowest computed value, named points; and what the holes mean, in one legend.
+
+    A named point that lies beyond what is shown is in the legend alone.
+
+    Args:
+        surface: the plane.
+        surface_preview: its values.
+        look: how it is drawn.
+        marks: the named points.
+        places: what is marked instead of all these, where the plane has no centre.
+    """
+    markers = list(places or ())
+    if places is None:
+        markers = [*_markers(surface, surface_preview.values), *_named_places(marks)]
+    shapes = {marker.words: marker.shape for marker in markers}
+    shapes |= hole_shapes(surface, surface_preview, look.log)
+    if not shapes:
+        return []
+    return [symbol_legend(shapes, look.width), *map(marker_layer, markers)]
 
 
 def _markers(surface: Surface, values: np.ndarray) -> list[MarkedPlace]:
@@ -97,7 +110,8 @@ def hole_shapes(surface: Surface, surface_preview: Preview, log: bool) -> dict[s
     }
 
 
-def _marker_layer(marker: MarkedPlace) -> alt.Chart:
+def marker_layer(marker: MarkedPlace) -> alt.Chart:
+    """The mark of a place."""
     return (
         alt.Chart(arrow_table([{"x": marker.x, "y": marker.y}]))
         .mark_point(

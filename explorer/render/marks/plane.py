@@ -18,7 +18,7 @@ from explorer.render.marks.given import NamedMark
 from explorer.render.marks.hover import hover_layer
 from explorer.render.marks.image import cell_extent, image_layer
 from explorer.render.marks.layers import layered_chart
-from explorer.render.marks.markers import marker_layers
+from explorer.render.marks.markers import MarkedPlace, marker_layers
 from explorer.render.marks.scale import (
     ColourScale,
     colour_scale,
@@ -44,6 +44,7 @@ def plane_chart(
     look: PlaneLook,
     axis_titles: Sequence[str] = (),
     marks: Sequence[NamedMark] = (),
+    places: Sequence[MarkedPlace] | None = None,
 ) -> alt.LayerChart:
     """The surface from above.
 
@@ -52,6 +53,13 @@ def plane_chart(
     of a grid up to 60 x 60 (fewer with many metrics), above that every second, third, ..., which
     keeps them below 0.4 MB; they name the coordinates of the point they tell of. Axes are called
     what they are, unless they are given titles.
+
+    Args:
+        surface: what is drawn.
+        look: how.
+        axis_titles: what the axes are called, where the facts do not say it.
+        marks: points that are marked beside the centre and the lowest value.
+        places: what is marked instead of all these, where the plane has no centre.
 
     Raises:
         ValueError: the surface has no such value, or its axes are not evenly spaced.
@@ -69,7 +77,7 @@ def plane_chart(
     if scale is not None:
         layers += contour_layers(surface, surface_preview, scale, look, ratio)
     layers += [
-        *marker_layers(surface, surface_preview, look, marks),
+        *marker_layers(surface, surface_preview, look, marks, places),
         *hover_layer(surface, surface_preview, look.value),
     ]
     return layered_chart(layers, look.width, height, look.title)

@@ -24,7 +24,7 @@ CSS = """
 .viewer {
   position: relative; width: 100%; overflow: hidden; outline: none; cursor: grab; user-select: none;
   touch-action: none; color: var(--st-text-color); font-family: var(--st-font);
-  border-radius: var(--st-base-radius);
+  border-radius: var(--st-base-radius); container-type: inline-size;
 }
 .viewer:active { cursor: grabbing; }
 .viewer:focus-visible { box-shadow: inset 0 0 0 2px var(--st-primary-color); }
@@ -45,6 +45,7 @@ canvas { position: absolute; left: 0; top: 0; height: 100%; }
   justify-content: flex-end; align-items: center; pointer-events: none;
 }
 .hint { flex: 1; opacity: .75; }
+@container (max-width: 430px) { .hint { visibility: hidden; } }
 .tools button {
   font: inherit; color: inherit; background: var(--st-background-color); padding: 3px 9px;
   border: 1px solid var(--st-border-color); border-radius: var(--st-base-radius);

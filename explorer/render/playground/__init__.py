@@ -1,0 +1,1 @@
+"""Pictures of the playground: functions, races on them, basins, rates."""
