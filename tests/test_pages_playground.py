@@ -185,9 +185,9 @@ def test_pictures_are_valid_and_drawn_in_each_optimiser_s_colour() -> None:
     assert len({basin_colour(label) for label in range(-2, 24)}) == 26
     draw_basins(function, basin_map(function, "gd", settings, 11), look).to_dict()
     curves = rate_curves(function, function.start, list(OPTIMISERS), settings)
-    draw_rates(curves, 0.0, 9.0, 300, 200).to_dict()
-    draw_rates(curves, None, 9.0, 300, 200).to_dict()
-    draw_losses(races, 0.0, 60, 300, 200).to_dict()
+    draw_rates(curves, 0.0, (0.0, 9.0), 300, 200).to_dict()
+    draw_rates(curves, None, (0.0, 9.0), 300, 200).to_dict()
+    draw_losses(races, 0.0, 60, (0.0, 9.0), 300, 200).to_dict()
     quartic = EXAMPLES["quartic"]
     runs = race(quartic, (2.2,), ["gd"], RaceSettings())
     basins = basin_map(quartic, "gd", RaceSettings(), 21)

@@ -13,7 +13,7 @@ from explorer.playground.critical_points import critical_points
 from explorer.playground.functions import EXAMPLES, LESSON_EXAMPLES
 from explorer.render.relief3d.client import RenderError, renderer
 
-LINES, HEIGHT_SHARE = 12, 0.72  # contour lines of each; height of a view in widths
+LINES, HEIGHT_SHARE = 12, 0.9  # contour lines of each; height of a view in widths
 FIRST_CAMERA = "first camera of examples"
 
 

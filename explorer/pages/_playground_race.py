@@ -46,7 +46,7 @@ def show_race(chosen: Chosen) -> None:
     st.dataframe(
         _ends(function, races, points, until), hide_index=True, width="stretch", key="ends"
     )
-    _show_losses(races, lowest_minimum(points), until)
+    _show_losses(function, races, lowest_minimum(points), until)
 
 
 def choose_plane_look(function: ExampleFunction, turns: bool = True) -> PlaneLook:
@@ -197,12 +197,15 @@ def rounded_loss(point: CriticalPoint) -> float:
     return point.loss if abs(point.loss) > ROUNDING else 0.0
 
 
-def _show_losses(races: Sequence[Race], floor: float | None, until: int) -> None:
+def _show_losses(
+    function: ExampleFunction, races: Sequence[Race], floor: float | None, until: int
+) -> None:
     """The loss of each against its steps."""
     from explorer.render.playground.curves import draw_losses
 
     st.markdown("**Loss against steps**")
-    chart = draw_losses(races, floor, until, charts.plot_width(), LOSS_HEIGHT)
+    width = charts.plot_width()
+    chart = draw_losses(races, floor, until, function.loss_range, width, LOSS_HEIGHT)
     losses = np.concatenate([run.losses[: until + 1] for run in races])
     charts.show_chart(chart, "Loss of each optimiser against its steps", losses, key="losses")
     if floor is not None and not math.isclose(floor, 0.0, abs_tol=1e-12):

@@ -112,14 +112,19 @@ def show_rates(chosen: Chosen) -> None:
         curves = rate_curves(function, chosen.start, chosen.optimisers, chosen.settings)
     if not curves:
         stop_page("BFGS finds its own step: choose an optimiser that has a rate.", error=False)
-    points = critical_points(function)
-    floor = lowest_minimum(points)
-    start_loss = float(function.expression.values(np.array(chosen.start)))
-    chart = draw_rates(curves, floor, start_loss, charts.plot_width(), RATES_HEIGHT)
+    floor = lowest_minimum(critical_points(function))
+    if all(curve.best is None for curve in curves):
+        stop_page("Every optimiser diverges from here with every rate: choose another start.")
+    chart = draw_rates(curves, floor, function.loss_range, charts.plot_width(), RATES_HEIGHT)
     charts.show_chart(chart, "Final loss of each optimiser against its learning rate", key="rates")
     st.caption(
         f"After {chosen.settings.steps:,} steps from the start, with 101 rates from 0.0001 to 10; "
         "a line ends where the optimiser diverges."
+        + (
+            ""
+            if floor is not None
+            else " There is no minimum here: a low loss is one on its way down."
+        )
     )
     if sharpest := _sharpest(chosen):
         st.caption(

@@ -54,6 +54,14 @@ class ExampleFunction:
         """
         return read_expression(self.text, self.names, MOST_LETTERS if self.own else 10_000)
 
+    @property
+    def loss_range(self) -> Range:
+        """The lowest and the highest finite value in the ranges; they differ."""
+        values = self.expression.values(self.grid(61)[1])
+        finite = values[np.isfinite(values)]
+        low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
+        return (low, high) if low < high else (low - 0.5, low + 0.5)
+
     def grid(self, count: int) -> tuple[tuple[np.ndarray, ...], np.ndarray]:
         """Values along each axis, (count,) each, and the points (count, n) or (Y, X, 2)."""
         axes = tuple(np.linspace(low, high, count) for low, high in self.ranges)

@@ -22,11 +22,15 @@ from explorer.render.playground.colours import optimiser_colour
 from explorer.render.playground.plane import drawn_steps
 
 SMALLEST = 1e-16  # of what is above the lowest minimum: less is rounding
-FIRST_TIMES = 10.0  # the loss at the start: what is higher lies beyond the picture
 
 
 def draw_losses(
-    races: Sequence[Race], floor: float | None, until: int, width: int, height: int
+    races: Sequence[Race],
+    floor: float | None,
+    until: int,
+    seen: tuple[float, float],
+    width: int,
+    height: int,
 ) -> Chart:
     """The loss of each optimiser against its steps.
 
@@ -34,6 +38,7 @@ def draw_losses(
         races: the paths.
         floor: the lowest minimum: what is above it is drawn, on a log scale; None: the loss itself.
         until: the step up to which.
+        seen: lowest and highest loss of the function's picture; without a floor no other is drawn.
         width: px of the plot.
         height: px of the plot.
     """
@@ -41,7 +46,10 @@ def draw_losses(
     for race in races:
         steps = drawn_steps(len(race.points))
         losses = _above(race.losses[steps], floor)
-        curves[race.optimiser.title] = Curve(steps.astype(float), losses, steps <= until)
+        is_drawn = steps <= until
+        if floor is None:
+            is_drawn &= (losses >= seen[0]) & (losses <= seen[1])
+        curves[race.optimiser.title] = Curve(steps.astype(float), losses, is_drawn)
         colours.append(optimiser_colour(race.optimiser.name))
     longest = max(len(race.points) for race in races) - 1
     row = Row(_title(floor), curves, height, log=floor is not None, colours=colours)
@@ -49,14 +57,18 @@ def draw_losses(
 
 
 def draw_rates(
-    curves: Sequence[RateCurve], floor: float | None, start_loss: float, width: int, height: int
+    curves: Sequence[RateCurve],
+    floor: float | None,
+    seen: tuple[float, float],
+    width: int,
+    height: int,
 ) -> Chart:
     """The final loss of each optimiser against its rate, where it is finite and in the picture.
 
     Args:
-        curves: of each.
+        curves: of each; some rate of some must have ended.
         floor: as for `draw_losses`.
-        start_loss: at the start.
+        seen: lowest and highest loss of the function's picture.
         width: px of the plot.
         height: px of the plot.
     """
@@ -76,13 +88,11 @@ def draw_rates(
         ]
     names = [curve.optimiser.title for curve in curves]
     colours = [optimiser_colour(curve.optimiser.name) for curve in curves]
-    drawn = [float(row["loss"]) for row in rows] or [1.0]
-    first = float(_above(np.array([start_loss]), floor)[0])
-    high = first * FIRST_TIMES if floor is not None else max(first, min(drawn)) + abs(first) + 1.0
+    drawn = [float(row["loss"]) for row in rows]
+    limits = seen if floor is None else (min(drawn), max(seen[1] - floor, min(drawn) * 10))
     ends = (float(curves[0].rates[0]), float(curves[0].rates[-1]))
     x = axis_keywords(*ends, "learning rate", 6, log=True)
-    top = max(high, min(drawn) * 1.01)
-    y = axis_keywords(min(drawn), top, _title(floor), 8, grid=True, log=floor is not None)
+    y = axis_keywords(*limits, _title(floor), 8, grid=True, log=floor is not None)
     base = alt.Chart(arrow_table(rows)).encode(
         x=alt.X("rate:Q", **x),
         y=alt.Y("loss:Q", **y),

@@ -45,7 +45,7 @@ canvas { position: absolute; left: 0; top: 0; height: 100%; }
   justify-content: flex-end; align-items: center; pointer-events: none;
 }
 .hint { flex: 1; opacity: .75; }
-@container (max-width: 430px) { .hint { visibility: hidden; } }
+@container (max-width: 430px) { .hint { visibility: hidden; height: 0; } }
 .tools button {
   font: inherit; color: inherit; background: var(--st-background-color); padding: 3px 9px;
   border: 1px solid var(--st-border-color); border-radius: var(--st-base-radius);
