@@ -66,15 +66,20 @@ class Experiment:
     title: str = ""  # a sentence: what is measured
     x: str = ""  # what x is, with its unit
     log: Sequence[str] = field(default_factory=tuple)  # axes on a log scale: "x", or panels
+    # With which torch computes; all there are unless given. Many small operations are fastest with
+    # one: threads of each of them wait for the others, on a busy machine far longer than they work.
+    threads: int | None = None
 
     def __post_init__(self) -> None:
         """Refuse what has nothing to show.
 
         Raises:
-            ValueError: no parts, no series, or two series of one name.
+            ValueError: no parts, no series, two series of one name, or no thread.
         """
         names = [series.name for series in self.series]
         if not isinstance(self.parts, int) or self.parts < 1:
             raise ValueError(f"parts must be a whole number of at least 1, got {self.parts!r}")
+        if self.threads is not None and self.threads < 1:
+            raise ValueError(f"threads must be at least 1 or None, got {self.threads}")
         if not names or len(set(names)) < len(names):
             raise ValueError(f"series must be at least one, each by its own name, got {names}")

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from explorer.analysis.objective.device import device_title
+from explorer.analysis.objective.device import device_title, restore_threads
 from explorer.analysis.objective.examples import size_of, split_of
 from explorer.analysis.objective.named_tensors import Tensors
 from explorer.analysis.objective.plane import NO_CHOICES, EarlierChoices
@@ -93,7 +93,13 @@ def measured(
     model.load_state_dict(dict(point), strict=False)  # a point of one part of it is none
     numpy_state = np.random.get_state()  # noqa: NPY002 - a user's code may draw from it
     own_seed = int(np.random.SeedSequence((seed, number)).generate_state(1)[0])
-    with torch.random.fork_rng(), torch.inference_mode(False), torch.enable_grad():
+    with (
+        torch.random.fork_rng(),
+        torch.inference_mode(False),
+        torch.enable_grad(),
+        restore_threads(),
+    ):
+        torch.set_num_threads(experiment.threads or torch.get_num_threads())
         torch.manual_seed(own_seed)
         np.random.seed(own_seed)  # noqa: NPY002
         try:

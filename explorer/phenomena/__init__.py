@@ -5,9 +5,10 @@ A new one is an entry in the file of its group.
 
 from explorer.phenomena.architecture import ARCHITECTURE
 from explorer.phenomena.connectivity import CONNECTIVITY
+from explorer.phenomena.minima import MINIMA
 from explorer.phenomena.phenomenon import Phenomenon
 
-PHENOMENA: tuple[Phenomenon, ...] = (*ARCHITECTURE, *CONNECTIVITY)
+PHENOMENA: tuple[Phenomenon, ...] = (*MINIMA, *ARCHITECTURE, *CONNECTIVITY)
 
 __all__ = ["PHENOMENA", "phenomenon_named"]
 

@@ -1,0 +1,114 @@
+"""A deep narrow well beside a shallow wide one, and which of them a local entropy prefers."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from explorer.experiment import Experiment, Part, Points, Series
+from explorer.problem import Problem
+
+PLACES, DEPTHS, WIDTHS = (-1.0, 1.0), (1.2, 1.0), (0.1, 0.5)
+INVERSE_TEMPERATURE = 5.0
+SCOPES = (2.0, 10.0, 50.0, 200.0, 1000.0)  # gamma: the larger, the closer to the place
+LINE = torch.linspace(-2.0, 2.5, 181, dtype=torch.float64)
+
+
+class Place(nn.Module):
+    """The number x."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.place = nn.Parameter(torch.zeros(1, dtype=torch.float64))
+
+    def forward(self, examples: Tensor) -> Tensor:
+        """The wells at x, for each example."""
+        return wells(self.place).expand(len(examples))
+
+
+def wells(x: Tensor) -> Tensor:
+    """Two Gaussian wells, at -1 and at 1."""
+    shapes = zip(PLACES, DEPTHS, WIDTHS, strict=True)
+    depths = [-depth * torch.exp(-(((x - at) / width) ** 2) / 2) for at, depth, width in shapes]
+    return depths[0] + depths[1]
+
+
+def height(outputs: Tensor, batch: tuple[Tensor]) -> Tensor:
+    """The outputs: the function itself."""
+    return outputs
+
+
+def local_entropy(places: Tensor, scope: float) -> Tensor:
+    """Of places (N,): ln of the integral of e^(-beta f(x') - gamma/2 (x - x')^2) over x'.
+
+    By the sum over a grid of 24,001 places, whose error is below rounding for such smooth terms.
+
+    Source: Chaudhari et al. 2017, arXiv:1611.01838, equation 4.
+    """
+    grid = torch.linspace(-6, 6, 24_001, dtype=torch.float64)
+    exponents = -INVERSE_TEMPERATURE * wells(grid) - scope / 2 * (places[:, None] - grid) ** 2
+    return exponents.logsumexp(dim=1) + math.log(12 / 24_000)
+
+
+def entropies(_: Problem, part: Part) -> dict[str, Points]:
+    """The function less its minimum, and the local entropy of one scope upside down."""
+    scope = SCOPES[part.number]
+    turned = -local_entropy(LINE, scope)
+    name = f"γ = {scope:,.0f}"
+    points = {name: Points(x=LINE.numpy(), y=(turned - turned.min()).numpy())}
+    if part.number == 0:
+        points["function"] = Points(x=LINE.numpy(), y=wells(LINE).numpy())
+    return points
+
+
+def preference(_: Problem, part: Part) -> dict[str, Points]:
+    """How much more local entropy there is in the wide well than in the narrow one."""
+    scopes = torch.logspace(0, 3, 25, dtype=torch.float64)
+    centres = torch.tensor(PLACES, dtype=torch.float64)
+    pairs = [local_entropy(centres, float(scope)) for scope in scopes]
+    differences = [float(wide - narrow) for narrow, wide in pairs]
+    low, high = 1.0, 1000.0
+    while high / low > 1 + 1e-6:
+        middle = math.sqrt(low * high)
+        narrow, wide = local_entropy(centres, middle)
+        low, high = (middle, high) if wide > narrow else (low, middle)
+    return {
+        "wide less narrow": Points(x=scopes.numpy(), y=differences),
+        "as much": Points(x=scopes.numpy(), y=[0.0] * len(scopes)),
+        "crossover": Points(x=[low], y=[0.0]),
+    }
+
+
+def problem() -> Problem:
+    """The function; there are no data."""
+    return Problem(
+        model=Place(),
+        data={"train": (torch.zeros(1, dtype=torch.float64),)},
+        loss=height,
+        experiments={
+            "preference": Experiment(
+                measure=preference,
+                threads=1,
+                parts=1,
+                series=(
+                    Series("wide less narrow", "line", "difference of local entropies"),
+                    Series("as much", "dashed", "difference of local entropies"),
+                    Series("crossover", "points", "difference of local entropies"),
+                ),
+                title="Local entropy in a shallow wide well less that in a deep narrow one",
+                x="γ",
+                log=("x",),
+            ),
+            "entropies": Experiment(
+                measure=entropies,
+                threads=1,
+                parts=len(SCOPES),
+                series=(
+                    Series("function", "line", "function"),
+                    *(Series(f"γ = {scope:,.0f}", "line", "negative entropy") for scope in SCOPES),
+                ),
+                title="Two wells, and their local entropies upside down",
+                x="x",
+            ),
+        },
+    )
