@@ -107,7 +107,7 @@ def problem() -> Problem:
                 measure=radii,
                 threads=1,
                 parts=len(METHODS),
-                series=[Series(name, "line", "distance from the solution") for name in METHODS],
+                series=[Series(name, panel="distance from the solution") for name in METHODS],
                 title="Two players of one number each: distance from the solution of their game",
                 x="step",
             ),

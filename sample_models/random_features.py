@@ -72,10 +72,10 @@ def problem() -> Problem:
                 threads=1,
                 parts=len(SWEEP),
                 series=(
-                    Series("test", "line", PANEL),
+                    Series("test", panel=PANEL),
                     Series("noise", "dashed", PANEL),
-                    Series("train", "line", "train error"),
-                    Series("norm of the weights", "line", "norm"),
+                    Series("train", panel="train error"),
+                    Series("norm of the weights", panel="norm"),
                 ),
                 title="Mean squared errors of least squares on random features of 300 examples",
                 x="features",

@@ -104,7 +104,7 @@ def problem() -> Problem:
                 parts=8,
                 series=(
                     *(Series(name, "points", "critical points") for name in INDICES),
-                    Series("Euler sum", "line", "critical points"),
+                    Series("Euler sum", panel="critical points"),
                     *(Series(f"mean at {name}", "points", "value there") for name in INDICES),
                 ),
                 title="Critical points of random functions on a torus",

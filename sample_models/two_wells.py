@@ -91,7 +91,7 @@ def problem() -> Problem:
                 threads=1,
                 parts=1,
                 series=(
-                    Series("wide less narrow", "line", "difference of local entropies"),
+                    Series("wide less narrow", panel="difference of local entropies"),
                     Series("as much", "dashed", "difference of local entropies"),
                     Series("crossover", "points", "difference of local entropies"),
                 ),
@@ -104,8 +104,8 @@ def problem() -> Problem:
                 threads=1,
                 parts=len(SCOPES),
                 series=(
-                    Series("function", "line", "function"),
-                    *(Series(f"γ = {scope:,.0f}", "line", "negative entropy") for scope in SCOPES),
+                    Series("function", panel="function"),
+                    *(Series(f"γ = {scope:,.0f}", panel="negative entropy") for scope in SCOPES),
                 ),
                 title="Two wells, and their local entropies upside down",
                 x="x",

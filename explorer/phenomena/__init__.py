@@ -5,10 +5,18 @@ A new one is an entry in the file of its group.
 
 from explorer.phenomena.architecture import ARCHITECTURE
 from explorer.phenomena.connectivity import CONNECTIVITY
+from explorer.phenomena.generalisation import GENERALISATION
 from explorer.phenomena.minima import MINIMA
 from explorer.phenomena.phenomenon import Phenomenon
+from explorer.phenomena.theory import THEORY
 
-PHENOMENA: tuple[Phenomenon, ...] = (*MINIMA, *ARCHITECTURE, *CONNECTIVITY)
+PHENOMENA: tuple[Phenomenon, ...] = (
+    *MINIMA,
+    *GENERALISATION,
+    *THEORY,
+    *ARCHITECTURE,
+    *CONNECTIVITY,
+)
 
 __all__ = ["PHENOMENA", "phenomenon_named"]
 
