@@ -87,7 +87,6 @@ CITATIONS = {
     "Bray and Dean 2007": "arXiv:cond-mat/0611023",
     "Kawaguchi 2016": "arXiv:1605.07110",
     "Baldi and Hornik 1989": "",
-    "Mescheder et al. 2018": "arXiv:1801.04406",
     "Chaudhari et al. 2017": "arXiv:1611.01838",
     "Belkin et al. 2019": "arXiv:1812.11118",
     "Frankle and Carbin 2019": "arXiv:1803.03635",
