@@ -53,6 +53,7 @@ def show_distances(topology: GridTopology) -> None:
             }
         )
         st.caption(
-            "Of the basins above the threshold; at threshold 0 the first four are those of the "
-            "authors' package. All are 0 where there is no saddle, as in a convex bowl."
+            "Of the basins above the threshold. The first four are as in the authors' package, "
+            "which counts basins of all depths and joins points by another graph. All are 0 where "
+            "there is no saddle, as in a convex bowl."
         )

@@ -4,8 +4,9 @@ import numpy as np
 
 from explorer.topology.merge_tree import NOWHERE, MergeTree
 
-# What each variant is. The package of Chen et al. 2026 offers all but the last; up to version 1.0
+# What each is. The package of Chen et al. 2026 (1.3.1) offers all but the last; in July 2025
 # it took the edges of the contour tree, which has maxima among its leaves, in place of this tree.
+# Its points are joined by an empty-region graph, and its basins are those of a Morse-Smale complex.
 SMAD_VARIANTS = {
     "tree edges": "mean height of the edges from each minimum to the first saddle above it "
     "(Chen et al. 2026)",
