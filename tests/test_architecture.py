@@ -30,6 +30,7 @@ OUTSIDE = {
         *ANALYSIS,
         *RECORDER,
         "explorer/problem_template.py",  # runs in the user's hands, as the problem file it becomes
+        "explorer/function_problem.py",
         "sample_models/",
     ),
     "starlette": ("explorer/access.py", "explorer/pages/_serving.py"),
@@ -67,6 +68,7 @@ INSIDE = {
     "sample_models/": (
         "sample_models",
         "explorer.experiment",
+        "explorer.function_problem",
         "explorer.game",
         "explorer.problem",
         "explorer.phenomena",
@@ -214,6 +216,7 @@ INSIDE = {
     "explorer/private_folder.py": (),
     "explorer/access.py": ("explorer.private_folder",),
     "explorer/problem_template.py": ("explorer.problem",),
+    "explorer/function_problem.py": ("explorer.problem",),
     "explorer/figures/": (
         "explorer.figures",
         "explorer.kinds",
@@ -276,6 +279,7 @@ WORKER_ONLY = (
     "explorer.analysis",
     "explorer.problem",
     "explorer.problem_template",
+    "explorer.function_problem",
     "explorer.jobs.worker",
     "explorer.recorder",
     "explorer.optimizer_state",
