@@ -6,7 +6,9 @@ import pytest
 import torch
 
 from sample_models import (
+    digits_sizes,
     noisy_bowl,
+    pac_bayes,
     random_field,
     random_matrices,
     spin_glass,
@@ -130,3 +132,44 @@ def test_few_matrices_have_positive_eigenvalues_as_integration_says() -> None:
     points = random_matrices.all_positive(random_matrices.problem(), part)
     exact = points["exact"].y
     assert abs(points["random matrices"].y[:3] - exact).max() < 0.005
+
+
+def test_bounds_are_their_formulas() -> None:
+    """KL inverses undo the binary KL; divergences are torch's where the laws are a pair."""
+    error, bound = 0.1, pac_bayes.inverse_kl(0.1, 0.05)
+    kl = error * math.log(error / bound) + (1 - error) * math.log((1 - error) / (1 - bound))
+    assert kl == pytest.approx(0.05) and bound > error
+    laws = [torch.distributions.Normal(torch.tensor(mean), 0.3) for mean in (2.0, 0.5)]
+    expected = float(torch.distributions.kl_divergence(laws[0], laws[1]))
+    assert pac_bayes.divergence(1.5, 0.3**2) == pytest.approx(expected)
+    at_one = pac_bayes.divergence_as_written(1.5, 1.0, 10)
+    assert at_one == pytest.approx(pac_bayes.divergence(1.5, 1.0))  # the one pair that there is
+    assert math.isnan(pac_bayes.dziugaite_roy(0.1, 1.0, 0.2, 1000))  # beyond the prior's grid
+
+
+def test_networks_at_once_are_networks_one_by_one() -> None:
+    """Outputs of a stack of networks are those of the sample's model with each one's weights."""
+    torch.manual_seed(0)
+    stack, pixels = digits_sizes.fresh(8, 3), torch.randn(5, 64)
+    outputs = digits_sizes.logits(stack, pixels)
+    names = [name for name, _ in digits_sizes.Net(8).named_parameters()]
+    for place in range(3):
+        own = [w[place].T if w.shape[1] > 1 else w[place, 0] for w in stack]
+        weights = dict(zip(names, own, strict=True))
+        alone = torch.func.functional_call(digits_sizes.Net(8), weights, (pixels,))
+        torch.testing.assert_close(outputs[place], alone)
+
+
+def test_masks_keep_the_largest_weights() -> None:
+    """Of each layer of each network the share that is asked for, and all biases."""
+    torch.manual_seed(0)
+    stack = digits_sizes.fresh(64, 2)
+    for weight, mask in zip(stack, digits_sizes.masks_of(stack, 0.9), strict=True):
+        if weight.shape[1] == 1:
+            assert mask.eq(1).all()
+            continue
+        kept, left = weight.abs()[mask == 1], weight.abs()[mask == 0]
+        assert float(mask.mean()) == pytest.approx(0.1, abs=0.01)
+        assert mask.sum(dim=(1, 2)).eq(mask[0].sum()).all() and len(kept) < len(left)
+        for own, of in zip(weight.abs(), mask, strict=True):
+            assert own[of == 1].min() >= own[of == 0].max()

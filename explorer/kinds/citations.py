@@ -84,6 +84,7 @@ CITATIONS = {
     "Jin et al. 2017": "arXiv:1703.00887",
     "Du et al. 2017": "arXiv:1705.10412",
     "Milnor 1963": "",
+    "Boyd and Vandenberghe 2004": "",
     "Bray and Dean 2007": "arXiv:cond-mat/0611023",
     "Kawaguchi 2016": "arXiv:1605.07110",
     "Baldi and Hornik 1989": "",

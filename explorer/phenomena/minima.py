@@ -214,7 +214,80 @@ def _field_proofs(results: Sequence[Result]) -> list[Proof]:
     ]
 
 
+def _deep_linear_proofs(results: Sequence[Result]) -> list[Proof]:
+    points, slope = (points_of(results, 0, name) for name in ("critical points", "slope"))
+    ends, best = (points_of(results, 1, name) for name in ("ends of training", "global minimum"))
+    ranks = [np.argsort(np.argsort(values)) for values in (points.x, points.y)]
+    return [
+        Proof(
+            "kinds of critical points",
+            float(len(points.x)),
+            42,
+            42,
+            expected="42: at most three of six directions (Baldi and Hornik 1989)",
+        ),
+        Proof(
+            "largest gradient at one of them",
+            float(slope.y.max()),
+            high=1e-12,
+            expected="0 to rounding (measured before: 9e-14)",
+        ),
+        Proof(
+            "how many of them are minima",
+            float((points.y == 0).sum()),
+            1,
+            1,
+            expected="one: all other kinds are saddles (Kawaguchi 2016)",
+        ),
+        Proof(
+            "largest number of directions down, of 36",
+            float(points.y.max()),
+            18,
+            18,
+            expected="18, measured before",
+        ),
+        Proof(
+            "rank correlation of loss and index",
+            float(np.corrcoef(*ranks)[0, 1]),
+            0.85,
+            0.98,
+            expected=".90, measured before on other data",
+        ),
+        Proof(
+            "largest distance of 50 ends of training from the global minimum",
+            float(np.abs(ends.y - best.y).max()),
+            high=1e-7,
+            expected="all reach it (measured before: 5e-9)",
+        ),
+    ]
+
+
 MINIMA = (
+    Phenomenon(
+        name="deep-linear",
+        title="In a deep linear network every local minimum is global, and saddles rank by loss",
+        group=Group.MINIMA,
+        text=(
+            "A product of two matrices has a loss that is not convex, yet all of its critical "
+            "points are known in closed form: each keeps at most three of six directions of the "
+            "data. The one that keeps the three strongest is the global minimum; all others are "
+            "saddles, with the more ways down the higher they lie. Training from fifty starts ends "
+            "at one and the same loss."
+        ),
+        loose=(
+            "It holds for linear networks with squared loss. With ReLU units there are local "
+            "minima that are not global, and narrow networks get stuck in them. Saddles of linear "
+            "networks of three and more layers may be flat to second order."
+        ),
+        sources=("Kawaguchi 2016", "Baldi and Hornik 1989", "Dauphin et al. 2014"),
+        seconds=6,
+        questions=(
+            experiment_question("deep_linear", "index", 1, "index against loss"),
+            experiment_question("deep_linear", "starts", 5, "ends of training"),
+        ),
+        prove=_deep_linear_proofs,
+        rows=("0.6", "0.7", "0.10", "1.2", "2.6"),
+    ),
     Phenomenon(
         name="spin-glass",
         title="The higher a critical point of a spin glass, the more ways lead down from it",
