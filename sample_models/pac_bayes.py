@@ -1,6 +1,8 @@
 """Digits below 5 against the others, and what PAC-Bayes bounds say of a network that tells them."""
 
 import math
+from collections.abc import Mapping
+from typing import cast
 
 import torch
 from sklearn.datasets import load_digits
@@ -15,7 +17,7 @@ CONFIDENCE = 0.05  # delta: a bound fails with at most this probability
 LARGEST_VARIANCE, PRECISION = 0.1, 100  # c and b of Dziugaite and Roy's grid of prior variances
 DEVIATIONS = (0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.25, 0.3)
 DRAWS, OPTIMISING_STEPS = 60, 600
-Weights = dict[str, Tensor]
+Weights = Mapping[str, Tensor]
 
 
 class Net(nn.Module):
@@ -23,9 +25,10 @@ class Net(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.layers = nn.Sequential(nn.Linear(64, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, 2))
+        linear = nn.Linear(64, HIDDEN), nn.Linear(HIDDEN, 2)
+        self.layers = nn.Sequential(linear[0], nn.ReLU(), linear[1])
         generator = torch.Generator().manual_seed(0)
-        for layer in (self.layers[0], self.layers[2]):
+        for layer in linear:
             for values in layer.parameters():
                 bound = layer.in_features**-0.5
                 nn.init.uniform_(values, -bound, bound, generator=generator)
@@ -95,9 +98,14 @@ def as_written(error: float, kl: float, rows: int) -> float:
     return error + math.sqrt((kl + math.log(rows / CONFIDENCE)) / (2 * (rows - 1)))
 
 
+def rows_of(problem: Problem, split: str) -> tuple[Tensor, Tensor]:
+    """Pixels and labels of a split."""
+    return cast("tuple[Tensor, Tensor]", problem.data[split])
+
+
 def error_under_noise(problem: Problem, split: str, deviation: float, part: Part) -> float:
     """Mean share of errors over draws of the weights."""
-    pixels, labels = problem.data[split]
+    pixels, labels = rows_of(problem, split)
     weights = dict(problem.model.named_parameters())
     wrong = 0.0
     with torch.no_grad():
@@ -120,7 +128,7 @@ def tightened(problem: Problem, part: Part) -> float:
 
     Descent on the cross-entropy over ln 2, which is above the error, and the bound's square root.
     """
-    pixels, labels = problem.data["train"]
+    pixels, labels = rows_of(problem, "train")
     prior = {n: w.detach().clone() for n, w in Net().named_parameters()}
     weights = dict(problem.model.named_parameters())
     log_deviation = torch.tensor(math.log(0.05), requires_grad=True)
