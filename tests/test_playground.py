@@ -11,7 +11,7 @@ from explorer.playground.critical_points import critical_points
 from explorer.playground.escape import escapes, fall
 from explorer.playground.expression import KNOWN_FUNCTIONS, read_expression, require_finite
 from explorer.playground.functions import EXAMPLES, own_function
-from explorer.playground.optimisers import OPTIMISERS
+from explorer.playground.optimisers import OPTIMISERS, symmetric_eigenpairs
 from explorer.playground.race import RaceSettings, race, run
 from explorer.playground.sensitivity import rate_curve
 
@@ -207,6 +207,21 @@ def test_one_step_of_each_rule() -> None:
     np.testing.assert_allclose(adam.points[1], [0.7, 0.7], rtol=1e-7)  # the sign of the gradient
 
 
+def test_eigenpairs_in_closed_form() -> None:
+    """Those of LAPACK, for random, diagonal, equal and zero matrices; vectors are orthonormal."""
+    draws = np.random.default_rng(0).normal(size=(50, 2, 2))
+    special = np.array(
+        [np.diag([3.0, 3.0]), np.zeros((2, 2)), np.diag([1.0, -2.0]), np.ones((2, 2))]
+    )
+    matrices = np.concatenate([draws + draws.swapaxes(1, 2), special])
+    values, vectors = symmetric_eigenpairs(matrices)
+    np.testing.assert_allclose(values, np.linalg.eigvalsh(matrices), atol=1e-14)
+    again = np.einsum("sij,sj,skj->sik", vectors, values, vectors)
+    np.testing.assert_allclose(again, matrices, atol=1e-14)
+    identity = np.broadcast_to(np.eye(2), matrices.shape)
+    np.testing.assert_allclose(vectors.swapaxes(1, 2) @ vectors, identity, atol=1e-15)
+
+
 def test_what_diverges_says_at_which_step() -> None:
     """Above 2 / lambda the error grows by |1 - rate lambda| a step, until it is beyond 1e6."""
     path = run(EXAMPLES["quadratic"], (0.0, 1.0), "gd", RaceSettings(rate=0.3))
@@ -292,6 +307,7 @@ def test_curvatures_at_known_points() -> None:
         ("(x-0.3)^2*(x+0.2)^3", 3),
         ("1/x", 0),
         ("exp(x)", 0),
+        ("x^0.5", 0),
     ],
 )
 def test_all_stationary_points_of_a_curve(text: str, places: int) -> None:
@@ -301,6 +317,12 @@ def test_all_stationary_points_of_a_curve(text: str, places: int) -> None:
     for point in points:
         if "^3" in text and abs(point.eigenvalues[0]) < 1e-6:
             assert point.sort == "degenerate"
+
+
+def test_a_plane_that_newton_leaves_has_no_critical_points() -> None:
+    """Where no start has a second derivative, or none ends in the range, there is none."""
+    for text in ("x + y", "log(-x) + log(-1-y)*0", "exp(x+y)", "x^1e300*y"):
+        assert critical_points(own_function(text, ((0.5, 1.0), (0.5, 1.0)), (0.7, 0.7))) == ()
 
 
 def test_a_monkey_saddle_is_degenerate() -> None:
@@ -318,6 +340,15 @@ def test_basins_of_a_curve_meet_at_its_maximum() -> None:
         for sign in (-1, 1)
     )
     np.testing.assert_array_equal(basins.labels, np.where(basins.axes[0] < 0.125796, left, right))
+
+
+def test_a_map_that_stands_still_is_not_run_on() -> None:
+    """A hundred thousand times more steps than Newton's method needs are as quick, and the same."""
+    few, many = (
+        basin_map(EXAMPLES["himmelblau"], "newton", RaceSettings(steps=steps), 11)
+        for steps in (200, 20_000)
+    )
+    np.testing.assert_array_equal(few.labels, many.labels)
 
 
 def test_basins_of_a_plane() -> None:

@@ -45,10 +45,11 @@ def show_basins(chosen: Chosen) -> None:
         count = int(forms.number_field(STARTS))
     name = next(name for name, optimiser in OPTIMISERS.items() if optimiser.title == title)
     starts = count**function.dimension
-    if starts * chosen.settings.steps > MOST_WORK:
+    most_steps = MOST_WORK // (starts * OPTIMISERS[name].cost)
+    if chosen.settings.steps > most_steps:
         stop_page(
             f"{starts:,} starts of {chosen.settings.steps:,} steps take too long to show at once; "
-            f"choose fewer starts, or at most {MOST_WORK // starts:,} steps."
+            f"choose fewer starts, or at most {most_steps:,} steps."
         )
     with st.spinner("Running all starts"):
         basins = basin_map(function, name, chosen.settings, count)

@@ -75,6 +75,8 @@ class Expression:
 def _at(outputs: symengine.Lambdify, points: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """Outputs of that shape at points (..., n); what has no value there is NaN or infinite."""
     *many, dimension = np.shape(points)
+    if not np.size(points):  # of which symengine makes nothing
+        return np.empty((*many, *shape))
     rows = np.ascontiguousarray(points, dtype=np.float64).reshape(-1, dimension)
     return np.asarray(outputs(rows), dtype=np.float64).reshape((*many, *shape))
 

@@ -10,6 +10,7 @@ from explorer.playground.expression import Expression
 FIRST_DECAY, SECOND_DECAY, SMALLEST = 0.9, 0.999, 1e-8  # of Adam
 SUFFICIENT_DECREASE = 1e-4  # of Armijo's rule
 MOST_HALVINGS = 40  # of a step along a line
+ROUNDING = 1e-16  # of the loss: less than that cannot be gained
 Memory = dict[str, np.ndarray]  # what a rule keeps from step to step, by name; empty at first
 
 
@@ -35,9 +36,24 @@ class Oracle:
         hessians = self.expression.hessians(points)
         broken = ~np.isfinite(hessians).all(axis=(-2, -1))
         hessians[broken] = 0.0
-        eigenvalues, eigenvectors = np.linalg.eigh(hessians)
+        eigenvalues, eigenvectors = symmetric_eigenpairs(hessians)
         eigenvalues[broken] = np.nan
         return eigenvalues, eigenvectors
+
+
+def symmetric_eigenpairs(matrices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Eigenvalues (S, n), rising, and unit eigenvectors (S, n, n) in columns.
+
+    In closed form up to n = 2: ten times as fast as LAPACK, which takes matrices one by one.
+    """
+    if matrices.shape[-1] != 2:
+        return np.linalg.eigh(matrices)
+    first, mixed, last = matrices[:, 0, 0], matrices[:, 0, 1], matrices[:, 1, 1]
+    middle, radius = (first + last) / 2, np.hypot((first - last) / 2, mixed)
+    angle = np.arctan2(2 * mixed, first - last) / 2  # of the eigenvector of the larger one
+    cosine, sine = np.cos(angle), np.sin(angle)
+    vectors = np.stack([np.stack([-sine, cosine], -1), np.stack([cosine, sine], -1)], -1)
+    return np.stack([middle - radius, middle + radius], -1), vectors
 
 
 @dataclass(frozen=True)
@@ -152,14 +168,16 @@ def _armijo_lengths(
 ) -> np.ndarray:
     """The first of 1, 1/2, 1/4, ... (S, 1) with which the loss falls enough; 0 where none does."""
     losses, slopes = oracle.values(points), np.einsum("si,si->s", directions, gradients)
-    lengths = np.ones(len(points))
+    lengths = np.where(-slopes > ROUNDING * np.abs(losses), 1.0, 0.0)
+    left = np.flatnonzero(lengths)
     for _ in range(MOST_HALVINGS):
-        there = oracle.values(points + lengths[:, None] * directions)
-        short = ~(there <= losses + SUFFICIENT_DECREASE * lengths * slopes)  # also where NaN
-        if not short.any():
-            return lengths[:, None]
-        lengths[short] /= 2
-    lengths[short] = 0.0
+        there = oracle.values(points[left] + lengths[left, None] * directions[left])
+        enough = losses[left] + SUFFICIENT_DECREASE * lengths[left] * slopes[left]
+        left = left[~(there <= enough)]  # also where it is NaN
+        if not left.size:
+            break
+        lengths[left] /= 2
+    lengths[left] = 0.0
     return lengths[:, None]
 
 
@@ -181,6 +199,8 @@ class Optimiser:
     title: str
     rule: Rule
     rate: str = "rate"  # of the settings; "" where it finds its own
+    rests: bool = False  # where a step moves it by rounding alone, so do all later ones
+    cost: int = 1  # of a step, in those of gradient descent
 
 
 OPTIMISERS: Mapping[str, Optimiser] = {
@@ -190,9 +210,9 @@ OPTIMISERS: Mapping[str, Optimiser] = {
         Optimiser("momentum", "Momentum", momentum_step),
         Optimiser("nesterov", "Nesterov", nesterov_step),
         Optimiser("adam", "Adam", adam_step, "adam_rate"),
-        Optimiser("saddle_free", "Saddle-free Newton", saddle_free_step, "newton_rate"),
-        Optimiser("newton", "Newton", newton_step, "newton_rate"),
-        Optimiser("bfgs", "BFGS", bfgs_step, ""),
+        Optimiser("saddle_free", "Saddle-free Newton", saddle_free_step, "newton_rate", rests=True),
+        Optimiser("newton", "Newton", newton_step, "newton_rate", rests=True),
+        Optimiser("bfgs", "BFGS", bfgs_step, "", rests=True, cost=8),
         Optimiser("coordinate", "Coordinate descent", coordinate_step),
     )
 }

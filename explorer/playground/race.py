@@ -1,6 +1,5 @@
 """Optimisers from one start, side by side: their paths, and where one leaves for infinity."""
 
-from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,6 +12,7 @@ from explorer.playground.expression import Expression
 from explorer.playground.functions import ExampleFunction
 from explorer.playground.optimisers import OPTIMISERS, Memory, Optimiser, Oracle, Pace
 
+STILL = 1e-14  # relative and absolute: a step that is shorter is rounding
 FAR = 1e6  # a coordinate beyond it is on its way to infinity
 MOST_STEPS = 20_000
 
@@ -122,7 +122,13 @@ def final_points(
     rates: np.ndarray | None = None,
 ) -> np.ndarray:
     """The points (S, n) after the last step; NaN where one has diverged. See `run_steps`."""
-    return deque(run_steps(optimiser, expression, starts, settings, rates), maxlen=1)[0]
+    last = np.array(starts, dtype=np.float64)
+    for points in run_steps(optimiser, expression, starts, settings, rates):
+        stands = optimiser.rests and not settings.noise
+        if stands and np.allclose(points, last, STILL, STILL, equal_nan=True):
+            break
+        last = points
+    return last
 
 
 def run(
