@@ -378,7 +378,7 @@ CONNECTIVITY = (
         title="With more parameters than constraints the solutions are a manifold",
         group=Group.CONNECTIVITY,
         text=(
-            "A network with 2,410 parameters fits 100 examples of 10 outputs each: a thousand "
+            "A network with 2,410 parameters fits 20 examples of 10 outputs each: two hundred "
             "constraints. Through the solution leads a manifold of at least the difference in "
             "dimensions on which no output changes, and the Hessian has as many zeros."
         ),
@@ -391,7 +391,7 @@ CONNECTIVITY = (
         questions=(
             SampleQuestion(
                 MANIFOLD,
-                ManifoldSettings(subset="first", examples=100, steps=1, most_loss=0.1),
+                ManifoldSettings(subset="first", examples=20, steps=1, most_loss=0.1),
                 (SampleSubject("eos"),),
             ),
         ),
