@@ -35,6 +35,7 @@ CITATIONS = {
     "Golub and Van Loan": "",
     "Goodfellow et al. 2015": "arXiv:1412.6544",
     "Hecht-Nielsen 1990": "doi:10.1016/B978-0-444-88400-8.50019-4",
+    "Hochreiter and Schmidhuber 1997": "doi:10.1162/neco.1997.9.1.1",
     "Hutchinson 1989": "",
     "Ilharco et al. 2023": "arXiv:2212.04089",
     "Izmailov et al. 2018": "arXiv:1803.05407",

@@ -5,16 +5,20 @@ A new one is an entry in the file of its group.
 
 from explorer.phenomena.architecture import ARCHITECTURE
 from explorer.phenomena.connectivity import CONNECTIVITY
+from explorer.phenomena.flatness import FLATNESS
 from explorer.phenomena.generalisation import GENERALISATION
 from explorer.phenomena.minima import MINIMA
 from explorer.phenomena.phenomenon import Phenomenon
 from explorer.phenomena.theory import THEORY
+from explorer.phenomena.training import TRAINING
 
 PHENOMENA: tuple[Phenomenon, ...] = (
     *MINIMA,
-    *GENERALISATION,
     *THEORY,
+    *FLATNESS,
+    *GENERALISATION,
     *ARCHITECTURE,
+    *TRAINING,
     *CONNECTIVITY,
 )
 
