@@ -26,6 +26,7 @@ from explorer.figures.panels import stored_panels
 from explorer.figures.recipe import FIGURE, FigurePanel, FigureStyle, Recipe
 from explorer.figures.widths import VENUES
 from explorer.kinds import KINDS
+from explorer.kinds.experiment import EXPERIMENT
 from explorer.kinds.line import LINE, LineSettings
 from explorer.kinds.setting import setting_fields
 from explorer.kinds.surface import SURFACE, SurfaceSettings
@@ -248,7 +249,7 @@ def test_every_source_that_is_named_is_there() -> None:
     """Of kinds, and of choices of settings and looks."""
     named = {key for kind in KINDS for key in kind.sources}
     for kind in KINDS:
-        assert kind.sources, kind.name
+        assert kind.sources or kind is EXPERIMENT, kind.name  # what that shows is the problem's own
         for described in (*setting_fields(kind.settings), *setting_fields(kind.look)):
             named |= set(described.setting.sources.values())
             assert set(described.setting.sources) <= set(described.setting.choices)

@@ -62,6 +62,9 @@ ALLOWED = {  # file -> what it may name, and why
     "explorer/experiment.py": ({"line"}, WORD),
     "explorer/playground/optimisers.py": ({"momentum"}, WORD),
     "explorer/playground/race.py": ({"momentum"}, WORD),
+    "explorer/pages/_playground_starts.py": ({"starts"}, WORD),
+    "explorer/pages/_playground_race.py": ({"surface"}, PLANE),
+    "explorer/render/playground/plane.py": ({"surface"}, PLANE),
     "explorer/analysis/objective/random_directions.py": ({"layer"}, WORD),
     "explorer/render/marks/gaps.py": ({"line"}, WORD),
     **{

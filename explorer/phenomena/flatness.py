@@ -24,7 +24,7 @@ from explorer.phenomena.phenomenon import (
 )
 
 TOP = SharpnessSettings(measures=("lambda_max",))
-EXACT = SpectrumSettings(top=15, bottom=1, probes=10)
+EXACT = SpectrumSettings(top=15, bottom=1, probes=0)
 PROBED = SpectrumSettings(top=1, bottom=1, probes=20)
 TEST_ERROR = 0.021  # standard error of an accuracy of .8 over 360 test examples
 
