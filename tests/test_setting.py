@@ -188,13 +188,14 @@ def test_help_lists_every_setting(kind: Kind, capsys: pytest.CaptureFixture[str]
                 assert set(useless[1].split(" or ")) <= set(other.setting.choices)
 
 
+FREE_WORDS = ("split", "layer", "experiment")  # which the problem or the model names
 FORM = """
 from explorer.kinds import kind_named
 from explorer.kinds.setting import setting_fields
 from explorer.pages import _forms as forms
 
 for described in setting_fields(kind_named("{kind}").settings):
-    if not described.setting.filled_in and described.name not in ("split", "layer"):
+    if not described.setting.filled_in and described.name not in {free_words}:
         forms.choose(kind_named("{kind}").settings, described.name)
 """
 
@@ -202,7 +203,9 @@ for described in setting_fields(kind_named("{kind}").settings):
 @every_kind
 def test_a_form_shows_what_the_description_says(kind: Kind) -> None:
     """A control for each setting: its label, help, default and range, and its name as the key."""
-    app = AppTest.from_string(FORM.format(kind=kind.name), default_timeout=60).run()
+    app = AppTest.from_string(
+        FORM.format(kind=kind.name, free_words=FREE_WORDS), default_timeout=60
+    ).run()
     assert [error.value for error in app.exception] == []
     widgets = {
         widget.key: widget
@@ -211,8 +214,7 @@ def test_a_form_shows_what_the_description_says(kind: Kind) -> None:
     }
     for described in setting_fields(kind.settings):
         setting = described.setting
-        free_words = ("split", "layer", "experiment")  # which the problem or the model names
-        if setting.filled_in or described.name in free_words or len(setting.choices) == 1:
+        if setting.filled_in or described.name in FREE_WORDS or len(setting.choices) == 1:
             continue
         widget = widgets[described.name]
         assert widget.label == setting.label

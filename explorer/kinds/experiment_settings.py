@@ -6,6 +6,7 @@ from typing import Annotated
 from explorer.kinds.objective_settings import FROZEN, ObjectiveSettings
 from explorer.kinds.seed import Seed
 from explorer.kinds.setting import Setting
+from explorer.wording import counted
 
 MOST_PARTS = 10_000
 
@@ -54,9 +55,7 @@ class ExperimentSettings(ObjectiveSettings):
 
     @property
     def distinguishing_words(self) -> tuple[str, ...]:
-        """The experiment, how much of it, and the seed."""
-        return (
-            self.experiment or "first experiment",
-            f"{self.part_count} parts",
-            f"seed {self.seed}",
-        )
+        """The split, the experiment, how much of it, and the seed."""
+        name = self.experiment or "first experiment"
+        count = counted(self.part_count, "part")
+        return (*super().distinguishing_words, name, count, f"seed {self.seed}")
