@@ -77,7 +77,11 @@ def test_the_lesson_s_four_stand_side_by_side(folder: Path) -> None:
     for name in LESSON_EXAMPLES:
         assert f"**{EXAMPLES[name].title}**" in said
     assert len(app.get("bidi_component")) - len(fine(opened(PAGE)).get("bidi_component")) == 4
-    fine(opened(PAGE, function="himmelblau", view="3-D"))
+    turned = fine(opened(PAGE, function="himmelblau", view="3-D"))
+    assert next(e.options for e in turned.get("button_group") if e.key == "view") == [
+        "Contour",
+        "3-D",
+    ]
 
 
 def test_another_function_begins_with_its_own_settings(folder: Path) -> None:

@@ -13,13 +13,14 @@ from explorer.pages import _planes as planes
 from explorer.pages._address import check_address
 from explorer.pages._camera import camera_now
 from explorer.pages._playground_controls import Chosen
-from explorer.pages._surface_view import VIEWS, show_drawing
+from explorer.pages._surface_view import show_drawing
 from explorer.playground.critical_points import CriticalPoint, critical_points
 from explorer.playground.functions import ExampleFunction
 from explorer.playground.outcome import left_at, lowest_minimum, reached_point
 from explorer.playground.race import Race, race
 from explorer.render.marks.ticks import MINUS, number_text
 
+VIEWS = {"Contour": "contour", "3-D": "relief"}  # on screen, and in a look
 VALUE = "loss"  # of a function, in pictures
 LAST_STEPS = "steps before"  # in the session
 MOST_MARKED = 40  # minima: more would hide the picture

@@ -147,7 +147,7 @@ def _rate_columns(curves: Sequence[RateCurve], floor: float | None) -> dict[str,
     def text(value: float | None) -> str:
         return "none" if value is None else number_text(value, 3)
 
-    title = "Lowest f" if not floor else f"Lowest f \u2212 {number_text(floor, 4)}"
+    title = "Lowest loss above the minimum" if floor else "Lowest loss"
     lowest = [
         float(np.nanmin(curve.losses)) - (floor or 0.0) if curve.best is not None else None
         for curve in curves

@@ -25,7 +25,8 @@ def explain(chosen: Chosen) -> None:
     function = chosen.function
     formula = f"f({', '.join(function.names)}) = {function.formula or function.text}"
     st.caption(f"{as_text(formula, 400)} · {as_text(function.source, 200)}")
-    st.markdown(function.note)
+    if function.note:
+        st.markdown(function.note)
     if function.caution:
         st.caption(f"**Often put loosely.** {function.caution}")
 

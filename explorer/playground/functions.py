@@ -191,7 +191,7 @@ def own_function(text: str, ranges: tuple[Range, ...], start: tuple[float, ...])
         if not low < high:
             raise ValueError(f"{name} must go from less to more, got from {low:g} to {high:g}")
     function = ExampleFunction(
-        "Function of your own", text, ranges, start, "Your own formula.", "typed in", own=True
+        "Function of your own", text, ranges, start, "", "typed in", own=True
     )
     function.expression  # noqa: B018 - refuses here what is no function
     return function

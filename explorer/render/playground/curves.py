@@ -44,16 +44,14 @@ def draw_losses(
     """
     curves, colours = {}, []
     for race in races:
-        steps = drawn_steps(len(race.points))
+        steps = drawn_steps(min(until + 1, len(race.points)))
         losses = _above(race.losses[steps], floor)
-        is_drawn = steps <= until
-        if floor is None:
-            is_drawn &= (losses >= seen[0]) & (losses <= seen[1])
+        is_seen = (losses >= seen[0]) & (losses <= seen[1])
+        is_drawn = is_seen if floor is None else np.ones(len(steps), dtype=bool)
         curves[race.optimiser.title] = Curve(steps.astype(float), losses, is_drawn)
         colours.append(optimiser_colour(race.optimiser.name))
-    longest = max(len(race.points) for race in races) - 1
     row = Row(_title(floor), curves, height, log=floor is not None, colours=colours)
-    return chart([row], "step", width, span=(0.0, float(max(longest, 1))), whole=True)
+    return chart([row], "step", width, span=(0.0, float(max(until, 1))), whole=True)
 
 
 def draw_rates(
