@@ -129,7 +129,7 @@ def test_training_never_replaces_files_of_another_folder(
     assert retrained.weights.stat().st_mtime_ns == before
 
 
-@pytest.mark.parametrize("name", ["mlp_a", "cnn_bn", "optimiser_asam"])
+@pytest.mark.parametrize("name", ["mlp_a", "cnn_bn", "optimiser_asam", "dropout"])
 def test_training_is_deterministic_and_private(name: str) -> None:
     """Two runs of 20 steps give equal weights and neither read nor move the global generator."""
     ends = []

@@ -15,6 +15,7 @@ from sample_models.optimisers import make_optimiser
 from sample_models.schedules import make_schedule
 
 Rows = tuple[Tensor, ...]  # tensors that share a first dimension
+SEED_STRIDE = 1_000_003  # more than any training has steps
 
 
 def train(sample: Sample, problem: Problem) -> Iterator[int]:
@@ -36,7 +37,9 @@ def train(sample: Sample, problem: Problem) -> Iterator[int]:
         problem.model.train()
         # torch declares a closure of a float, and takes one of a tensor
         closure: Any = partial(loss_with_gradient, problem, optimiser, batch)
-        optimiser.step(closure)
+        with torch.random.fork_rng(devices=[]):  # dropout draws from the global generator
+            torch.manual_seed(sample.seed * SEED_STRIDE + step)
+            optimiser.step(closure)
         schedule.step()
         yield step
         if training.until_loss is not None and (
