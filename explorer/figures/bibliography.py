@@ -42,6 +42,24 @@ SOURCES = {
         "International Conference on Learning Representations",
         "1906.04848",
     ),
+    "lau2023": Source(
+        "misc",
+        "Lau, Edmund and Furman, Zach and Wang, George and Murfet, Daniel and Wei, Susan",
+        "The Local Learning Coefficient: A Singularity-Aware Complexity Measure",
+        2023,
+        arxiv="2308.12108",
+    ),
+    "vehtari2021": Source(
+        "article",
+        "Vehtari, Aki and Gelman, Andrew and Simpson, Daniel and Carpenter, Bob and "
+        'B{\\"u}rkner, Paul-Christian',
+        "Rank-Normalization, Folding, and Localization: An Improved R-hat for Assessing "
+        "Convergence of {MCMC}",
+        2021,
+        "Bayesian Analysis",
+        "1903.08008",
+        "10.1214/20-BA1221",
+    ),
     "mescheder2018": Source(
         "inproceedings",
         "Mescheder, Lars and Geiger, Andreas and Nowozin, Sebastian",

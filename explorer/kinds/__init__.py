@@ -13,6 +13,7 @@ from explorer.kinds.experiment import EXPERIMENT
 from explorer.kinds.game import GAME
 from explorer.kinds.interpolation import INTERPOLATION
 from explorer.kinds.kind import Kind
+from explorer.kinds.learning_coefficient import LEARNING_COEFFICIENT
 from explorer.kinds.line import LINE
 from explorer.kinds.look import Look
 from explorer.kinds.manifold import MANIFOLD
@@ -39,6 +40,7 @@ KINDS: tuple[Kind, ...] = (
     STABILITY,
     CRITICAL,
     MANIFOLD,
+    LEARNING_COEFFICIENT,
     AVERAGING,
     ENSEMBLE,
     ALIGNMENT,

@@ -158,6 +158,17 @@ TERMS = {measure.name: Term(f"{measure.definition}.", measure.source) for measur
         "where the field turns around it.",
         "Berard et al. 2020",
     ),
+    "learning_coefficient": Term(
+        "How fast the volume of parameters with a loss near the point's shrinks with that loss: "
+        "n β times the mean rise of the loss over draws about the point, β = 1 / log n. Half the "
+        "number of parameters for a minimum with no flat direction.",
+        "Lau et al. 2023",
+    ),
+    "r_hat": Term(
+        "Root of the variance of all chains' losses together over that within halves of chains, by "
+        "ranks: 1 where chains agree, above 1.1 where they do not mix.",
+        "Vehtari et al. 2021",
+    ),
     "measured_points": Term("Points that an experiment has given, of all its series."),
     "manifold_dimension": Term(
         "Parameters minus the rank of the Jacobian of all outputs: directions that change none."

@@ -17,22 +17,24 @@ SHORT_OPERATION = 1 << 17  # bytes that an operation puts out: threads wait long
 
 
 class BatchGradient:
-    """Loss and gradient of a batch; BatchNorm normalises it by its own statistics.
+    """Loss and gradient of a batch, which BatchNorm may normalise by its own statistics.
 
     Everything else is in evaluation mode, so that what descends is what is measured.
     """
 
-    def __init__(self, objective: Objective, batch: int) -> None:
+    def __init__(self, objective: Objective, batch: int, own_statistics: bool = True) -> None:
         """Of a copy of the objective's model where that has BatchNorm, else of its own.
 
         Args:
             objective: whose loss it is.
             batch: examples of a batch.
+            own_statistics: of a batch, for BatchNorm; else the model's running ones.
         """
         each = objective.example_bytes * batch / objective.operations
         self._is_small = each < SHORT_OPERATION
         self._problem = objective.problem
-        self._normalised = bool(batchnorm.layers(objective.flat.module))
+        has_batchnorm = bool(batchnorm.layers(objective.flat.module))
+        self._normalised = own_statistics and has_batchnorm
         self.flat = objective.flat.twin() if self._normalised else objective.flat
         if self._normalised:
             batchnorm.use_batch_statistics(self.flat.module)

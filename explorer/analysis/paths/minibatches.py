@@ -11,7 +11,7 @@ from explorer.analysis.objective.objective import DTYPES
 from explorer.kinds.objective_settings import ObjectiveSettings
 from explorer.problem import Batch, Problem
 
-STREAM = 0  # of random numbers, beside the seed
+STREAM, INDEPENDENT_STREAM = 0, 1  # of random numbers, beside the seed
 
 
 class Minibatches:
@@ -48,6 +48,20 @@ class Minibatches:
             start = int(self._order[number]) * self.size
             return self._span(start, min(start + self.size, self._count))
         return self._rows(self._order[number * self.size : (number + 1) * self.size])
+
+    def independent(self, step: int) -> Batch:
+        """A batch of which those of other steps say nothing; an example may come twice in it.
+
+        Within an epoch batches tell of each other: what was in one is in no later one, so that the
+        loss of a batch is not in the mean that of all where earlier ones have led.
+        """
+        generator = np.random.RandomState([self._seed, INDEPENDENT_STREAM, step])
+        if self._declared:
+            start = int(generator.randint(self._batches)) * self.size
+            return self._span(start, min(start + self.size, self._count))
+        if self.size == self._count:
+            return self._rows(np.arange(self._count))
+        return self._rows(np.sort(generator.randint(0, self._count, self.size)))
 
     def _span(self, start: int, stop: int) -> Batch:
         if self._examples.streams:
