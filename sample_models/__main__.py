@@ -1,7 +1,8 @@
-"""`python -m sample_models train|check|verify [NAME ...]`.
+"""`python -m sample_models train|check|verify|statements [NAME ...]`.
 
 train: samples anew; check: whether their files give their recipes' numbers; verify: the table of
-phenomena, each measured and set against what is expected of it.
+phenomena, each measured and set against what is expected of it; statements: what the literature
+names, with the page that shows it.
 """
 
 import argparse
@@ -12,6 +13,7 @@ from pathlib import Path
 from safetensors import SafetensorError
 
 from explorer.phenomena import PHENOMENA, phenomenon_named
+from explorer.phenomena.statements import STATEMENTS, shown_by
 from sample_models import FOLDER, Sample, samples
 from sample_models.measurement import check, one_thread
 from sample_models.training import write_sample
@@ -63,6 +65,18 @@ def verify_command(parser: argparse.ArgumentParser, names: list[str], file: Path
     return 0 if verify(chosen_phenomena, file) else 1
 
 
+def statements_command() -> int:
+    """The exit status of the list of statements: 1 where one is shown nowhere."""
+    nowhere = 0
+    for statement in STATEMENTS:
+        ways = [*(p.name for p in shown_by(statement, PHENOMENA)), statement.page]
+        places = ", ".join(way for way in ways if way)
+        nowhere += not places
+        print(f"{statement.row:>5}  {statement.words}  ->  {places or 'NOWHERE'}")
+    print(f"{len(STATEMENTS)} statements, {nowhere} shown nowhere")
+    return 1 if nowhere else 0
+
+
 def measured_line(sample: Sample) -> str:
     """The name of a sample with its measured losses and metrics."""
     parts = [
@@ -79,13 +93,15 @@ def main(words: Sequence[str] | None = None) -> int:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("command", choices=("train", "check", "verify"))
+    parser.add_argument("command", choices=("train", "check", "verify", "statements"))
     parser.add_argument(
         "names", nargs="*", metavar="NAME", help="samples, or phenomena; all when none is named"
     )
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where weights and recipes are")
     parser.add_argument("--json", type=Path, help="a new file for the table of `verify`")
     options = parser.parse_args(words)
+    if options.command == "statements":
+        return statements_command()
     if options.command == "verify":
         return verify_command(parser, options.names, options.json)
     recipes = options.folder if options.command == "check" else FOLDER

@@ -6,7 +6,6 @@ import streamlit as st
 
 from explorer.gallery.state import PhenomenonState, states_of
 from explorer.gallery.wishes import wish, wishes
-from explorer.pages import _charts as charts
 from explorer.pages import _panels as panels_
 from explorer.pages import _parts as parts
 from explorer.pages._address import correct_address
@@ -24,16 +23,22 @@ from explorer.wording import counted
 
 PAGE = "explorer/pages/gallery.py"
 PARAMETER = "phenomenon"  # of the address: its name
+TEXT_WIDTH = 820  # px
 
 
 def show_phenomenon(app: AppState, state: PhenomenonState) -> None:
-    """The phenomenon with all that is known of it here; live while it is computed."""
+    """The phenomenon with all that is known of it here."""
     phenomenon = state.phenomenon
-    charts.measure_column()
     st.page_link(PAGE, label="All phenomena", icon=":material/arrow_back:")
     parts.show_heading(phenomenon.title)
     st.caption(phenomenon.group.value)
     show_words(phenomenon)
+    show_answers(app, state)
+
+
+def show_answers(app: AppState, state: PhenomenonState) -> None:
+    """Numbers and pictures as far as they are computed, live while they are."""
+    phenomenon = state.phenomenon
     choices = choose_view(state)
     waiting = is_waiting(app, state)
 
@@ -63,7 +68,7 @@ def is_waiting(app: AppState, state: PhenomenonState) -> bool:
 
 def show_words(phenomenon: Phenomenon) -> None:
     """What is seen and why, what is loose in popular statements, and whose it is."""
-    with st.container(width=820):
+    with st.container(width=TEXT_WIDTH):
         st.markdown(phenomenon.text)
         if phenomenon.loose:
             st.markdown(f"**Mind that** {phenomenon.loose[:1].lower()}{phenomenon.loose[1:]}")

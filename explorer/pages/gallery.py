@@ -3,22 +3,61 @@
 import streamlit as st
 
 from explorer.gallery.state import states_of
+from explorer.pages import _charts as charts
 from explorer.pages import _gallery_cards as cards
+from explorer.pages import _gallery_tables as tables
+from explorer.pages import _gallery_tour as tour
 from explorer.pages import _gallery_view as view
 from explorer.pages import _parts as parts
+from explorer.pages._address import correct_address
+from explorer.pages._running import AppState
 from explorer.phenomena import PHENOMENA, phenomenon_named
 
-app = parts.start_page()
-named = st.query_params.get(view.PARAMETER, "")
-if not named:
-    parts.show_heading("Gallery of phenomena")
-    cards.show_all(app, PHENOMENA)
-else:
+HEADING = "Gallery of phenomena"
+PARTS = {"Phenomena": "phenomena", "Tour": "tour", "Tables": "tables", "Statements": "statements"}
+
+
+def show_phenomenon(app: AppState, name: str) -> None:
+    """The phenomenon of that name, or that there is none."""
     try:
-        chosen_phenomenon = phenomenon_named(named)
+        chosen_phenomenon = phenomenon_named(name)
     except ValueError:
-        parts.show_heading("Gallery of phenomena")
-        cards.say_unknown(named)
+        parts.show_heading(HEADING)
+        cards.say_unknown(name)
+        return
+    (state,) = states_of(app.catalog, [chosen_phenomenon])
+    view.show_phenomenon(app, state)
+
+
+def show_part(app: AppState) -> None:
+    """The cards, the tour, the tables, or all statements, as the address says."""
+    words = {value: label for label, value in PARTS.items()}
+    correct_address("part", list(words))
+    part = st.segmented_control(
+        "Part",
+        list(words),
+        default="phenomena",
+        format_func=lambda value: words.get(value, value),
+        key="part",
+        bind="query-params",
+        required=True,
+        label_visibility="collapsed",
+    )
+    if part == "tour":
+        tour.show_tour(app)
+        return
+    parts.show_heading(HEADING)
+    if part == "tables":
+        tables.show_tables()
+    elif part == "statements":
+        tables.show_statements()
     else:
-        (state,) = states_of(app.catalog, [chosen_phenomenon])
-        view.show_phenomenon(app, state)
+        cards.show_all(app, PHENOMENA)
+
+
+app = parts.start_page()
+charts.measure_column()
+if named := st.query_params.get(view.PARAMETER, ""):
+    show_phenomenon(app, named)
+else:
+    show_part(app)

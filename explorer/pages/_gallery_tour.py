@@ -1,0 +1,53 @@
+"""The tour: ten steps for somebody who has never seen a loss surface."""
+
+import streamlit as st
+
+from explorer.gallery.state import states_of
+from explorer.pages import _gallery_view as view
+from explorer.pages._address import check_address
+from explorer.pages._parts import show_heading
+from explorer.pages._running import AppState
+from explorer.phenomena import phenomenon_named
+from explorer.phenomena.tour import TOUR
+
+STEP_PARAMETER = "step"  # of the address: which one, from 1
+
+
+def show_tour(app: AppState) -> None:
+    """The step that the address names, with its pictures, and the way to the next."""
+    numbers = [str(number + 1) for number in range(len(TOUR))]
+    check_address(STEP_PARAMETER, f"a number from 1 to {len(TOUR)}", numbers.__contains__)
+    number = int(st.query_params.get(STEP_PARAMETER, "1"))
+    step = TOUR[number - 1]
+    st.progress(number / len(TOUR), f"Step {number} of {len(TOUR)}")
+    show_heading(step.title)
+    with st.container(width=view.TEXT_WIDTH):
+        st.markdown(step.text)
+    _show_ways(number)
+    if step.page:
+        st.page_link(
+            f"explorer/pages/{step.page}.py",
+            label=f"Try it: {step.page.capitalize()}",
+            icon=":material/open_in_new:",
+        )
+    if step.phenomenon:
+        (state,) = states_of(app.catalog, [phenomenon_named(step.phenomenon)])
+        view.show_answers(app, state)
+
+
+def _show_ways(number: int) -> None:
+    """Back and on."""
+    with st.container(horizontal=True, gap="small"):
+        for label, other, icon in (
+            ("Back", number - 1, ":material/arrow_back:"),
+            ("Next", number + 1, ":material/arrow_forward:"),
+        ):
+            if st.button(
+                label,
+                icon=icon,
+                key=f"tour-{label.lower()}",
+                type="primary" if label == "Next" else "secondary",
+                disabled=not 1 <= other <= len(TOUR),
+            ):
+                st.query_params[STEP_PARAMETER] = str(other)
+                st.rerun()
