@@ -99,4 +99,4 @@ def _address(statement: Statement, phenomena: Sequence[Phenomenon]) -> str:
     if phenomena:
         return f"/gallery?{PARAMETER}={phenomena[0].name}"
     page, _, part = statement.page.partition(":")
-    return f"/{page}?part={part}" if part else f"/{page}"
+    return f"/{page}?part={part.capitalize()}" if part else f"/{page}"

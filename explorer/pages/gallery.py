@@ -14,7 +14,13 @@ from explorer.pages._running import AppState
 from explorer.phenomena import PHENOMENA, phenomenon_named
 
 HEADING = "Gallery of phenomena"
-PARTS = {"Phenomena": "phenomena", "Tour": "tour", "Tables": "tables", "Statements": "statements"}
+PHENOMENA_PART, TOUR_PART, TABLES_PART, STATEMENTS_PART = (
+    "Phenomena",
+    "Tour",
+    "Tables",
+    "Statements",
+)
+PARTS = (PHENOMENA_PART, TOUR_PART, TABLES_PART, STATEMENTS_PART)
 
 
 def show_phenomenon(app: AppState, name: str) -> None:
@@ -31,25 +37,23 @@ def show_phenomenon(app: AppState, name: str) -> None:
 
 def show_part(app: AppState) -> None:
     """The cards, the tour, the tables, or all statements, as the address says."""
-    words = {value: label for label, value in PARTS.items()}
-    correct_address("part", list(words))
+    correct_address("part", PARTS)
     part = st.segmented_control(
         "Part",
-        list(words),
-        default="phenomena",
-        format_func=lambda value: words.get(value, value),
+        PARTS,
+        default=PHENOMENA_PART,
         key="part",
         bind="query-params",
         required=True,
         label_visibility="collapsed",
     )
-    if part == "tour":
+    if part == TOUR_PART:
         tour.show_tour(app)
         return
     parts.show_heading(HEADING)
-    if part == "tables":
+    if part == TABLES_PART:
         tables.show_tables()
-    elif part == "statements":
+    elif part == STATEMENTS_PART:
         tables.show_statements()
     else:
         cards.show_all(app, PHENOMENA)

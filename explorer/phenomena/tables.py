@@ -145,7 +145,7 @@ TABLES: tuple[Table, ...] = (
             ),
             Row(
                 ("Initialisation", "does not matter", "decides the basin"),
-                ("noise-stability", "page:diagnosis"),
+                ("noise-stability", "page:stability"),
             ),
             Row(
                 ("Learning rate", "below 2/λ of the one curvature", "the curvature adapts to it"),
@@ -164,23 +164,23 @@ TABLES: tuple[Table, ...] = (
         (
             Row(
                 ("Vanishing gradients", "first layer's far below the last's", "skips, norms, ReLU"),
-                ("page:diagnosis", "skip-connections"),
+                ("page:stability", "skip-connections"),
             ),
             Row(
                 ("Exploding gradients", "norms above 100, NaN", "clipping, layer norm"),
-                ("page:diagnosis",),
+                ("page:stability",),
             ),
             Row(
                 ("Poor generalisation", "test loss far above train loss", "SAM, decay, more data"),
-                ("page:diagnosis", "sharpness-aware", "weight-averaging"),
+                ("page:stability", "sharpness-aware", "weight-averaging"),
             ),
             Row(
                 ("Slow convergence", "λmax far above the median |λ|", "Adam, a schedule"),
-                ("page:diagnosis", "page:playground"),
+                ("page:stability", "page:playground"),
             ),
             Row(
                 ("A plateau", "small gradient, loss at rest", "noise, another rate"),
-                ("page:diagnosis", "saddle-escape"),
+                ("page:stability", "saddle-escape"),
             ),
             Row(
                 ("Runs that differ", "loss spreads over seeds", "ensembles, regularisation"),

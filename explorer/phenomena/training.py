@@ -124,7 +124,7 @@ TRAINING = (
         seconds=8,
         questions=(SampleQuestion(STABILITY, StabilitySettings(), (SampleSubject("eos"),)),),
         prove=_edge,
-        rows=("1.7", "1.8", "1.34", "1.35", "3.47"),
+        rows=("0.53", "1.7", "1.8", "1.34", "1.35", "3.47"),
     ),
     Phenomenon(
         name="trajectory-plane",
