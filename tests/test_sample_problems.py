@@ -36,11 +36,11 @@ class Wave(nn.Module):
 def test_the_solution_of_convection_has_loss_0(speed: float) -> None:
     """Every term vanishes at sin(x - speed t): the equation, its start and its edges are those.
 
-    1e-6: squares of float32 rounding, 2e-6, of angles up to 36, times the speed of 30 and a weight.
+    1e-9: squares of float32 rounding, 2e-6, of angles up to 36, with room for other libraries.
     """
     problem = load_problem(sample_named(f"pinn_b{speed:.0f}"))
     outputs = problem.forward(Wave(speed), problem.data["train"])  # type: ignore[arg-type]
-    assert problem.loss(outputs, problem.data["train"]).max() < 1e-6  # type: ignore[union-attr]
+    assert problem.loss(outputs, problem.data["train"]).max() < 1e-9  # type: ignore[union-attr]
 
 
 def test_the_terms_of_a_pinn_add_up_to_its_loss() -> None:
