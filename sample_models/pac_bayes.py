@@ -160,14 +160,14 @@ def bounds(problem: Problem, part: Part) -> dict[str, Points]:
     values = {
         "train error": train,
         "test error": test,
-        "McAllester and Maurer": mcallester_maurer(train, kl, rows),
-        "Dziugaite and Roy": dziugaite_roy(train, kl, deviation**2, rows),
-        "as often written": as_written(train, written, rows),
+        "McAllester": mcallester_maurer(train, kl, rows),
+        "Dziugaite": dziugaite_roy(train, kl, deviation**2, rows),
+        "as written": as_written(train, written, rows),
     }
     if last:
         values = {
-            "moved to lower the bound": values["Dziugaite and Roy"],
-            "test error there": values["test error"],
+            "moved, bound": values["Dziugaite"],
+            "moved, test": values["test error"],
         }
     return {name: Points(x=[deviation], y=[value]) for name, value in values.items()}
 
@@ -188,15 +188,15 @@ def problem(random: bool = False) -> Problem:
                 series=(
                     Series("train error", panel=error),
                     Series("test error", panel=error),
-                    Series("McAllester and Maurer", panel=error),
-                    Series("Dziugaite and Roy", panel=error),
-                    Series("moved to lower the bound", "points", error),
-                    Series("test error there", "points", error),
-                    Series("as often written", panel="bound as often written"),
+                    Series("McAllester", panel=error),
+                    Series("Dziugaite", panel=error),
+                    Series("moved, bound", "points", error),
+                    Series("moved, test", "points", error),
+                    Series("as written", panel=error),
                 ),
-                title="Bounds of the error of a network whose weights are drawn around it",
+                title="Bounds of the error of a network whose weights are drawn at random",
                 x="standard deviation of the weights",
-                log=("x",),
+                log=("x", error),
             )
         },
     )

@@ -111,16 +111,18 @@ def escape(_: Problem, part: Part) -> dict[str, Points]:
     for name, step in STEPS.items():
         chains = CHAINS if step is stochastic else 1
         steps, ends = escapes(step, start, chains, part)
+        if step is newton:
+            points["Newton's method"] = Points(x=[start], y=[float(ends[0])])
+            continue
         low, middle, high = (float(steps.quantile(share)) for share in (0.1, 0.5, 0.9))
         points[name] = Points(x=[start], y=[middle], low=[low], high=[high])
-        points[f"{name}, end"] = Points(x=[start], y=[float(ends.median())])
     return points
 
 
 def problem() -> Problem:
     """The function; its examples add slopes to it that cancel on average."""
-    steps = [Series(name, panel="steps until |y| > .3") for name in STEPS]
-    ends = [Series(f"{name}, end", "points", "|y| at the end") for name in STEPS]
+    panel = "steps until |y| > .3"
+    steps = [Series(name, panel=panel) for name, step in STEPS.items() if step is not newton]
     return Problem(
         model=Place(),
         data={"train": (kicks(),)},
@@ -130,10 +132,10 @@ def problem() -> Problem:
                 measure=escape,
                 threads=1,
                 parts=len(STARTS),
-                series=[*steps, *ends],
+                series=[*steps, Series("Newton's method", "points", "|y| at the end")],
                 title="Steps that methods take to leave a saddle, from beside the way into it",
                 x="distance of the start from the way into the saddle",
-                log=("x", "steps until |y| > .3"),
+                log=("x", panel),
             )
         },
     )

@@ -69,6 +69,8 @@ def row_lines(row: Row) -> list[str]:
 def _range_text(proof: Proof) -> str:
     """Between what a number is expected."""
     low, high = math.isfinite(proof.low), math.isfinite(proof.high)
+    if proof.low == proof.high:
+        return f"{proof.low:.4g}"
     if low and high:
         return f"{proof.low:.4g} to {proof.high:.4g}"
     return f"at least {proof.low:.4g}" if low else f"at most {proof.high:.4g}"

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from sample_models import (
+    digits_rates,
     digits_sizes,
     noisy_bowl,
     pac_bayes,
@@ -173,3 +174,33 @@ def test_masks_keep_the_largest_weights() -> None:
         assert mask.sum(dim=(1, 2)).eq(mask[0].sum()).all() and len(kept) < len(left)
         for own, of in zip(weight.abs(), mask, strict=True):
             assert own[of == 1].min() >= own[of == 0].max()
+
+
+def test_a_growing_batch_keeps_the_ratio_of_a_decaying_rate() -> None:
+    """Rate over batch is the same at each share of the epochs; cycles and cosine have their ends."""
+    decaying, growing, cyclical, cosine = (
+        digits_rates.SCHEDULES[name]
+        for name in ("rate decays", "batch grows instead", "cyclical", "cosine")
+    )
+    for tenth in range(10):
+        done = tenth / 10
+        ratios = [each.rate(done) / each.batch(done) for each in (decaying, growing)]
+        assert ratios[0] == pytest.approx(ratios[1])
+    assert cyclical.rate(0.125) == pytest.approx(digits_rates.PEAK)
+    assert cyclical.rate(0.25) == pytest.approx(0.05 * digits_rates.PEAK)
+    assert cosine.rate(0.5) == pytest.approx(digits_rates.PEAK / 2)
+
+
+def test_largest_eigenvalues_are_those_of_hessian_products() -> None:
+    """On the last bias of one network, whose Hessian is small: no way there curves more.
+
+    The largest eigenvalue of the whole is at least that of a block of it.
+    """
+    torch.manual_seed(0)
+    layers, rows = digits_rates.fresh(1), digits_rates.digits()["train"]
+
+    def loss(bias: torch.Tensor) -> torch.Tensor:
+        return digits_rates.losses([*layers[:-1], bias.view(1, 1, 10)], rows)[0]
+
+    block = torch.linalg.eigvalsh(torch.func.hessian(loss)(layers[-1].flatten()))
+    assert float(digits_rates.largest_eigenvalues(layers)[0]) >= 0.99 * float(block[-1])

@@ -33,6 +33,7 @@ CITATIONS = {
     "Garipov et al. 2018": "arXiv:1802.10026",
     "Ghorbani et al. 2019": "arXiv:1901.10159",
     "Golub and Van Loan": "",
+    "Gilmer et al. 2022": "arXiv:2110.04369",
     "Goodfellow et al. 2015": "arXiv:1412.6544",
     "Hecht-Nielsen 1990": "doi:10.1016/B978-0-444-88400-8.50019-4",
     "Hochreiter and Schmidhuber 1997": "doi:10.1162/neco.1997.9.1.1",

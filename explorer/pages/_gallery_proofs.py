@@ -89,7 +89,9 @@ def show_table(measured: tuple[Proof, ...]) -> None:
 def expected_text(proof: Proof) -> str:
     """Between what a number is expected, and whose expectation that is."""
     low, high = math.isfinite(proof.low), math.isfinite(proof.high)
-    if low and high:
+    if proof.low == proof.high:
+        ends = number_text(proof.low, DIGITS)
+    elif low and high:
         ends = f"{number_text(proof.low, DIGITS)} to {number_text(proof.high, DIGITS)}"
     elif low:
         ends = f"at least {number_text(proof.low, DIGITS)}"

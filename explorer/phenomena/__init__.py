@@ -9,6 +9,7 @@ from explorer.phenomena.flatness import FLATNESS
 from explorer.phenomena.generalisation import GENERALISATION
 from explorer.phenomena.minima import MINIMA
 from explorer.phenomena.phenomenon import Phenomenon
+from explorer.phenomena.recipes import RECIPES
 from explorer.phenomena.theory import THEORY
 from explorer.phenomena.training import TRAINING
 
@@ -19,6 +20,7 @@ PHENOMENA: tuple[Phenomenon, ...] = (
     *GENERALISATION,
     *ARCHITECTURE,
     *TRAINING,
+    *RECIPES,
     *CONNECTIVITY,
 )
 

@@ -51,7 +51,7 @@ def _bound_proofs(results: Sequence[Result]) -> list[Proof]:
         values = points_of(results, place, name).y
         return np.asarray(values[np.isfinite(values)])
 
-    moved, test = (curve(0, name) for name in ("moved to lower the bound", "test error there"))
+    moved, test = (curve(0, name) for name in ("moved, bound", "moved, test"))
     return [
         Proof(
             "bound of Dziugaite and Roy where weights are moved to lower it",
@@ -69,21 +69,21 @@ def _bound_proofs(results: Sequence[Result]) -> list[Proof]:
         ),
         Proof(
             "lowest bound of McAllester and Maurer on the curve",
-            float(curve(0, "McAllester and Maurer").min()),
+            float(curve(0, "McAllester").min()),
             0.4,
             0.6,
             expected="at a standard deviation in between: small ones cost, large ones err",
         ),
         Proof(
             "bound with random labels, moved likewise",
-            float(curve(1, "moved to lower the bound")[0]),
+            float(curve(1, "moved, bound")[0]),
             0.95,
             1.0,
             expected="says nothing (measured before: .97 to 1.0)",
         ),
         Proof(
             "lowest value of the bound as often written",
-            float(curve(0, "as often written").min()),
+            float(curve(0, "as written").min()),
             1.0,
             expected="above 1: it says nothing at any standard deviation",
         ),

@@ -161,7 +161,7 @@ def _escape_proofs(results: Sequence[Result]) -> list[Proof]:
         ),
         Proof(
             "how far Newton's method is from the saddle at the end",
-            float(points_of(results, 0, "Newton, end").y.max()),
+            float(points_of(results, 0, "Newton's method").y.max()),
             high=1e-9,
             expected="0: it converges to the saddle, measured before",
         ),
@@ -301,7 +301,7 @@ MINIMA = (
             "the same energy."
         ),
         loose=(
-            "That networks are spin glasses rests on assumptions that no network meets: paths that "
+            "Networks are spin glasses under assumptions only that no network meets: paths that "
             "are independent of each other and of the data. What is shown is the spin glass; the "
             "index of a network's saddles is measured on the page Critical. With 40 spins minima "
             "are still found well above the threshold's large-size value."
@@ -394,7 +394,7 @@ MINIMA = (
             "higher again."
         ),
         loose=(
-            "Morse's relations bind functions whose critical points are all nondegenerate. The "
+            "The relations bind functions whose critical points are all nondegenerate. The "
             "minima of over-parameterised networks are whole manifolds, to which they do not apply."
         ),
         sources=("Milnor 1963", "Bray and Dean 2007"),
