@@ -177,7 +177,7 @@ def test_masks_keep_the_largest_weights() -> None:
 
 
 def test_a_growing_batch_keeps_the_ratio_of_a_decaying_rate() -> None:
-    """Rate over batch is the same at each share of the epochs; cycles and cosine have their ends."""
+    """Rate over batch is the same at each time; cycles and cosine have their ends."""
     decaying, growing, cyclical, cosine = (
         digits_rates.SCHEDULES[name]
         for name in ("rate decays", "batch grows instead", "cyclical", "cosine")

@@ -249,7 +249,7 @@ RECIPES = (
         ),
         loose=(
             "The rule holds as long as a rate is stable and batches are small against the noise: "
-            "ratios eight times as high train badly here with every batch. Large batches take fewer "
+            "ratios eight times as high train badly here with every batch. Large ones take fewer "
             "steps at one number of epochs, which alone explains most of what they lack."
         ),
         sources=("Goyal et al. 2017", "Smith and Le 2018", "Jastrzebski et al. 2018"),
