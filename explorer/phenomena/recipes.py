@@ -361,7 +361,7 @@ RECIPES = (
         rows=("1.45", "3.51", "3.55"),
     ),
     Phenomenon(
-        name="random-labels",
+        name="memorisation",
         title="The same network memorises random labels, at a price",
         group=Group.FLATNESS,
         text=(
