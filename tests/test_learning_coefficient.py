@@ -175,6 +175,19 @@ def test_chains_that_stay_apart_do_not_mix() -> None:
     assert result.r_hat > MIXED
 
 
+def test_chains_that_all_still_move_away_do_not_mix() -> None:
+    """Steps too short to come to rest within the draws: losses of batches alone would hide that."""
+    noise = torch.randn(500, 20, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    noise *= 5
+
+    def loss(outputs: Tensor, batch: Tensor) -> Tensor:
+        return (outputs**2 / 2 + batch).sum(1)
+
+    noisy = Problem(Place(20), {"train": noise}, loss)
+    result = answered(noisy, settings(draws=60, burn_in=0, step_size=1e-6))
+    assert split_r_hat(result.kept_losses) < MIXED < result.r_hat
+
+
 def test_too_few_examples_or_no_finite_loss_are_refused() -> None:
     """One example has no logarithm above 0; a point of infinite loss has no rise above it."""
     few = settings(draws=4, burn_in=0)

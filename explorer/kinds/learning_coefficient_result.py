@@ -98,8 +98,13 @@ class LearningCoefficient:
 
     @property
     def r_hat(self) -> float:
-        """Whether the chains mix, by the losses of their draws; NaN where it cannot be told."""
-        return split_r_hat(self.kept_losses)
+        """Whether the chains mix, by losses and by distances; NaN where it cannot be told.
+
+        The larger R-hat of both: losses of mini-batches are so noisy that they hide chains which
+        all still move away from the point.
+        """
+        distances = self.values["distance"][self.chains, self.settings.burn_in :]
+        return float(np.maximum(split_r_hat(self.kept_losses), split_r_hat(distances)))
 
     @property
     def numbers(self) -> ResultNumbers:

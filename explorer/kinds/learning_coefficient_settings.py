@@ -42,7 +42,7 @@ class LearningCoefficientSettings(CurvatureSettings):
             most=100_000,
             unit="draws",
         ),
-    ] = 200
+    ] = 600
     steps_per_draw: Annotated[
         int,
         Setting(

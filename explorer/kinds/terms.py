@@ -165,8 +165,9 @@ TERMS = {measure.name: Term(f"{measure.definition}.", measure.source) for measur
         "Lau et al. 2023",
     ),
     "r_hat": Term(
-        "Root of the variance of all chains' losses together over that within halves of chains, by "
-        "ranks: 1 where chains agree, above 1.1 where they do not mix.",
+        "Root of the variance of all chains together over that within halves of chains, by ranks; "
+        "of their losses or of their distances from the point, whichever is larger: 1 where chains "
+        "agree, above 1.1 where they do not mix.",
         "Vehtari et al. 2021",
     ),
     "measured_points": Term("Points that an experiment has given, of all its series."),

@@ -88,7 +88,6 @@ def show_numbers(result: LearningCoefficient) -> None:
         st.metric(
             "R-hat", number_text(result.r_hat, DIGITS), help=term_help("r_hat"), width="content"
         )
-        st.metric("n β", number_text(result.scale, DIGITS), width="content")
 
 
 def warn(result: LearningCoefficient) -> None:
@@ -101,8 +100,9 @@ def warn(result: LearningCoefficient) -> None:
         )
     if result.r_hat > MIXED:
         st.warning(
-            f"The chains do not mix: R-hat is {number_text(result.r_hat, 3)}, above {MIXED:g}; "
-            "choose more draws and burn-in, or a stronger localisation.",
+            f"The chains do not mix, or all still move away: R-hat is "
+            f"{number_text(result.r_hat, 3)}, above {MIXED:g}; choose more draws and burn-in, "
+            "longer steps, or a stronger localisation.",
             icon=":material/warning:",
         )
     estimate = result.estimate
@@ -117,14 +117,15 @@ def warn(result: LearningCoefficient) -> None:
 def explain(result: LearningCoefficient) -> None:
     """What the number says, and how it is biased."""
     count = f"{result.facts.examples:,} examples" if result.facts.examples else "the examples"
+    scale = f" (n β = {number_text(result.scale, DIGITS)})" if result.facts.examples else ""
     half = result.facts.parameters / 2
     at_most = f", here {number_text(half, 6)}," if half else ""
     sentences = (
         f"Half of the number of parameters{at_most} for a minimum with no flat direction, less "
         "where the loss is degenerate (Lau et al. 2023).",
-        f"It is defined for infinitely many examples; by {count} and with a localisation γ it is "
-        "biased: of eigenvalues a it counts n β a / (n β a + γ) for 1 each, halved, so that those "
-        "far below γ / (n β) count nothing.",
+        f"It is defined for infinitely many examples; by {count}{scale} and with a localisation γ "
+        "it is biased: of eigenvalues a it counts n β a / (n β a + γ) for 1 each, halved, so that "
+        "those far below γ / (n β) count nothing.",
         "A step size ε adds a share of about ε (n β a + γ) / 4, and chains diverge where that "
         "reaches 1; noise of mini-batches adds to that of the chains, more so with small batches.",
     )
@@ -143,7 +144,7 @@ def mixing_badge(result: LearningCoefficient) -> None:
         "chains mix" if mixes else "chains do not mix",
         icon=":material/check:" if mixes else ":material/warning:",
         color="green" if mixes else "orange",
-        help=f"R-hat of their losses is {number_text(result.r_hat, DIGITS)}; up to {MIXED:g} is "
+        help=f"R-hat is {number_text(result.r_hat, DIGITS)}; up to {MIXED:g} is "
         "taken for mixing (Vehtari et al. 2021 advise 1.01 for long chains).",
     )
 
