@@ -14,11 +14,13 @@ from torch import Tensor, nn
 
 from explorer.analysis import learning_coefficient
 from explorer.kinds.estimates import Estimate
+from explorer.kinds.learning_coefficient import LearningCoefficientLook
 from explorer.kinds.learning_coefficient_result import LearningCoefficient
 from explorer.kinds.learning_coefficient_settings import LearningCoefficientSettings
 from explorer.kinds.mixing import MIXED, split_r_hat
 from explorer.kinds.progress import JobCancelled, Progress, Record
 from explorer.problem import Problem
+from explorer.render.learning_coefficient import draw
 
 CPU = torch.device("cpu")
 
@@ -50,8 +52,9 @@ def answered(
 
 
 def settings(**values: Any) -> LearningCoefficientSettings:
-    """In double precision, one example a step: the loss is the same for all."""
-    return LearningCoefficientSettings(precision="float64", batch_examples=1, **values)
+    """In double precision, one example a step, as the loss is the same for all; a draw a step."""
+    usual = {"precision": "float64", "batch_examples": 1, "steps_per_draw": 1}
+    return LearningCoefficientSettings(**(usual | values))
 
 
 def estimate_of(result: LearningCoefficient) -> Estimate:
@@ -159,6 +162,9 @@ def test_a_chain_that_diverges_is_kept_and_said() -> None:
     assert set(result.diverged) == {0, 1, 2, 3}
     assert all(np.isfinite(result.loss[n, :end]).all() for n, end in result.diverged.items())
     assert math.isnan(estimate_of(result).value) and math.isnan(result.r_hat)
+    early = answered(bowl, settings(draws=30, burn_in=29, step_size=0.5))
+    for chains in (result, early):  # nothing is left of the second's estimate to be drawn
+        draw(chains, LearningCoefficientLook()).to_dict(validate=True)
 
 
 def test_a_point_on_a_slope_has_an_estimate_below_0() -> None:

@@ -42,7 +42,7 @@ class LearningCoefficientSettings(CurvatureSettings):
             most=100_000,
             unit="draws",
         ),
-    ] = 600
+    ] = 200
     steps_per_draw: Annotated[
         int,
         Setting(
@@ -52,7 +52,7 @@ class LearningCoefficientSettings(CurvatureSettings):
             most=1000,
             unit="steps",
         ),
-    ] = 1
+    ] = 5
     step_size: Annotated[
         float,
         Setting(

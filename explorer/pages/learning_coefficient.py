@@ -23,6 +23,7 @@ from explorer.pages._objective import choose_objective
 from explorer.pages._offers import offer_stored
 from explorer.pages._terms import cited, term_help
 from explorer.render.marks.ticks import number_text
+from explorer.wording import counted
 from store import Catalog, records
 
 DENSITY_NAMES = ("localisation", "temperature")
@@ -92,10 +93,11 @@ def show_numbers(result: LearningCoefficient) -> None:
 
 def warn(result: LearningCoefficient) -> None:
     """What is wrong with the chains, a sentence each."""
-    for number, draw in result.diverged.items():
+    if diverged := result.diverged:
         st.warning(
-            f"Chain {number + 1} diverged at draw {draw + 1:,}, so that there is no estimate: "
-            "choose a smaller step size.",
+            f"{counted(len(diverged), 'chain')} of {len(result.chains)} diverged, the first at "
+            f"draw {min(diverged.values()) + 1:,}, so that there is no estimate: choose a smaller "
+            "step size.",
             icon=":material/warning:",
         )
     if result.r_hat > MIXED:

@@ -33,25 +33,15 @@ def draw(
     """
     burn_in, recorded = result.settings.burn_in, result.settings.recorded
     low = look.height // 2
-    colours = [SERIES_COLOURS[n % len(SERIES_COLOURS)] for n in result.chains]
-    with_point = [*colours, SERIES_GREY]
     losses = _chain_curves(result, result.values["loss"], 0)
     ends, level = np.array([0.0, recorded - 1.0]), np.full(2, result.start_loss)
     losses[AT_POINT] = Curve(ends, level, np.isfinite(level))
+    distances = _chain_curves(result, result.values["distance"], 0)
+    running = _chain_curves(result, result.running, burn_in)
     rows = [
-        Row(
-            "estimate so far",
-            _chain_curves(result, result.running, burn_in),
-            look.height,
-            colours=colours,
-        ),
-        Row("loss", losses, low, colours=with_point),
-        Row(
-            "distance from the point",
-            _chain_curves(result, result.values["distance"], 0),
-            low,
-            colours=colours,
-        ),
+        Row("estimate so far", running, look.height, colours=_colours(running)),
+        Row("loss", losses, low, colours=_colours(losses)),
+        Row("distance from the point", distances, low, colours=_colours(distances)),
     ]
     title = f"Draw; those before {burn_in:,} are burn-in" if burn_in else "Draw"
     return curves.chart(rows, title, look.width, look.title, (0.0, max(1.0, recorded - 1.0)))
@@ -59,8 +49,9 @@ def draw(
 
 def _chain_curves(result: LearningCoefficient, values: np.ndarray, first: int) -> Curves:
     """A curve for each chain that is there, of values (C, T) from a draw on."""
-    return {f"chain {n + 1}": _thinned(values[n], first) for n in result.chains} or {
-        "": Curve(np.array([0.0]), np.array([np.nan]), np.zeros(1, dtype=bool))
+    drawn = {f"chain {n + 1}": _thinned(values[n], first) for n in result.chains}
+    return {name: curve for name, curve in drawn.items() if len(curve.x)} or {
+        "": Curve(np.array([float(first)]), np.array([np.nan]), np.zeros(1, dtype=bool))
     }
 
 
@@ -72,3 +63,14 @@ def _thinned(values: np.ndarray, first: int) -> Curve:
     counts = np.minimum(width, len(finite) - starts)
     means = np.add.reduceat(finite, starts) / counts if len(finite) else finite
     return Curve(first + starts + (counts - 1) / 2, means, np.ones(len(means), dtype=bool))
+
+
+def _colours(drawn: Curves) -> list[str]:
+    """A colour for each chain, the same in all plots, and grey for what is none."""
+    numbers = {name: int(name.split()[-1]) for name in drawn if name.startswith("chain ")}
+    return [
+        SERIES_COLOURS[(numbers[name] - 1) % len(SERIES_COLOURS)]
+        if name in numbers
+        else SERIES_GREY
+        for name in drawn
+    ]
