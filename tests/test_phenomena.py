@@ -1,5 +1,6 @@
 """What stands beside the phenomena: the tour, the tables, the statements, and their command."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -91,6 +92,20 @@ def test_tables_and_statements_open(folder: Path) -> None:
 def test_a_step_that_there_is_not_is_one_sentence(folder: Path) -> None:
     """In an address."""
     assert "a number from 1 to 10" in one_sentence(opened(GALLERY, part="Tour", step="11"))
+
+
+def test_the_short_table_of_phenomena_comes_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`verify --short` measures what is quick, from samples to numbers: all as expected."""
+    file = tmp_path / "table.json"
+    status = main(["verify", "--short", "--json", str(file)])
+    assert status == 0, capsys.readouterr().out
+    rows = json.loads(file.read_text())
+    assert len(rows) >= 10
+    assert all(row["verdict"] in ("as expected", "does not come out here") for row in rows)
+    assert all(row["proofs"] and row["seconds"] > 0 for row in rows)
+    assert f"{len(rows)} phenomena in" in capsys.readouterr().out
 
 
 def test_the_commands_print_their_tables(capsys: pytest.CaptureFixture[str]) -> None:

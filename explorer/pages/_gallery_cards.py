@@ -1,5 +1,6 @@
 """The phenomena as cards, by group: a picture, the fact, its number, the way to it."""
 
+import re
 from collections.abc import Sequence
 
 import streamlit as st
@@ -20,7 +21,6 @@ from explorer.wording import counted
 
 ACROSS = 3  # cards in a row
 ALL = "All"
-PICTURE_HEIGHT = 190  # px
 INTRODUCTION = (
     "What is known of the loss surfaces of neural networks, computed here on small networks by the "
     "same analyses that you run on yours. Each card has the number that shows it beside the number "
@@ -109,8 +109,7 @@ def show_card(app: AppState, state: PhenomenonState, image: bytes | None) -> Non
         if image:
             st.image(image, width="stretch", alt=phenomenon.title)
         else:
-            with st.container(height=PICTURE_HEIGHT, border=False):
-                st.caption(phenomenon.text)
+            st.caption(first_sentence(phenomenon.text))
         st.markdown(f"**{phenomenon.title}**")
         measured = show_verdict(app.catalog, state)
         if measured:
@@ -123,6 +122,11 @@ def show_card(app: AppState, state: PhenomenonState, image: bytes | None) -> Non
             help=phenomenon.title,
             query_params={PARAMETER: phenomenon.name},
         )
+
+
+def first_sentence(text: str) -> str:
+    """The first sentence of a text."""
+    return re.split(r"(?<=[.:]) ", text, maxsplit=1)[0]
 
 
 def say_unknown(name: str) -> None:
