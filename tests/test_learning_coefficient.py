@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import vl_convert
 from scipy.integrate import quad
 from torch import Tensor, nn
 
@@ -164,7 +165,8 @@ def test_a_chain_that_diverges_is_kept_and_said() -> None:
     assert math.isnan(estimate_of(result).value) and math.isnan(result.r_hat)
     early = answered(bowl, settings(draws=30, burn_in=29, step_size=0.5))
     for chains in (result, early):  # nothing is left of the second's estimate to be drawn
-        draw(chains, LearningCoefficientLook()).to_dict(validate=True)
+        chart = draw(chains, LearningCoefficientLook()).to_dict(validate=True)
+        assert vl_convert.vegalite_to_svg(chart).startswith("<svg")
 
 
 def test_a_point_on_a_slope_has_an_estimate_below_0() -> None:

@@ -43,25 +43,28 @@ def draw(
         Row("loss", losses, low, colours=_colours(losses)),
         Row("distance from the point", distances, low, colours=_colours(distances)),
     ]
+    # a legend hangs on the first plot's curves: there must be some
+    rows = [row for row in rows if any(c.computed.any() for c in row.curves.values())] or rows[:1]
     title = f"Draw; those before {burn_in:,} are burn-in" if burn_in else "Draw"
     return curves.chart(rows, title, look.width, look.title, (0.0, max(1.0, recorded - 1.0)))
 
 
 def _chain_curves(result: LearningCoefficient, values: np.ndarray, first: int) -> Curves:
     """A curve for each chain that is there, of values (C, T) from a draw on."""
-    drawn = {f"chain {n + 1}": _thinned(values[n], first) for n in result.chains}
-    return {name: curve for name, curve in drawn.items() if len(curve.x)} or {
-        "": Curve(np.array([float(first)]), np.array([np.nan]), np.zeros(1, dtype=bool))
+    return {f"chain {n + 1}": _thinned(values[n], first) for n in result.chains} or {
+        "": _thinned(np.empty(0), first)
     }
 
 
 def _thinned(values: np.ndarray, first: int) -> Curve:
     """The finite of the values (T,), as means of so many neighbours that few are left."""
     finite = values[np.isfinite(values)]  # its start: a chain that has diverged stays so
-    width = -(-max(1, len(finite)) // MOST_PLACES)
+    if not len(finite):
+        return Curve(np.array([float(first)]), np.array([np.nan]), np.zeros(1, dtype=bool))
+    width = -(-len(finite) // MOST_PLACES)
     starts = np.arange(0, len(finite), width)
     counts = np.minimum(width, len(finite) - starts)
-    means = np.add.reduceat(finite, starts) / counts if len(finite) else finite
+    means = np.add.reduceat(finite, starts) / counts
     return Curve(first + starts + (counts - 1) / 2, means, np.ones(len(means), dtype=bool))
 
 
