@@ -29,7 +29,7 @@ from tests import unusual_models as unusual
 CPU = torch.device("cpu")
 DOUBLE = ObjectiveSettings(precision="float64")
 IN_PLACE = ["closure", "locked", "itself", "decay", "decay of a list", "noted", "scaled by a mean"]
-COPIED = ["net", "complex", "hooked"]
+COPIED = ["net", "complex", "hooked", "pushed"]
 
 
 def moved(problem: Problem, size: float = 0.4) -> dict[str, torch.Tensor]:
@@ -164,7 +164,7 @@ def test_an_error_puts_the_model_back() -> None:
 
 @pytest.mark.parametrize("kind", [*COPIED, "seeded"])
 def test_lanes_only_where_copies_do_not_disturb_each_other(kind: str) -> None:
-    """What a hook leaves in a dictionary of the module, and torch's generator, are shared."""
+    """Shared are what a hook leaves in a dictionary, torch's generator, its forward-mode level."""
     objective = Objective(unusual.problem_of(kind), ObjectiveSettings(), CPU)
     assert objective.flat.is_copy
     assert objective.traits.copies_are_independent == (kind in ("net", "complex"))

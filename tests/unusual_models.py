@@ -86,6 +86,14 @@ class Measured(Net):
         return super().forward(x) / self.size
 
 
+class Pushed(Net):
+    """Its outputs are derivatives by the inputs, in forward mode."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        outputs, slopes = torch.func.jvp(super().forward, (x,), (torch.ones_like(x),))
+        return outputs + slopes
+
+
 class Complex(Net):
     """A complex buffer, whose imaginary part counts."""
 

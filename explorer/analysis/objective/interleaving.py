@@ -4,9 +4,12 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import TypeVar
 
+from torch.autograd import forward_ad
+
 from explorer.analysis.objective.torch_operations import TorchOperations
 
 MOST = 48  # interruptions: of a small model before every operation
+NO_LEVEL = -1  # of forward-mode derivatives, where none are taken
 PATIENCE = 3.0  # seconds; what waits for a lock that the first one holds is not there before
 T = TypeVar("T")
 
@@ -23,6 +26,18 @@ class _Operations(TorchOperations):
         self._before(self.count)
         self.count += 1
         return func(*args, **(kwargs or {}))
+
+
+def enters_forward_mode(run: Callable[[], object]) -> bool:
+    """Whether forward-mode derivatives (`torch.func.jvp`) are taken while it runs.
+
+    Their level is one of the whole process (torch 2.13): threads that enter and leave it in another
+    order than one within the other lose each other's.
+    """
+    levels: list[int] = []
+    with _Operations(lambda number: levels.append(forward_ad._current_level)):
+        run()
+    return max(levels, default=NO_LEVEL) > NO_LEVEL
 
 
 def run_interrupted(first: Callable[[], T], second: Callable[[], T]) -> list[T]:

@@ -14,7 +14,7 @@ from torch import Tensor
 from explorer.analysis.objective.evaluation_mode import evaluation_mode
 from explorer.analysis.objective.flat_model import FlatModel, NoCopy
 from explorer.analysis.objective.in_place import InPlaceModel
-from explorer.analysis.objective.interleaving import run_interrupted
+from explorer.analysis.objective.interleaving import enters_forward_mode, run_interrupted
 from explorer.analysis.objective.losses import LossAndMetrics
 from explorer.analysis.objective.memory import is_out_of_memory
 from explorer.analysis.objective.moved_parameters import moved_names
@@ -103,8 +103,10 @@ def copies_are_independent(flat: FlatModel, problem: Problem, batch: Batch) -> b
     """Whether a copy gives the same values where another, at another point, interrupts it.
 
     It does not where they share something that changes: a dictionary of the module that a hook
-    fills, a cache, the state of a random generator.
+    fills, a cache, the state of a random generator, the level of forward-mode derivatives.
     """
+    if enters_forward_mode(lambda: _values_of(problem, flat, batch)):
+        return False
     other = flat.twin()
     with move_weights(other):
         one, two = (_values_of(problem, each, batch) for each in (flat, other))
