@@ -4,6 +4,7 @@ import torch
 
 from explorer.analysis.directions.directions import direction_facts, direction_rows
 from explorer.analysis.objective.flat_model import FlatModel
+from explorer.kinds.direction_settings import NORMALISATIONS
 from explorer.kinds.surface import SurfaceSettings
 from tests.conftest import small_problem
 
@@ -65,6 +66,14 @@ def test_layer_and_raw(flat: FlatModel) -> None:
     assert abs(float(raw.std()) - 1) < 4 / (2 * len(raw)) ** 0.5
 
 
+def test_unit_directions_are_raw_ones_of_length_one(flat: FlatModel) -> None:
+    """Each axis has a norm of 1 and the way of the raw one of its seed."""
+    raw = direction_rows(flat, SurfaceSettings(normalisation="raw"), 2)
+    unit = direction_rows(flat, SurfaceSettings(normalisation="unit"), 2)
+    assert unit.norm(dim=1).tolist() == pytest.approx([1.0, 1.0])
+    assert torch.allclose(unit, raw / raw.norm(dim=1, keepdim=True), atol=1e-12)
+
+
 def test_directions_are_pinned(flat: FlatModel) -> None:
     """Law 9: seed 0 means this very direction, on every device and under every version."""
     raw = direction_rows(flat, SurfaceSettings(normalisation="raw", ignore_1d=False), 2)
@@ -85,7 +94,7 @@ def test_seeds_differ_and_repeat(flat: FlatModel) -> None:
         assert abs(cosine) < 5 / len(a) ** 0.5  # random vectors: sd 1/sqrt(D)
 
 
-@pytest.mark.parametrize("normalisation", ["filter", "layer", "raw"])
+@pytest.mark.parametrize("normalisation", NORMALISATIONS)
 def test_orthogonal_axes_stay_scaled(flat: FlatModel, normalisation: str) -> None:
     """Orthogonalising within each scaled group gives orthogonal axes whose norms still match."""
     settings = SurfaceSettings(normalisation=normalisation, orthogonal=True)

@@ -7,7 +7,8 @@ from explorer.kinds.objective_settings import ObjectiveSettings
 from explorer.kinds.seed import MOST_SEED
 from explorer.kinds.setting import Setting
 
-NORMALISATIONS = ("filter", "layer", "raw")
+BY_GROUP = ("filter", "layer")  # what gives each group of weights the norm of the model's own
+NORMALISATIONS = (*BY_GROUP, "raw", "unit")
 MOST_RANK = 200  # of an eigenvector: as many are sought, and held
 NO_SEED_WITH = {"direction": ("gradient", "eigenvector")}  # directions that nothing is drawn for
 
@@ -48,7 +49,7 @@ class DirectionSettings(ObjectiveSettings):
         Setting(
             "Normalisation",
             "filter: each output filter gets the norm of the model's own (Li et al. 2018); layer: "
-            "each tensor does; raw: plain Gaussian.",
+            "each tensor does; raw: plain Gaussian; unit: the same, of length 1.",
             choices=NORMALISATIONS,
             sources={"filter": "li2018", "layer": "li2018"},
             unused_with=NO_SEED_WITH,

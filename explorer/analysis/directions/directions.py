@@ -21,7 +21,7 @@ from explorer.analysis.objective.random_directions import (
     row_norms,
 )
 from explorer.codec import JsonValue
-from explorer.kinds.direction_settings import DirectionSettings
+from explorer.kinds.direction_settings import BY_GROUP, DirectionSettings
 
 TINY = torch.finfo(torch.float64).tiny  # in place of a 0 that is divided by
 
@@ -108,7 +108,7 @@ def direction_facts(
         vectors: the directions (axes, D), or stretches of them, each with all its axes in order.
         settings: by which they were scaled; None where they were not.
     """
-    scaled = settings if settings is not None and settings.normalisation != "raw" else None
+    scaled = settings if settings is not None and settings.normalisation in BY_GROUP else None
     squares: dict[int, list[float]] = {}
     layers: dict[str, list[float]] = {}
     worst = 0.0

@@ -21,7 +21,7 @@ from explorer.analysis.objective.random_directions import (
     rescale,
 )
 from explorer.codec import JsonValue
-from explorer.kinds.direction_settings import DirectionSettings
+from explorer.kinds.direction_settings import BY_GROUP, DirectionSettings
 from explorer.kinds.given_axes import DIFFERENCE, GivenAxisSettings
 
 ALONG = 1 - 1e-9  # cosine from which two axes are one
@@ -53,7 +53,7 @@ def given_axes(
         if rows and getattr(settings, "orthogonal", False):
             for group in groups_of(flat.blocks, grouping):
                 orthogonalise(group(vector), group(rows[0]))
-        _scale(flat, vector, grouping, sort != "random" and settings.scaling == "unit")
+        _scale(flat, vector, grouping)
         rows.append(vector)
         recipes.append({"recipe": recipe, "norm": float(vector.norm())})
     vectors = torch.stack(rows)
@@ -167,19 +167,17 @@ def _parts_by_axis(
 
 
 def _grouping(settings: GivenAxisSettings, sort: str) -> str:
-    """The groups of parameters that an axis is scaled by."""
-    if sort == "random":
-        return settings.normalisation
-    return "filter" if settings.scaling == "filter" else "raw"
+    """What an axis is scaled by: a normalisation, or a scaling of the same meaning."""
+    return settings.normalisation if sort == "random" else settings.scaling
 
 
-def _scale(flat: FlatModel, vector: Tensor, grouping: str, unit: bool) -> None:
+def _scale(flat: FlatModel, vector: Tensor, grouping: str) -> None:
     """Give each group the norm of the model's own; or the whole a norm of 1."""
-    if grouping != "raw":
+    if grouping in BY_GROUP:
         theta = flat.theta.to("cpu", torch.float64)
         for group in groups_of(flat.blocks, grouping):
             rescale(group(vector), group(theta))
-    elif unit:
+    elif grouping == "unit":
         vector.div_(vector.norm())
 
 

@@ -1,7 +1,7 @@
 """Random directions, drawn and scaled tensor by tensor, a seed being one for good."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -9,7 +9,7 @@ from torch import Tensor
 
 from explorer.analysis.objective.flat_model import FlatModel
 from explorer.analysis.objective.parameters import Block, Stretch, stretches
-from explorer.kinds.direction_settings import DirectionSettings
+from explorer.kinds.direction_settings import BY_GROUP, DirectionSettings
 
 PARALLEL = 1e-6  # a group with a smaller orthogonal part (one value, say) keeps its own draw
 KEPT_BYTES = 1 << 30  # of directions; where they would take more, they are drawn at every point
@@ -32,6 +32,9 @@ def direction_parts(
 
     Source: Li et al. 2018, arXiv:1712.09913, section 4.
     """
+    if settings.normalisation == "unit":
+        yield from _unit_parts(blocks, theta, settings, axes)
+        return
     if settings.ignore_1d and all(len(block.shape) < 2 for block in blocks):
         raise ValueError(
             "no parameter would move, as all have one dimension and ignore_1d keeps those fixed; "
@@ -52,10 +55,22 @@ def direction_parts(
             elif first is not None and axis:
                 for group in groups:
                     orthogonalise(group(vector), group(first))
-            if settings.normalisation != "raw":
+            if settings.normalisation in BY_GROUP:
                 for group in groups:
                     rescale(group(vector), group(point))
             yield stretch, axis, vector
+
+
+def _unit_parts(
+    blocks: Sequence[Block], theta: Tensor, settings: DirectionSettings, axes: Sequence[int]
+) -> Iterator[Part]:
+    """The raw directions divided by their length: drawn once for that, and once more."""
+    raw = replace(settings, normalisation="raw")
+    squares = dict.fromkeys(axes, 0.0)
+    for _, axis, vector in direction_parts(blocks, theta, raw, axes):
+        squares[axis] += float(vector.square().sum())
+    for stretch, axis, vector in direction_parts(blocks, theta, raw, axes):
+        yield stretch, axis, vector / squares[axis] ** 0.5
 
 
 def direction_rows(flat: FlatModel, settings: DirectionSettings, axes: int) -> Tensor:
