@@ -107,10 +107,11 @@ def index_of_loss(_: Problem, part: Part) -> dict[str, Points]:
 
 def losses_of_starts(problem: Problem, part: Part) -> dict[str, Points]:
     """Losses that L-BFGS reaches from ten random starts, and the loss of the global minimum."""
-    numbers, ends = [], []
+    numbers, starts, ends = [], [], []
     for start in range(STARTS):
         part.check()
         weights = (0.5 * torch.randn(2 * SIZE * WIDTH, dtype=torch.float64)).requires_grad_()
+        starts.append(float(loss_of(weights.detach())))
         optimiser = torch.optim.LBFGS(
             [weights],
             max_iter=400,
@@ -130,6 +131,7 @@ def losses_of_starts(problem: Problem, part: Part) -> dict[str, Points]:
         ends.append(float(loss_of(weights.detach())))
     best = [float(loss_of(as_vector(critical_weights([0, 1, 2]))))] * STARTS
     return {
+        "starts": Points(x=numbers, y=starts),
         "ends of training": Points(x=numbers, y=ends),
         "global minimum": Points(x=numbers, y=best),
     }
@@ -159,10 +161,11 @@ def problem() -> Problem:
                 threads=1,
                 parts=5,
                 series=(
+                    Series("starts", "points", "loss"),
                     Series("ends of training", "points", "loss"),
                     Series("global minimum", "dashed", "loss"),
                 ),
-                title="Losses at which training a deep linear network ends",
+                title="Losses at which training a deep linear network starts and ends",
                 x="start",
             ),
         },

@@ -1,6 +1,7 @@
 """Networks on digits with true and random labels, with weight decay, dropout and any rate."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -15,7 +16,7 @@ WIDTH, RUNS = 48, 3  # of the hidden layers; networks that a number is the mean 
 RATES = (0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2)
 DECAYS = (0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1)
 MASKS = (1, 4, 16)
-DEVIATIONS = (0.02, 0.04, 0.06, 0.08, 0.12, 0.16)
+LABELS = ("true labels", "random labels")
 Layers = list[Tensor]  # weights (S, in, out) and biases (S, 1, out) of S networks, in turn
 Rows = tuple[Tensor, Tensor]
 
@@ -84,10 +85,10 @@ def lengths(layers: Layers) -> float:
     return float(squares.sqrt().mean())
 
 
-def trained(recipe: Recipe, rows: Rows, part: Part) -> tuple[Layers, list[float]]:
-    """Networks after the training, and the share of the rows that are right after each epoch."""
+def trained(recipe: Recipe, rows: Rows, part: Part, seen: Callable[[Layers], None]) -> Layers:
+    """Networks after the training; `seen` is called with them after each epoch."""
     weights = [w.requires_grad_() for w in fresh(RUNS)]
-    speeds, kept = [torch.zeros_like(w) for w in weights], []
+    speeds = [torch.zeros_like(w) for w in weights]
     for _ in range(recipe.epochs):
         part.check()
         for batch in torch.randperm(ROWS).split(50):
@@ -97,26 +98,30 @@ def trained(recipe: Recipe, rows: Rows, part: Part) -> tuple[Layers, list[float]
                 for weight, speed, slope in zip(weights, speeds, slopes, strict=True):
                     speed.mul_(recipe.momentum).add_(slope + recipe.decay * weight)
                     weight.sub_(recipe.rate * speed)
-        kept.append(accuracies([w.detach() for w in weights], rows))
-    return [w.detach() for w in weights], kept
+        seen([w.detach() for w in weights])
+    return [w.detach() for w in weights]
+
+
+def unseen(layers: Layers) -> None:
+    """Nothing is kept of networks on their way."""
 
 
 def random_labels(_: Problem, part: Part) -> dict[str, Points]:
-    """Accuracy by epochs, with noise on the weights, and their length; one sort of labels."""
-    name = ("true labels", "random labels")[part.number]
-    splits = digits(float(part.number))
-    layers, kept = trained(Recipe(0.05, 0.9, epochs=200), splits["train"], part)
-    errors = []
-    for deviation in DEVIATIONS:
-        noisy = ([w + deviation * torch.randn_like(w) for w in layers] for _ in range(10))
-        errors.append(1 - sum(accuracies(own, splits["train"]) for own in noisy) / 10)
-    end = [float(len(kept))]
-    scaled = [1000 * deviation for deviation in DEVIATIONS]
+    """Accuracies and length of the weights by epochs, with one sort of labels."""
+    name, splits = LABELS[part.number], digits(float(part.number))
+    of_train, of_test, of_weights = [], [], []
+
+    def seen(layers: Layers) -> None:
+        of_train.append(accuracies(layers, splits["train"]))
+        of_test.append(accuracies(layers, splits["test"]))
+        of_weights.append(lengths(layers))
+
+    trained(Recipe(0.05, 0.9, epochs=150), splits["train"], part, seen)
+    epochs = list(range(1, len(of_train) + 1))
     return {
-        name: Points(x=list(range(1, len(kept) + 1)), y=kept),
-        f"{name}, test": Points(x=end, y=[accuracies(layers, splits["test"])]),
-        f"{name}, length": Points(x=end, y=[lengths(layers)]),
-        f"{name}, noise": Points(x=scaled, y=errors),
+        name: Points(x=epochs, y=of_train),
+        f"{name}, test": Points(x=epochs, y=of_test),
+        f"{name}, length": Points(x=epochs, y=of_weights),
     }
 
 
@@ -125,7 +130,7 @@ def sensitivity(_: Problem, part: Part) -> dict[str, Points]:
     rows, rate = digits(0.2)["train"], RATES[part.number]
     points = {}
     for name, momentum in (("plain", 0.0), ("with momentum .9", 0.9)):
-        layers, _kept = trained(Recipe(rate, momentum), rows, part)
+        layers = trained(Recipe(rate, momentum), rows, part, unseen)
         points[name] = Points(x=[rate], y=[float(losses(layers, rows).mean())])
     return points
 
@@ -133,7 +138,7 @@ def sensitivity(_: Problem, part: Part) -> dict[str, Points]:
 def weight_decay(_: Problem, part: Part) -> dict[str, Points]:
     """Accuracies and length of the weights with one weight decay, a fifth of labels random."""
     decay, splits = DECAYS[part.number], digits(0.2)
-    layers, _kept = trained(Recipe(0.1, 0.9, decay), splits["train"], part)
+    layers = trained(Recipe(0.1, 0.9, decay), splits["train"], part, unseen)
     points = {s: Points(x=[decay], y=[accuracies(layers, rows)]) for s, rows in splits.items()}
     return {**points, "length of the weights": Points(x=[decay], y=[lengths(layers)])}
 
@@ -145,7 +150,7 @@ def dropout_masks(_: Problem, part: Part) -> dict[str, Points]:
     errors of one standard deviation is that deviation.
     """
     rows = digits(0.2)["train"]
-    layers, _kept = trained(Recipe(0.1, 0.9, dropout=0.5), rows, part)
+    layers = trained(Recipe(0.1, 0.9, dropout=0.5), rows, part, unseen)
     ways = [torch.randn_like(w) * w.norm() / w.numel() ** 0.5 for w in layers]
     places = torch.linspace(-0.2, 0.2, 41)
     roughness = []
@@ -178,7 +183,6 @@ def problem(noise: float = 0.2) -> Problem:
     )
 
 
-LABELS = ("true labels", "random labels")
 EXPERIMENTS = {
     "random labels": Experiment(
         measure=random_labels,
@@ -186,12 +190,11 @@ EXPERIMENTS = {
         parts=2,
         series=[
             *(Series(name, panel="training accuracy") for name in LABELS),
-            *(Series(f"{name}, test", "points", "test accuracy") for name in LABELS),
-            *(Series(f"{name}, length", "points", "length of the weights") for name in LABELS),
-            *(Series(f"{name}, noise", panel="errors with noise") for name in LABELS),
+            *(Series(f"{name}, test", panel="test accuracy") for name in LABELS),
+            *(Series(f"{name}, length", panel="length of the weights") for name in LABELS),
         ],
         title="Networks that learn true labels, and the same that learn random ones",
-        x="epoch; for errors, noise on the weights in thousandths",
+        x="epoch",
     ),
     "sensitivity": Experiment(
         measure=sensitivity,

@@ -132,11 +132,6 @@ def scaling(_: Problem, part: Part) -> dict[str, Points]:
     return points
 
 
-def cosine(done: float) -> float:
-    """Half a wave from the peak to 0."""
-    return PEAK * (1 + math.cos(math.pi * done)) / 2
-
-
 def stairs(done: float) -> int:
     """A divisor that grows by 5 at half and at three quarters of the training."""
     return 5 ** ((done >= 0.5) + (done >= 0.75))
@@ -149,7 +144,7 @@ def triangles(done: float) -> float:
 
 SCHEDULES = {
     "constant": constant(PEAK, SIZE),
-    "cosine": Recipe(cosine, lambda _: SIZE),
+    "cosine": Recipe(lambda done: PEAK * (1 + math.cos(math.pi * done)) / 2, lambda _: SIZE),
     "rate decays": Recipe(lambda done: PEAK / stairs(done), lambda _: SIZE),
     "batch grows instead": Recipe(lambda _: PEAK, lambda done: SIZE * stairs(done)),
     "cyclical": Recipe(triangles, lambda _: SIZE),
@@ -157,18 +152,19 @@ SCHEDULES = {
 
 
 def schedules(_: Problem, part: Part) -> dict[str, Points]:
-    """Training loss after each epoch by one schedule, and the test loss at the end."""
+    """Training loss after each epoch by one schedule."""
+    name = list(SCHEDULES)[part.number]
+    kept = trained(SCHEDULES[name], part)[1]
+    return {name: Points(x=list(range(1, len(kept) + 1)), y=kept)}
+
+
+def schedule_ends(_: Problem, part: Part) -> dict[str, Points]:
+    """Steps that one schedule takes, and the test loss at its end."""
     name = list(SCHEDULES)[part.number]
     recipe = SCHEDULES[name]
-    layers, kept = trained(recipe, part)
     sizes = [recipe.batch(epoch / recipe.epochs) for epoch in range(recipe.epochs)]
-    steps = [ROWS // size for size in sizes]
-    test = float(losses(layers, digits()["test"]).mean())
-    return {
-        name: Points(x=list(range(1, len(kept) + 1)), y=kept),
-        f"{name}, test": Points(x=[recipe.epochs], y=[test]),
-        f"{name}, steps": Points(x=[recipe.epochs], y=[sum(steps)]),
-    }
+    test = float(losses(trained(recipe, part)[0], digits()["test"]).mean())
+    return {name: Points(x=[sum(ROWS // size for size in sizes)], y=[test])}
 
 
 def warm_up(_: Problem, part: Part) -> dict[str, Points]:
@@ -201,13 +197,8 @@ def warm_up(_: Problem, part: Part) -> dict[str, Points]:
 def problem() -> Problem:
     """Digit classification with a fifth of the labels at random."""
     hidden = nn.Linear(64, WIDTH), nn.ReLU(), nn.Linear(WIDTH, WIDTH), nn.ReLU()
-    return Problem(
-        model=nn.Sequential(*hidden, nn.Linear(WIDTH, 10)),
-        data=digits(),
-        loss=cross_entropy,
-        metrics={"accuracy": accuracy},
-        experiments=EXPERIMENTS,
-    )
+    model, metrics = nn.Sequential(*hidden, nn.Linear(WIDTH, 10)), {"accuracy": accuracy}
+    return Problem(model, digits(), cross_entropy, metrics, experiments=EXPERIMENTS)
 
 
 def _both(names: tuple[str, ...]) -> list[Series]:
@@ -229,14 +220,18 @@ EXPERIMENTS = {
         measure=schedules,
         threads=1,
         parts=len(SCHEDULES),
-        series=[
-            *(Series(name, panel="training loss") for name in SCHEDULES),
-            *(Series(f"{name}, test", "points", "test loss at the end") for name in SCHEDULES),
-            *(Series(f"{name}, steps", "points", "steps") for name in SCHEDULES),
-        ],
-        title="Schedules of learning rate and batch size",
+        series=[Series(name, panel="training loss") for name in SCHEDULES],
+        title="Training loss by schedules of learning rate and batch size",
         x="epoch",
         log=("training loss",),
+    ),
+    "ends": Experiment(
+        measure=schedule_ends,
+        threads=1,
+        parts=len(SCHEDULES),
+        series=[Series(name, "points", "test loss at the end") for name in SCHEDULES],
+        title="Steps that schedules take, and test losses at their ends",
+        x="steps",
     ),
     "warm-up": Experiment(
         measure=warm_up,

@@ -15,7 +15,7 @@ TRAINING_ROWS = 1437  # the other 360 of the 1797 rows are the test split
 HIDDEN = 100
 CONFIDENCE = 0.05  # delta: a bound fails with at most this probability
 LARGEST_VARIANCE, PRECISION = 0.1, 100  # c and b of Dziugaite and Roy's grid of prior variances
-DEVIATIONS = (0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.25, 0.3)
+DEVIATIONS = (0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.25, 0.3)
 DRAWS, OPTIMISING_STEPS = 60, 600
 Weights = Mapping[str, Tensor]
 

@@ -227,8 +227,8 @@ GENERALISATION = (
         sources=("Dziugaite and Roy 2017", "Maurer 2004", "McAllester 1999"),
         seconds=8,
         questions=(
-            experiment_question("pac_bayes", "bounds", 11, "true labels"),
-            experiment_question("pac_bayes_random", "bounds", 11, "random labels"),
+            experiment_question("pac_bayes", "bounds", 9, "true labels"),
+            experiment_question("pac_bayes_random", "bounds", 9, "random labels"),
         ),
         prove=_bound_proofs,
         rows=("0.80", "0.81", "1.15", "1.16", "1.17", "1.18", "1.43"),

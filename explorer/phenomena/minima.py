@@ -262,6 +262,32 @@ def _deep_linear_proofs(results: Sequence[Result]) -> list[Proof]:
     ]
 
 
+def _energy_proofs(results: Sequence[Result]) -> list[Proof]:
+    minima, law = (points_of(results, 0, name) for name in ("minima", "(1 - φ)²/2"))
+    gaps = [abs(at(minima, x) - y) for x, y in zip(law.x, law.y, strict=True)]
+    return [
+        Proof(
+            "largest distance of the loss from (1 - φ)²/2 up to φ = .5",
+            max(gap for gap, x in zip(gaps, law.x, strict=True) if x <= 0.5),
+            high=0.03,
+            expected="0 for large networks (Pennington and Bahri 2017, observed)",
+        ),
+        Proof(
+            "largest distance beyond",
+            max(gap for gap, x in zip(gaps, law.x, strict=True) if x > 0.5),
+            high=0.06,
+            expected="a little above it: 16 units, and minima are hard to reach",
+        ),
+        Proof(
+            "loss at φ = .5 over that of linear regression",
+            at(minima, 0.5) / 0.375,
+            0.25,
+            0.5,
+            expected="1/3: the hidden layer fits more than its share of numbers",
+        ),
+    ]
+
+
 MINIMA = (
     Phenomenon(
         name="deep-linear",
@@ -336,6 +362,27 @@ MINIMA = (
         ),
         prove=_ensemble_proofs,
         rows=("0.78", "0.79", "1.11"),
+    ),
+    Phenomenon(
+        name="minimiser-energy",
+        title="How well noise can be fitted depends on weights over numbers alone",
+        group=Group.MINIMA,
+        text=(
+            "A network of one hidden layer is fitted to targets that are noise, so that all it can "
+            "do is memorise. The loss at its minima is close to (1 - φ)²/2 for φ weights over "
+            "numbers to fit, a law that was observed and not derived; linear "
+            "regression keeps (1 - φ/2)/2."
+        ),
+        loose=(
+            "The law is the paper's observation for large networks and small φ; tanh units in "
+            "place of ReLU end below it at small φ. It is a law of noise: data with structure are "
+            "fitted better by far."
+        ),
+        sources=("Pennington and Bahri 2017",),
+        seconds=8,
+        questions=(experiment_question("memorised_noise", "energy", 5),),
+        prove=_energy_proofs,
+        rows=("0.79", "3.36"),
     ),
     Phenomenon(
         name="all-positive",
