@@ -131,7 +131,7 @@ def losses_of_starts(problem: Problem, part: Part) -> dict[str, Points]:
         ends.append(float(loss_of(weights.detach())))
     best = [float(loss_of(as_vector(critical_weights([0, 1, 2]))))] * STARTS
     return {
-        "starts": Points(x=numbers, y=starts),
+        "starts of training": Points(x=numbers, y=starts),
         "ends of training": Points(x=numbers, y=ends),
         "global minimum": Points(x=numbers, y=best),
     }
@@ -161,7 +161,7 @@ def problem() -> Problem:
                 threads=1,
                 parts=5,
                 series=(
-                    Series("starts", "points", "loss"),
+                    Series("starts of training", "points", "loss"),
                     Series("ends of training", "points", "loss"),
                     Series("global minimum", "dashed", "loss"),
                 ),
