@@ -93,13 +93,13 @@ def show_missing(app: AppState, states: Sequence[PhenomenonState]) -> None:
 
 def show_group(app: AppState, states: Sequence[PhenomenonState]) -> None:
     """The cards of a group row by row, so that those of a row have one height."""
-    keys = [state.questions[0].key for state in states if state.questions[0].key]
-    images = app.catalog.images(keys)
+    covers = {s.phenomenon.name: s.questions[s.phenomenon.cover].key for s in states}
+    images = app.catalog.images([key for key in covers.values() if key])
     for first in range(0, len(states), ACROSS):
         columns = st.columns(ACROSS)
         for column, state in zip(columns, states[first : first + ACROSS], strict=False):
             with column:
-                show_card(app, state, images.get(state.questions[0].key))
+                show_card(app, state, images.get(covers[state.phenomenon.name]))
 
 
 def show_card(app: AppState, state: PhenomenonState, image: bytes | None) -> None:
@@ -126,7 +126,7 @@ def show_card(app: AppState, state: PhenomenonState, image: bytes | None) -> Non
 
 def first_sentence(text: str) -> str:
     """The first sentence of a text."""
-    return re.split(r"(?<=[.:]) ", text, maxsplit=1)[0]
+    return re.split(r"(?<=\.) ", text, maxsplit=1)[0]
 
 
 def say_unknown(name: str) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from explorer.kinds.line import LINE, Line, LineSettings
 from explorer.kinds.result import Result
 from explorer.kinds.surface import SURFACE, Surface, SurfaceSettings
-from explorer.phenomena.flatness import top_of
+from explorer.phenomena.flatness import slice_of, top_of
 from explorer.phenomena.phenomenon import (
     Group,
     Phenomenon,
@@ -232,7 +232,13 @@ ARCHITECTURE = (
         ),
         sources=("Srivastava et al. 2014",),
         seconds=3,
-        questions=(top_of("dropout", "with dropout"), top_of("mlp_a", "without")),
+        questions=(
+            top_of("dropout", "with dropout"),
+            top_of("mlp_a", "without"),
+            slice_of("dropout", "with dropout"),
+            slice_of("mlp_a", "without"),
+        ),
+        cover=2,
         prove=_dropout_proofs,
         rows=("0.38", "3.56"),
     ),

@@ -1,11 +1,13 @@
 """Flat and sharp minima, and what they say of generalisation."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from explorer.kinds.eigenvalues import outliers
 from explorer.kinds.interpolation import INTERPOLATION, Interpolation, InterpolationSettings
+from explorer.kinds.line import LINE, LineSettings
 from explorer.kinds.matrix import MatrixRole, SpectrumSettings
 from explorer.kinds.result import Result
 from explorer.kinds.sharpness import SHARPNESS
@@ -23,6 +25,7 @@ from explorer.phenomena.phenomenon import (
     number_of,
 )
 
+SLICE = LineSettings(x_count=41)
 TOP = SharpnessSettings(measures=("lambda_max",))
 EXACT = SpectrumSettings(top=15, bottom=1, probes=0)
 PROBED = SpectrumSettings(top=1, bottom=1, probes=20)
@@ -33,6 +36,11 @@ def top_of(sample: str, words: str) -> SampleQuestion:
     """The question for the largest eigenvalue of a sample."""
     subject = SampleSubject(sample)
     return SampleQuestion(SHARPNESS, TOP, (subject, subject), words)
+
+
+def slice_of(sample: str, words: str) -> SampleQuestion:
+    """The question for the loss of a sample along a random direction."""
+    return SampleQuestion(LINE, SLICE, (SampleSubject(sample),), words)
 
 
 def _ratio(results: Sequence[Result], over: int, under: int, name: str) -> float:
@@ -185,7 +193,10 @@ FLATNESS = (
             top_of("large_batch", "full batch, loss .02"),
             top_of("small_batch_1500", "batches of 16, 1,500 steps"),
             top_of("large_batch_1500", "full batch, 1,500 steps"),
+            slice_of("small_batch", "batches of 16, loss .02"),
+            slice_of("large_batch", "full batch, loss .02"),
         ),
+        cover=5,
         prove=_batch,
         rows=("0.13", "0.14", "0.46", "0.51", "0.52", "3.35", "3.48"),
     ),
@@ -234,7 +245,17 @@ FLATNESS = (
                 ),
                 (SampleSubject("narrow_a"), SampleSubject("narrow_a")),
             ),
+            *(
+                SampleQuestion(
+                    LINE,
+                    replace(SLICE, normalisation="raw", x_min=-0.5, x_max=0.5),
+                    (SampleSubject(sample),),
+                    words,
+                )
+                for sample, words in (("narrow_a", "network"), ("narrow_rescaled", "rescaled"))
+            ),
         ),
+        cover=2,
         prove=_dinh,
         rows=("0.15", "0.16", "0.82", "1.19", "3.34"),
     ),
@@ -293,7 +314,10 @@ FLATNESS = (
             top_of("optimiser_momentum", "momentum"),
             top_of("optimiser_sam", "SAM, radius .1"),
             top_of("optimiser_asam", "ASAM, radius .5"),
+            slice_of("optimiser_momentum", "momentum"),
+            slice_of("optimiser_sam", "SAM, radius .1"),
         ),
+        cover=4,
         prove=_sam,
         rows=("0.56", "0.57", "0.62", "1.42", "3.33", "3.51"),
     ),
@@ -327,7 +351,10 @@ FLATNESS = (
             ),
             top_of("random_labels", "random labels"),
             top_of("true_labels", "true labels"),
+            slice_of("random_labels", "random labels"),
+            slice_of("true_labels", "true labels"),
         ),
+        cover=4,
         prove=_labels,
         rows=("1.43", "1.44", "1.45"),
     ),

@@ -92,6 +92,7 @@ class Phenomenon:
     seconds: float = 0.0  # that its questions took together on two cores, measured by `verify`
     questions: tuple[SampleQuestion, ...] = field(default=())
     prove: Prove = field(compare=False)
+    cover: int = 0  # place of the question whose picture its card shows
     tried: str = ""  # of one that does not come out: what was tried
     rows: tuple[str, ...] = ()  # what it answers of the texts' rows, as "0.30": text and row
 
