@@ -135,8 +135,10 @@ def test_every_card_leads_to_its_spectrum(folder: Path) -> None:
 def test_every_setting_is_on_the_page(folder: Path) -> None:
     """What an address can name has a widget of that name, so that a card's link is followed."""
     parameters = {"matrix": "fisher", "room": "50", "tolerance": "0.01", "batches": "2"}
+    other = fine(opened(SPECTRUM.page, model="tiny"))  # what is beside the Hessian
     app = fine(opened(SPECTRUM.page, model="tiny", **parameters))
-    keys = {e.key for kind in ("number_input", "selectbox") for e in app.get(kind)}
+    widgets = ("number_input", "selectbox")
+    keys = {e.key for page in (app, other) for kind in widgets for e in page.get(kind)}
     keys |= {"split", "subset"}  # segmented controls
     usual = {"batchnorm", "batchnorm_batch", "batchnorm_examples", "examples", "examples_seed"}
     assert {field.name for field in dataclasses.fields(SpectrumSettings)} - usual <= keys

@@ -16,7 +16,8 @@ from explorer.analysis.objective.named_tensors import Tensors
 from explorer.analysis.objective.objective import Objective
 from explorer.analysis.objective.parameters import Block
 from explorer.analysis.objective.plane import NO_CHOICES, EarlierChoices, objective_at
-from explorer.analysis.spectrum_ends import STREAM, Rows, extremes
+from explorer.analysis.spectrum_ends import STREAM, Rows, escape_points, extremes
+from explorer.analysis.spectrum_fisher import covariance_rows, gap_rows
 from explorer.codec import JsonValue
 from explorer.kinds.matrix import MatrixRole, SpectrumSettings
 from explorer.kinds.piece import Piece
@@ -58,12 +59,16 @@ def answer(
         before = full_matrix.products
         unit_progress = progress.of_unit(unit, _unit_name(settings, unit))
         if unit == 0:
-            rows, pair_facts = extremes(matrix, full_matrix, objective, settings, unit_progress)
+            rows, pair_facts, last = extremes(
+                matrix, full_matrix, objective, settings, unit_progress
+            )
             facts |= pair_facts
+            points = escape_points(objective, last, rows, subjects[0])
         else:
+            points = []
             rows = _unit(matrix, objective, settings, unit, unit_progress)
         facts[f"products_{unit}"] = full_matrix.products - before
-        yield Piece(_columns(unit, rows), facts, seconds=time.perf_counter() - began)
+        yield Piece(_columns(unit, rows), facts, time.perf_counter() - began, points)
         facts = {}
 
 
@@ -75,6 +80,8 @@ def _unit_name(settings: SpectrumSettings, unit: int) -> str:
         return f"probe {unit}"
     if settings.trace_products and unit == settings.unit_of(MatrixRole.TRACE):
         return "the trace"
+    if unit >= settings.unit_of(MatrixRole.GAP):
+        return "the comparison with the Fisher matrix"
     return f"batch {unit - settings.unit_of(MatrixRole.BATCH) + 1}"
 
 
@@ -103,11 +110,15 @@ def _unit(
     unit: int,
     unit_progress: UnitProgress,
 ) -> Rows:
-    """A probe, the trace or a mini-batch."""
+    """A probe, the trace, a mini-batch, or what is set against the Hessian."""
     if unit <= settings.probes:
         return probe(matrix, blocks_of(objective, settings), settings, unit - 1, unit_progress)
     if settings.trace_products and unit == settings.unit_of(MatrixRole.TRACE):
         return _trace(matrix, settings)
+    if settings.has_gap and unit == settings.unit_of(MatrixRole.GAP):
+        return gap_rows(matrix, objective, settings)
+    if settings.covariance and unit == settings.unit_of(MatrixRole.COVARIANCE):
+        return covariance_rows(matrix, objective, settings)
     number = unit - settings.unit_of(MatrixRole.BATCH)
     return _batch(objective, settings, number)
 

@@ -10,16 +10,28 @@ from explorer.analysis.curvature.gradient import gradient
 from explorer.analysis.curvature.matrices import blocks_of, dense_matrix
 from explorer.analysis.curvature.products import Curvature, Product
 from explorer.analysis.curvature.random_vectors import random_normal
+from explorer.analysis.directions.brought import MOST_BYTES
 from explorer.analysis.objective.batches import slice_examples
+from explorer.analysis.objective.direction_tensors import direction_tensors
 from explorer.analysis.objective.evaluation_mode import evaluation_mode
 from explorer.analysis.objective.evaluator import Evaluator
+from explorer.analysis.objective.flat_model import present_tensors
+from explorer.analysis.objective.named_tensors import Tensors
 from explorer.analysis.objective.objective import Objective
+from explorer.analysis.objective.pieces import piece_point
 from explorer.codec import JsonValue
 from explorer.kinds.matrix import ESCAPE_POINTS, MAX_DENSE_PARAMETERS, MatrixRole, SpectrumSettings
+from explorer.kinds.piece import PiecePoint
 from explorer.kinds.progress import UnitProgress
 from explorer.problem import accuracy, cross_entropy
 
-STREAM = {"pairs": 0, "probes": 1, "trace": 2, "batches": 3}  # of random vectors, beside the seed
+STREAM = {
+    "pairs": 0,
+    "probes": 1,
+    "trace": 2,
+    "batches": 3,
+    "gap": 4,
+}  # of random vectors, beside the seed
 # Along the last pair's vector, in shares of how far that goes.
 ESCAPE_STEPS = np.linspace(-1.0, 1.0, ESCAPE_POINTS)
 SHARE = 0.05  # of the parameters' norm: how far that goes
@@ -32,8 +44,10 @@ def extremes(
     objective: Objective,
     settings: SpectrumSettings,
     unit: UnitProgress | None = None,
-) -> tuple[Rows, dict[str, JsonValue]]:
+) -> tuple[Rows, dict[str, JsonValue], Tensor]:
     """The extreme pairs, all eigenvalues of a small matrix, the loss along the last pair's vector.
+
+    That vector (D,) is the last that comes back, downhill.
 
     Raises:
         CurvatureError: the model changes from call to call.
@@ -68,7 +82,40 @@ def extremes(
     }
     if classes := _classes(objective):
         facts["classes"] = classes
-    return rows, facts
+    return rows, facts, last
+
+
+def escape_points(
+    objective: Objective, vector: Tensor, rows: Rows, point: Tensors
+) -> list[PiecePoint]:
+    """The last pair's vector as a direction, and the point of the lowest loss along it.
+
+    There is no such point where the loss is nowhere lower than where the vector begins, and nothing
+    where tensors are so large that they are rather computed anew.
+
+    Args:
+        objective: at the point.
+        vector: (D,) float64 of length 1, downhill.
+        rows: the losses along it.
+        point: its tensors.
+    """
+    flat = objective.flat
+    if len(vector) * flat.theta.element_size() > MOST_BYTES:
+        return []
+    along = vector.to(flat.theta)
+    tensors = direction_tensors(flat, along, point)
+    lowest = min(value for role, _, value, _ in rows if role == MatrixRole.PAIR)
+    name = "escape direction" if lowest < 0 else "smallest eigenvector"
+    brought = [piece_point("escape", name, tensors, is_direction=True)]
+    losses = {step: loss for role, _, step, loss in rows if role == MatrixRole.ESCAPE}
+    step, loss = min(losses.items(), key=lambda pair: np.nan_to_num(pair[1], nan=np.inf))
+    if loss < losses[min(losses, key=abs)]:
+        put_back = flat.keep()
+        flat.theta.add_(along, alpha=step)
+        tensors = present_tensors(flat, point)
+        put_back()
+        brought.append(piece_point("escaped", f"lowest along the {name}", tensors))
+    return brought
 
 
 def _pairs(

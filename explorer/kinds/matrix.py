@@ -5,6 +5,7 @@ from enum import IntEnum
 from typing import Annotated
 
 from explorer.kinds.curvature_settings import (
+    MOST_PAIRS,
     CurvatureSettings,
     SearchSteps,
     Tolerance,
@@ -23,11 +24,14 @@ MATRIX_WORDS = {
     "scaled_hessian": "|w|-scaled Hessian",
 }
 MATRICES = tuple(MATRIX_WORDS)
+NOT_HESSIAN = tuple(name for name in MATRICES if name != "hessian")
 MOST_STEPS, MOST_BATCHES = 500, 2000
 MOST_LABELS = 1000
 MAX_DENSE_PARAMETERS = 3000  # up to so many parameters the whole matrix is made: exact
 PASSES_PER_PRODUCT = 3  # forward passes that a product with kept graphs takes, about
 BATCH_STEPS = 25  # of Lanczos for the largest eigenvalue of a mini-batch, about
+COMPARED = ("none", "gauss_newton", "empirical_fisher")  # with the Hessian
+GAP_PROBES = 20  # random vectors that both matrices are seen by, where they are not made whole
 ESCAPE_POINTS = 41  # points of the line along the last pair's vector
 
 
@@ -42,6 +46,9 @@ class MatrixRole(IntEnum):
     ESCAPE = 5  # a distance along the last pair's vector, downhill first, and the loss there
     BATCH = 6  # the largest eigenvalue of mini-batch `i` alone and its residual
     TRACE = 7  # an estimate of the trace by XTrace and its standard error
+    GAP = 8  # norm(Hv - Fv)^2 and norm(Hv)^2 of a vector; of a small matrix squared Frobenius norms
+    COVARIANCE = 9  # an eigenvalue of the gradients' covariance and its residual, the largest first
+    OVERLAP = 10  # of the eigenspaces of the `i` + 1 largest of both, and what chance gives
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,6 +141,28 @@ class SpectrumSettings(CurvatureSettings):
             unused_with={"matrix": tuple(name for name in MATRICES if name != "fisher")},
         ),
     ] = 1
+    fisher_gap: Annotated[
+        str,
+        Setting(
+            "Hessian against",
+            "How far this matrix is from the Hessian: norm(H − F) over norm(H), of Frobenius, "
+            "exactly for small models and by common random vectors for others.",
+            choices=COMPARED,
+            unused_with={"matrix": NOT_HESSIAN},
+        ),
+    ] = COMPARED[0]
+    covariance: Annotated[
+        int,
+        Setting(
+            "Gradient covariance",
+            "So many of the largest eigenvalues of the covariance of the examples' gradients, and "
+            "how much of the Hessian's own they span (Thomas et al. 2020); 0: none.",
+            least=0,
+            most=MOST_PAIRS,
+            unit="eigenvalues",
+            unused_with={"matrix": NOT_HESSIAN},
+        ),
+    ] = 0
 
     def evaluations(self, parameters: int, examples: int) -> float:
         """About how many evaluations of the loss over all examples the whole answer takes."""
@@ -142,9 +171,22 @@ class SpectrumSettings(CurvatureSettings):
         search = size if size <= MAX_DENSE_PARAMETERS else min(self.room, size, 20 + 6 * pairs)
         products: float = 2 + search + pairs + self.trace_products
         products += self.probes * min(self.steps, size)
+        products += self._comparing_products(size)
         share = min(1.0, self.batch_examples / max(1, examples))
         products += self.batches * share * min(self.room, size, BATCH_STEPS)
         return PASSES_PER_PRODUCT * products + ESCAPE_POINTS
+
+    def _comparing_products(self, size: int) -> int:
+        """Products that what is set against the Hessian takes, about."""
+        small = size <= MAX_DENSE_PARAMETERS
+        gap = 2 * (size if small else GAP_PROBES) if self.has_gap else 0
+        search = size if small else min(self.room, size, 20 + 6 * self.covariance)
+        return gap + (2 * search if self.covariance else 0)
+
+    @property
+    def has_gap(self) -> bool:
+        """Whether a matrix is set against the Hessian."""
+        return self.fisher_gap != COMPARED[0]
 
     @property
     def distinguishing_words(self) -> tuple[str, ...]:
@@ -159,13 +201,16 @@ class SpectrumSettings(CurvatureSettings):
 
     @property
     def units(self) -> int:
-        """The extreme pairs, each probe, the trace, each mini-batch."""
-        return 1 + self.probes + bool(self.trace_products) + self.batches
+        """The extreme pairs, each probe, the trace, each mini-batch, what is set against it."""
+        extra = self.has_gap + bool(self.covariance)
+        return self.unit_of(MatrixRole.BATCH) + self.batches + extra
 
     def unit_of(self, role: MatrixRole, number: int = 0) -> int:
-        """Which unit of work a probe, the trace or a mini-batch is."""
-        if role == MatrixRole.BATCH:
-            return 1 + self.probes + bool(self.trace_products) + number
-        if role == MatrixRole.TRACE:
-            return 1 + self.probes
-        return 1 + number
+        """Which unit of work a probe, the trace, a mini-batch or a comparison is."""
+        batch = 1 + self.probes + bool(self.trace_products)
+        return {
+            MatrixRole.TRACE: 1 + self.probes,
+            MatrixRole.BATCH: batch + number,
+            MatrixRole.GAP: batch + self.batches,
+            MatrixRole.COVARIANCE: batch + self.batches + self.has_gap,
+        }.get(role, 1 + number)

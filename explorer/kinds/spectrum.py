@@ -17,7 +17,7 @@ from explorer.kinds.spectrum_result import PAIR_FACTS, Spectrum, SpectrumFacts
 
 KERNEL_WIDTH = 0.005  # of the range: the usual width of the kernel that smooths a density
 FLOOR_SHARE = 1e-2  # of the height of a single eigenvalue: no density below says anything
-SPECTRUM_PICTURES = ("density", "pairs", "layers", "escape", "batches")
+SPECTRUM_PICTURES = ("density", "pairs", "layers", "escape", "batches", "covariance")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +29,8 @@ class SpectrumLook(CurvesLook):
         Setting(
             "Picture",
             "density: of all eigenvalues; pairs: the extreme ones; layers: traces of tensors; "
-            "escape: the loss along the last vector; batches: mini-batches' largest ones.",
+            "escape: the loss along the last vector; batches: mini-batches' largest ones; "
+            "covariance: eigenvalues of the gradients' covariance beside the largest.",
             choices=SPECTRUM_PICTURES,
         ),
     ] = SPECTRUM_PICTURES[0]
@@ -67,6 +68,10 @@ def taken_over(settings: SpectrumSettings, old: Mapping[str, np.ndarray]) -> dic
     kept_rows = (old["unit"] == 0) | (probe & (number < settings.probes))
     kept_rows |= batch & (number < settings.batches)
     unit = np.where(batch, settings.unit_of(MatrixRole.BATCH) + number, old["unit"])
+    covariance = np.isin(old["role"], (MatrixRole.COVARIANCE, MatrixRole.OVERLAP))
+    compared = {MatrixRole.GAP: old["role"] == MatrixRole.GAP, MatrixRole.COVARIANCE: covariance}
+    for role, rows in compared.items():
+        unit, kept_rows = np.where(rows, settings.unit_of(role), unit), kept_rows | rows
     return {name: values[kept_rows] for name, values in {**old, "unit": unit}.items()}
 
 
@@ -103,7 +108,10 @@ SPECTRUM = Kind(
     result=Spectrum,
     facts=SpectrumFacts,
     version=1,
-    numbers=("lambda_max", "lambda_min", "trace", "negative", "gradient_norm"),
+    numbers=(
+        *("lambda_max", "lambda_min", "trace", "negative", "zero", "positive", "gradient_norm"),
+        *("fisher_gap", "covariance_overlap"),
+    ),
     columns=("role", "i", "value", "weight"),
     answer="explorer.analysis.spectrum:answer",
     look=SpectrumLook,
@@ -115,7 +123,7 @@ SPECTRUM = Kind(
     sources=("ghorbani2019", "ubaru2017"),
     axes=("probes", "batches", "trace_products"),
     taken_over="explorer.kinds.spectrum:taken_over",
-    later=("labels",),
+    later=("labels", "fisher_gap", "covariance"),
     unit="parts",
     first_facts=PAIR_FACTS,
     own_pace=True,

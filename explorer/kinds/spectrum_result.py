@@ -1,7 +1,7 @@
 """What is known of a matrix so far: extreme pairs, density, traces."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,7 @@ from explorer.kinds.matrix import MatrixRole, SpectrumSettings
 from explorer.kinds.numbers import ResultNumber, ResultNumbers
 from explorer.kinds.piece import Piece
 from explorer.kinds.quadrature import Quadrature, correct_probes
+from explorer.kinds.spectrum_fisher import Alignment, relative_gap
 from explorer.kinds.statistics import student_quantile
 
 RESOLUTION = 1e-3  # of the largest absolute eigenvalue, of a quadrature's nodes about 0
@@ -130,11 +131,14 @@ class Spectrum:
             for name, place in (("lambda_max", 0), ("lambda_min", -1)):
                 error = float(residuals[place])
                 numbers[name] = ResultNumber.within(float(values[place]), error)
-        for name, estimate in (("trace", self.trace), ("negative", self.negative)):
+        estimates = {"trace": self.trace, **self.signs, "fisher_gap": self.fisher_gap}
+        for name, estimate in estimates.items():
             if estimate is not None:
                 numbers[name] = ResultNumber(estimate.value, estimate.low, estimate.high)
         if math.isfinite(self.facts.gradient_norm):
             numbers["gradient_norm"] = ResultNumber(self.facts.gradient_norm)
+        if alignment := self.alignment:
+            numbers["covariance_overlap"] = ResultNumber(alignment.overlap)
         return numbers
 
     @property
@@ -232,4 +236,42 @@ class Spectrum:
     @property
     def negative(self) -> Estimate | None:
         """How many eigenvalues are below minus the resolution; an estimate of the index."""
-        return self.quadrature.sum_of(lambda nodes: (nodes < -self.resolution).astype(float))
+        return self.signs["negative"]
+
+    @property
+    def signs(self) -> dict[str, Estimate | None]:
+        """How many eigenvalues are below, within and above the resolution around 0."""
+        reach = self.resolution
+        tests: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+            "negative": lambda nodes: nodes < -reach,
+            "zero": lambda nodes: np.abs(nodes) <= reach,
+            "positive": lambda nodes: nodes > reach,
+        }
+        sums = self.quadrature
+        return {
+            name: sums.sum_of(lambda nodes, test=test: test(nodes).astype(float))  # type: ignore[misc]
+            for name, test in tests.items()
+        }
+
+    @property
+    def exact_signs(self) -> dict[str, int]:
+        """The same of all eigenvalues by the tolerance; empty where not all are known."""
+        _, every, _ = self.of(MatrixRole.ALL)
+        if not len(every):
+            return {}
+        negative, positive = (int((sign * every > self.tolerance).sum()) for sign in (-1, 1))
+        zero = len(every) - negative - positive
+        return {"negative": negative, "zero": zero, "positive": positive}
+
+    @property
+    def fisher_gap(self) -> Estimate | None:
+        """How far the matrix that is set against the Hessian is from it, in norms of that."""
+        _, differences, squares = self.of(MatrixRole.GAP)
+        return relative_gap(differences, squares, exact=len(squares) == 1)
+
+    @property
+    def alignment(self) -> Alignment | None:
+        """The gradients' covariance beside the Hessian; None before it is known."""
+        _, values, residuals = self.of(MatrixRole.COVARIANCE)
+        _, overlaps, by_chance = self.of(MatrixRole.OVERLAP)
+        return Alignment(values, residuals, overlaps, by_chance) if len(values) else None

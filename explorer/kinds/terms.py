@@ -234,7 +234,30 @@ TERMS = {measure.name: Term(f"{measure.definition}.", measure.source) for measur
         "Ubaru et al. 2017",
     ),
     "negative": Term(
-        "How many eigenvalues are below 0, from the estimated density of eigenvalues.", _QUADRATURE
+        "How many eigenvalues are below 0 by more than a thousandth of the largest absolute one: "
+        "of all where they are known, else from the estimated density.",
+        _QUADRATURE,
+    ),
+    "zero": Term(
+        "How many eigenvalues are within a thousandth of the largest absolute one of 0: of all "
+        "where they are known, else from the estimated density.",
+        _QUADRATURE,
+    ),
+    "positive": Term(
+        "How many eigenvalues are above 0 by more than a thousandth of the largest absolute one: "
+        "of all where they are known, else from the estimated density.",
+        _QUADRATURE,
+    ),
+    "fisher_gap": Term(
+        "norm(H − F) over norm(H), of Frobenius: how far Gauss-Newton or the empirical Fisher "
+        "matrix is from the Hessian; 0 where they are one.",
+        "Kunstner et al. 2019; Martens 2020",
+    ),
+    "covariance_overlap": Term(
+        "Share of the space of the gradients' covariance's largest eigenvalues that lies in that "
+        "of the Hessian's: the mean squared cosine of their principal angles, 1 where they are one "
+        "and k / D on average of random spaces of k among D dimensions.",
+        "Gur-Ari et al. 2018; Thomas et al. 2020",
     ),
     "density": Term(
         "Empirical spectral density (ESD): how the eigenvalues are spread, by stochastic Lanczos "

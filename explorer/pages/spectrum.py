@@ -57,6 +57,10 @@ def choose(catalog: Catalog) -> tuple[Subject, SpectrumSettings]:
         values |= choose_matrix(ModelFacts.of(model.facts).tensors)
     with st.expander("Pairs and probes", expanded=True):
         values |= forms.choose_all(SpectrumSettings, EFFORT_NAMES)
+    if values["matrix"] == "hessian":
+        with st.expander("Beside the Hessian"):
+            values["fisher_gap"] = forms.choose(SpectrumSettings, "fisher_gap", menu=True)
+            values["covariance"] = forms.choose(SpectrumSettings, "covariance")
     return (model, point), forms.checked_settings(SpectrumSettings, values)
 
 
@@ -105,6 +109,7 @@ def show(
         stored_questions: what is stored of them, by the matrices' words.
     """
     from explorer.pages import _spectrum_figures as figures
+    from explorer.pages import _spectrum_fisher as fisher
 
     own = MATRIX_WORDS[settings.matrix]
     if own not in stored_questions:
@@ -115,6 +120,7 @@ def show(
     }
     spectrum = results[own]
     words.show_verdict(spectrum)
+    fisher.show_signs(spectrum)
     look = figures.show_density(spectrum)
     words.show_spectrum_badges(question, spectrum)
     with st.container(horizontal=True, gap="small"):
@@ -128,6 +134,8 @@ def show(
     words.show_summary_table(spectrum)
     if len(spectrum.eigenvalues[0]):
         figures.show_escape(question, spectrum)
+        fisher.show_escape_points(app.catalog, question)
+    fisher.show_comparisons(question, spectrum)
     if settings.batches:
         figures.show_batches(question, spectrum)
     if settings.matrix in DRAWN_TOGETHER:

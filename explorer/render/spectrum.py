@@ -1,4 +1,4 @@
-"""A spectrum drawn: its density, extreme pairs, traces by layer, escape, or mini-batches."""
+"""A spectrum drawn: its density, extreme pairs, traces by layer, escape, batches, covariance."""
 
 from collections.abc import Mapping, Sequence
 
@@ -8,12 +8,14 @@ from explorer.kinds.spectrum_result import Spectrum
 from explorer.render import spectrum_parts
 from explorer.render.drawing import Chart
 from explorer.render.spectrum_density import density_chart
+from explorer.render.spectrum_fisher import covariance_chart
 
 PART_CHARTS = {
     "pairs": spectrum_parts.pairs_chart,
     "layers": spectrum_parts.layers_chart,
     "escape": spectrum_parts.escape_chart,
     "batches": spectrum_parts.batches_chart,
+    "covariance": covariance_chart,
 }
 
 
