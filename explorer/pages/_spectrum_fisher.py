@@ -29,19 +29,17 @@ def show_signs(spectrum: Spectrum) -> None:
     estimates = {name: e for name, e in spectrum.signs.items() if e is not None}
     if estimates:
         reach = f"{five_digits(spectrum.resolution)}, a thousandth of the largest"
-        texts = {name: interval_text(_counted(e)) for name, e in estimates.items()}
-        rows.append({threshold: reach, **texts})
+        rows.append({threshold: reach, **{name: _count_text(e) for name, e in estimates.items()}})
     if rows:
         st.table(rows, hide_index=True)
 
 
-def _counted(estimate: Estimate) -> Estimate:
-    """An estimated count: whole numbers, not below 0."""
-    value, low, high = (
-        max(0.0, float(round(end))) if math.isfinite(end) else end
-        for end in (estimate.value, estimate.low, estimate.high)
-    )
-    return Estimate(value, low, high, estimate.probes)
+def _count_text(estimate: Estimate) -> str:
+    """An estimated count in whole numbers, not below 0, with its interval."""
+    text = f"{max(0.0, estimate.value):,.0f}"
+    if estimate.low == estimate.high or not math.isfinite(estimate.low):
+        return text
+    return f"{text} ({max(0.0, estimate.low):,.0f} to {estimate.high:,.0f})"
 
 
 def show_escape_points(catalog: Catalog, question: records.Question) -> None:
