@@ -11,6 +11,9 @@ from explorer.problem import Problem
 PLACES, DEPTHS, WIDTHS = (-1.0, 1.0), (1.2, 1.0), (0.1, 0.5)
 INVERSE_TEMPERATURE = 5.0
 SCOPES = (2.0, 10.0, 50.0, 200.0, 1000.0)  # gamma: the larger, the closer to the place
+TEMPERATURES = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6)
+CHAINS, STEPS, STEP = 2000, 20_000, 2e-3  # of the walk from the narrow well
+WALL = 2.5  # at which it is thrown back
 LINE = torch.linspace(-2.0, 2.5, 181, dtype=torch.float64)
 
 
@@ -79,6 +82,45 @@ def preference(_: Problem, part: Part) -> dict[str, Points]:
     }
 
 
+def slopes(x: Tensor) -> Tensor:
+    """The derivative of the wells at x."""
+    total = torch.zeros_like(x)
+    for at, depth, width in zip(PLACES, DEPTHS, WIDTHS, strict=True):
+        total += depth * (x - at) / width**2 * torch.exp(-(((x - at) / width) ** 2) / 2)
+    return total
+
+
+def stationary_share(temperature: float) -> float:
+    """The share of e^(-f/T) between the walls that is on the wide well's side."""
+    grid = torch.linspace(-WALL, WALL, 20_001, dtype=torch.float64)
+    density = torch.softmax(-wells(grid) / temperature, dim=0)
+    return float(density[grid > 0].sum())
+
+
+def escape(_: Problem, part: Part) -> dict[str, Points]:
+    """Where chains that set out in the narrow well are after a long walk at one temperature.
+
+    Langevin dynamics: x <- x - h f'(x) + sqrt(2 h T) noise.
+    """
+    temperature = TEMPERATURES[part.number]
+    generator = torch.Generator().manual_seed(100 * part.seed + part.number)
+    x = torch.full((CHAINS,), PLACES[0])
+    noise = math.sqrt(2 * STEP * temperature)
+    for step in range(STEPS):
+        if step % 1000 == 0:
+            part.check()
+        x = x - STEP * slopes(x) + noise * torch.randn(CHAINS, generator=generator)
+        x = x.clamp(-2 * WALL - x, 2 * WALL - x)  # a step beyond a wall is reflected at it
+    share = float((x > 0).double().mean())
+    reach = 1.96 * math.sqrt(max(share * (1 - share), 1 / CHAINS) / CHAINS)
+    return {
+        "after the walk": Points(
+            x=[temperature], y=[share], low=[share - reach], high=[share + reach]
+        ),
+        "in the end": Points(x=[temperature], y=[stationary_share(temperature)]),
+    }
+
+
 def problem() -> Problem:
     """The function; there are no data."""
     return Problem(
@@ -86,6 +128,18 @@ def problem() -> Problem:
         data={"train": (torch.zeros(1, dtype=torch.float64),)},
         loss=height,
         experiments={
+            "escape": Experiment(
+                measure=escape,
+                threads=1,
+                parts=len(TEMPERATURES),
+                series=(
+                    Series("after the walk", "points", "share in the wide well"),
+                    Series("in the end", "dashed", "share in the wide well"),
+                ),
+                title="Chains that set out in the narrow well, after a long walk with noise",
+                x="temperature",
+                log=("x",),
+            ),
             "preference": Experiment(
                 measure=preference,
                 threads=1,

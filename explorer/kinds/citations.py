@@ -47,6 +47,7 @@ CITATIONS = {
     "Kalra et al. 2026": "arXiv:2601.16979",
     "Keskar et al. 2017": "arXiv:1609.04836",
     "Kingma and Ba 2015": "arXiv:1412.6980",
+    "Kramers 1940": "doi:10.1016/S0031-8914(40)90098-2",
     "Kwon et al. 2021": "arXiv:2102.11600",
     "Lakshminarayanan et al. 2017": "arXiv:1612.01474",
     "Langford and Seeger 2001": "",

@@ -51,6 +51,31 @@ def _regularisation_proofs(results: Sequence[Result]) -> list[Proof]:
     ]
 
 
+def _escape_proofs(results: Sequence[Result]) -> list[Proof]:
+    walk, end = (points_of(results, 0, name) for name in ("after the walk", "in the end"))
+    return [
+        Proof(
+            "share in the wide well at a temperature of .02",
+            at(walk, 0.02),
+            high=0.01,
+            expected="none: nothing crosses the barrier of 1.2",
+        ),
+        Proof(
+            "share in the wide well at .4, minus that of the stationary law",
+            at(walk, 0.4) - at(end, 0.4),
+            -0.05,
+            0.05,
+            "0 but for chance: the walk has forgotten its start",
+        ),
+        Proof(
+            "share in the wide well at .4",
+            at(walk, 0.4),
+            0.6,
+            expected="most: the shallower well is the wider one",
+        ),
+    ]
+
+
 def _game_proofs(results: Sequence[Result]) -> list[Proof]:
     def end(name: str) -> float:
         return float(points_of(results, 0, name).y[-1])
@@ -192,6 +217,25 @@ THEORY = (
         ),
         prove=_game_proofs,
         rows=("0.75",),
+    ),
+    Phenomenon(
+        name="noise-leaves-sharp-minima",
+        title="Noise leaves a sharp deep minimum for a wide shallow one",
+        group=Group.TRAINING,
+        text=(
+            "Walkers set out in a deep narrow well and take noisy steps downhill. At low "
+            "temperature they stay. At higher ones they cross the barrier, and are found where "
+            "there is more room: in the wide well, though it is shallower."
+        ),
+        loose=(
+            "The temperature of SGD is η/2B times the variance of the gradients, which is neither "
+            "one number nor the same everywhere: 'SGD has a temperature' is a picture, this is it."
+        ),
+        sources=("Kramers 1940", "Smith and Le 2018"),
+        seconds=8,
+        questions=(experiment_question("two_wells", "escape", 8, "share that has left"),),
+        prove=_escape_proofs,
+        rows=("1.25", "1.26"),
     ),
     Phenomenon(
         name="local-entropy",
