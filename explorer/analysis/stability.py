@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence, Set
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from explorer.analysis.curvature.differentiable import NotFinite
 from explorer.analysis.curvature.eigenpairs import eigenpairs
@@ -20,9 +21,10 @@ from explorer.analysis.model.preconditioner import inverse_root, split_precondit
 from explorer.analysis.objective.named_tensors import Tensors
 from explorer.analysis.objective.objective import Objective
 from explorer.analysis.objective.plane import NO_CHOICES, EarlierChoices
+from explorer.analysis.stability_step import Projection, along_step
 from explorer.kinds.piece import Piece
 from explorer.kinds.progress import SILENT, Progress, UnitProgress
-from explorer.kinds.stability_result import CRITICAL, VALUE_COLUMNS
+from explorer.kinds.stability_result import CRITICAL, PROJECTION, STEP_COLUMNS, VALUE_COLUMNS
 from explorer.kinds.stability_settings import StabilitySettings
 from explorer.problem import Problem
 
@@ -49,6 +51,7 @@ def answer(
     objective = Objective(problem, settings, device)
     objective.on_pass = progress.check
     facts = {**objective.facts, "tolerance": settings.tolerance}
+    projection = Projection(objective, settings, subjects)
     for unit, subject in enumerate(subjects):
         if unit in done:
             continue
@@ -56,14 +59,20 @@ def answer(
         point, diagonal = split_preconditioner(subject)
         objective.load(point)
         snapshot_values = objective.means() | dict.fromkeys(VALUE_COLUMNS, np.nan)
-        snapshot_values |= {CRITICAL: np.nan} if settings.critical else {}
+        snapshot_values |= dict.fromkeys(_asked_columns(settings), np.nan)
+        if settings.projected:
+            snapshot_values[PROJECTION] = projection.of(unit)
         with contextlib.suppress(NotFinite):  # as is the loss, which is stored
             if diagonal or not settings.preconditioned:
                 unit_progress = progress.of_unit(unit, f"snapshot {unit + 1}")
                 snapshot_values |= snapshot_curvature(objective, settings, diagonal, unit_progress)
             snapshot_values |= snapshot_noise(objective)
-            if settings.critical and (diagonal or not settings.preconditioned):
-                snapshot_values[CRITICAL] = snapshot_critical_sharpness(objective, diagonal)
+            if diagonal or not settings.preconditioned:
+                scale = update_scale(objective, diagonal)
+                if settings.critical:
+                    snapshot_values[CRITICAL] = snapshot_critical_sharpness(objective, scale)
+                if settings.step_rate:
+                    snapshot_values |= along_step(objective, settings.step_rate, scale)
         columns = {name: np.array([value]) for name, value in snapshot_values.items()}
         columns["unit"] = np.array([unit], dtype=np.int64)
         yield Piece(columns, facts, seconds=time.perf_counter() - began)
@@ -115,16 +124,27 @@ def snapshot_noise(objective: Objective) -> dict[str, float]:
     return {"gradient_norm": float(slope.norm()), "noise": noise}
 
 
-def snapshot_critical_sharpness(objective: Objective, diagonal: Tensors) -> float:
-    """That along the gradient g, or along P^-1 g; NaN where there is none.
+def update_scale(objective: Objective, diagonal: Tensors) -> Tensor | float:
+    """What the gradient is multiplied by in an update: P^-1, (D,), as Adam without momentum; or 1.
 
-    P^-1 g is Adam's update without momentum: its learning rate is the step.
+    A step along it has the learning rate as its length.
+    """
+    return inverse_root(objective, diagonal).double().square() if diagonal else 1.0
+
+
+def snapshot_critical_sharpness(objective: Objective, scale: Tensor | float) -> float:
+    """That along the update; NaN where there is none.
 
     Source: Kalra et al. 2026, arXiv:2601.16979.
     """
-    scale = inverse_root(objective, diagonal).double().square() if diagonal else 1.0
     theta = objective.flat.theta.clone()
     try:
         return critical_sharpness_along(LossAndGradient(objective), theta, scale).value
     except NotApplicable:
         return np.nan
+
+
+def _asked_columns(settings: StabilitySettings) -> tuple[str, ...]:
+    """The columns that not every answer has."""
+    critical = (CRITICAL,) if settings.critical else ()
+    return (*critical, *(STEP_COLUMNS if settings.step_rate else ()))

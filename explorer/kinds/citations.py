@@ -19,6 +19,7 @@ CITATIONS = {
     "Cohen-Steiner et al. 2007": "doi:10.1007/s00454-006-1276-5",
     "Crameri 2018": "doi:10.5281/zenodo.1243862",
     "Dinh et al. 2017": "arXiv:1703.04933",
+    "Damian et al. 2023": "arXiv:2209.15594",
     "Draxler et al. 2018": "arXiv:1803.00885",
     "Dziugaite and Roy 2017": "arXiv:1703.11008",
     "Dziugaite et al. 2020": "arXiv:2010.11924",

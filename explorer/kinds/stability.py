@@ -12,11 +12,22 @@ from explorer.kinds.stability_result import Stability, StabilityFacts
 from explorer.kinds.stability_settings import StabilitySettings
 from explorer.kinds.stability_threshold import OPTIMISERS, threshold
 
+STABILITY_PICTURES = ("course", "phase")
+
 
 @dataclass(frozen=True, kw_only=True)
 class StabilityLook(CurvesLook):
     """How curvature along a run is drawn, and the training that it is held against."""
 
+    picture: Annotated[
+        str,
+        Setting(
+            "Picture",
+            "course: all values along the training; phase: the largest eigenvalue against where "
+            "snapshots lie along its last eigenvector, where that was asked for.",
+            choices=STABILITY_PICTURES,
+        ),
+    ] = STABILITY_PICTURES[0]
     log: LogScale = True
     height: PlotHeight = 220  # of the largest eigenvalue; half of it of everything else
     optimiser: Annotated[
@@ -62,7 +73,10 @@ STABILITY = Kind(
     result=Stability,
     facts=StabilityFacts,
     version=1,
-    numbers=("lambda_max", "highest_lambda_max", "trace", "critical_sharpness"),
+    numbers=(
+        *("lambda_max", "highest_lambda_max", "trace", "critical_sharpness"),
+        *("gradient_change", "smoothness", "rising_share"),
+    ),
     columns=("loss", "lambda_max"),
     answer="explorer.analysis.stability:answer",
     look=StabilityLook,
@@ -71,5 +85,5 @@ STABILITY = Kind(
     icon=":material/ssid_chart:",
     sources=("cohen2021",),
     unit="snapshots",
-    later=("preconditioned", "moments", "critical"),
+    later=("preconditioned", "moments", "critical", "step_rate", "projected"),
 )

@@ -14,7 +14,10 @@ from explorer.kinds.statistics import student_quantile
 from explorer.kinds.trajectory import snapshot_places, spans
 
 VALUE_COLUMNS = ("lambda_max", "residual", "trace", "trace_se", "squares", "gradient_norm", "noise")
-CRITICAL = "critical_sharpness"  # the column of those that were asked for it
+# Columns of those that were asked for them.
+CRITICAL, PROJECTION = "critical_sharpness", "projection"
+STEP_COLUMNS = ("step_low", "step_high", "gradient_change", "smoothness")
+EDGE_SHARE = 0.9  # of the threshold: from there on a run is at the edge of stability
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,9 +79,11 @@ class Stability:
             return {}
         last, tops = int(np.flatnonzero(self.computed)[-1]), self.values["lambda_max"]
         low, high = (float(end[last]) for end in self.trace_interval)
-        critical = self.values.get(CRITICAL)
+        extra = (CRITICAL, "gradient_change", "smoothness")
+        rising = self.rising_share()
         return {
-            **({} if critical is None else {CRITICAL: ResultNumber(float(critical[last]))}),
+            **{n: ResultNumber(float(self.values[n][last])) for n in extra if n in self.values},
+            **({} if np.isnan(rising) else {"rising_share": ResultNumber(rising)}),
             "lambda_max": ResultNumber.within(tops[last], self.values["residual"][last]),
             "highest_lambda_max": ResultNumber(largest(tops)),
             "trace": ResultNumber(float(self.values["trace"][last]), low, high),
@@ -89,6 +94,24 @@ class Stability:
         """Ends of the 95 % interval of the trace by its probes, (T,) each."""
         reach = student_quantile(self.probes - 1) * self.values["trace_se"]
         return self.values["trace"] - reach, self.values["trace"] + reach
+
+    def rising_share(self, thresholds: np.ndarray | None = None) -> float:
+        """Share of the ways from a snapshot to the next on which the loss rises; NaN of none.
+
+        Args:
+            thresholds: (T,) or one: ways count whose start is at the edge of stability, its largest
+                eigenvalue above EDGE_SHARE of it; none: all count.
+        """
+        rises: list[np.ndarray] = []
+        for span in self.runs:
+            loss, top = self.loss[span], self.values["lambda_max"][span]
+            counted = np.isfinite(loss[:-1]) & ~np.isnan(loss[1:])
+            if thresholds is not None:
+                own = np.broadcast_to(thresholds, self.loss.shape)[span]
+                counted &= top[:-1] >= EDGE_SHARE * own[:-1]
+            rises.append((loss[1:] > loss[:-1])[counted])
+        every = np.concatenate(rises)
+        return float(every.mean()) if len(every) else float("nan")
 
     @property
     def effective_rank(self) -> np.ndarray:

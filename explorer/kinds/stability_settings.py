@@ -13,6 +13,8 @@ from explorer.kinds.setting import Setting
 from explorer.kinds.trajectory import OfRuns, RunSnapshots
 
 PASSES_PER_SNAPSHOT = 200  # evaluations of the loss, about
+PASSES_PER_GRADIENT = 3
+STEP_PLACES = 8  # along a step, evenly spaced, the last one its end
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +44,27 @@ class StabilitySettings(OfRuns, CurvatureSettings):
             "preconditioned. It takes losses alone.",
         ),
     ] = False
+    step_rate: Annotated[
+        float,
+        Setting(
+            "Along a step",
+            "Learning rate of the longest step along the update on which losses and gradients are "
+            "compared with the snapshot's (Santurkar et al. 2018 go to 4 times that of training); "
+            "0: none.",
+            least=0,
+            open_ended=True,
+            step=0.01,
+        ),
+    ] = 0.0
+    projected: Annotated[
+        bool,
+        Setting(
+            "Projection",
+            "Also where each snapshot lies along the top eigenvector of its run's last one (Damian "
+            "et al. 2023).",
+            unused_with={"preconditioned": (True,)},
+        ),
+    ] = False
     moments: Annotated[
         tuple[str, ...],
         Setting(
@@ -61,8 +84,13 @@ class StabilitySettings(OfRuns, CurvatureSettings):
     def distinguishing_words(self) -> tuple[str, ...]:
         """The split, whether the Hessian is preconditioned, what is measured too, the seed."""
         preconditioned = ("preconditioned",) if self.preconditioned else ()
-        critical = ("critical sharpness",) if self.critical else ()
-        return (*super().distinguishing_words, *preconditioned, *critical, f"seed {self.seed}")
+        words = {
+            "critical sharpness": self.critical,
+            f"steps of {self.step_rate:g}": bool(self.step_rate),
+            "projection": self.projected,
+        }
+        more = [word for word, asked in words.items() if asked]
+        return (*super().distinguishing_words, *preconditioned, *more, f"seed {self.seed}")
 
     def about(self, runs: Sequence[RunSnapshots]) -> Self:
         """The settings about these runs, with the second moments of their snapshots if wanted.
@@ -85,7 +113,9 @@ class StabilitySettings(OfRuns, CurvatureSettings):
 
     def evaluations(self, parameters: int, examples: int) -> float:
         """About how many evaluations of the loss all snapshots take."""
-        return float(PASSES_PER_SNAPSHOT * self.units)
+        along = PASSES_PER_GRADIENT * STEP_PLACES if self.step_rate else 0
+        projected = PASSES_PER_SNAPSHOT * len(self.lengths) if self.projected else 0
+        return float((PASSES_PER_SNAPSHOT + along) * self.units + projected)
 
     @property
     def units(self) -> int:

@@ -272,6 +272,27 @@ TERMS = {measure.name: Term(f"{measure.definition}.", measure.source) for measur
         "(sum of eigenvalues)² / sum of their squares, the participation ratio: how many of one "
         "size would do that."
     ),
+    "gradient_change": Term(
+        "The largest norm of the difference of the gradient on the way along an update from that "
+        "where the update begins: how little a gradient foretells.",
+        "Santurkar et al. 2018, figure 4",
+    ),
+    "smoothness": Term(
+        "The largest ratio of the gradient's change to the way moved along an update: an estimate "
+        "from below of the gradient's Lipschitz constant there.",
+        "Santurkar et al. 2018, figure 4",
+    ),
+    "rising_share": Term(
+        "Share of the ways from one stored snapshot to the next on which the loss rises; of steps, "
+        "where each has a snapshot.",
+        "Cohen et al. 2021",
+    ),
+    "projection": Term(
+        "Where a snapshot lies along the top eigenvector of its run's last snapshot, which is at "
+        "0. At the edge of stability it grows while the largest eigenvalue is above the threshold, "
+        "and that brings the eigenvalue down.",
+        "Damian et al. 2023",
+    ),
     "edge_of_stability": Term(
         "The curvature above which plain steps of that rate grow: 2 / rate without momentum.",
         "Cohen et al. 2021; with Adam: Cohen et al. 2022",

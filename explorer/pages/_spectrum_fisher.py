@@ -85,11 +85,12 @@ def show_covariance(question: records.Question, spectrum: Spectrum) -> None:
     chart = partial(draw, spectrum, look)
     charts.show_chart(chart(), "Eigenvalues of the gradients' covariance", alignment.values)
     count = len(alignment.values)
+    shares = [f"{100 * share:.1f} %" for share in (alignment.overlap, alignment.by_chance[-1])]
     text = (
-        f"The spaces of the {count:,} largest eigenvalues of both overlap by "
-        f"{alignment.overlap:.1%}; by chance {alignment.by_chance[-1]:.1%} would (Gur-Ari et al. "
-        "2018). Gradient noise is largest where the loss is most curved if they are alike (Thomas "
-        f"et al. 2020). Largest residual {five_digits(float(alignment.residuals.max()))}."
+        f"The spaces of the {count:,} largest eigenvalues of both overlap by {shares[0]}, and "
+        f"random ones would by {shares[1]} (Gur-Ari et al. 2018). Gradient noise is largest where "
+        "the loss is most curved if they are alike (Thomas et al. 2020). Largest residual "
+        f"{five_digits(float(alignment.residuals.max()))}."
     )
     st.caption(cited(text))
     export_chart("covariance", chart, [question])

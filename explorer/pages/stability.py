@@ -1,14 +1,22 @@
 """Curvature and gradient noise along a training run, against its optimiser's threshold."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
 import streamlit as st
 
 from explorer.ask import questions
 from explorer.ask.subject_names import subject_names
+from explorer.kinds.look import SubjectName
 from explorer.kinds.stability import STABILITY, StabilityLook
-from explorer.kinds.stability_result import CRITICAL, Stability
+from explorer.kinds.stability_result import (
+    CRITICAL,
+    EDGE_SHARE,
+    PROJECTION,
+    STEP_COLUMNS,
+    Stability,
+)
 from explorer.kinds.stability_settings import StabilitySettings
 from explorer.kinds.stability_threshold import temperature
 from explorer.pages import _asking as asking
@@ -27,11 +35,12 @@ from explorer.pages._stability_training import (
     has_moments,
     threshold_note,
 )
-from explorer.pages._terms import term_help
+from explorer.pages._terms import cited, term_help
 from explorer.wording import counted
 from store import Catalog, records
 
-EFFORT_NAMES = ("probes", "seed", "room", "tolerance", "critical")
+EFFORT_NAMES = ("probes", "seed", "room", "tolerance")
+MORE_NAMES = ("critical", "step_rate", "projected")
 
 
 def choose(catalog: Catalog) -> tuple[asking.WantedQuestion, Training]:
@@ -41,6 +50,8 @@ def choose(catalog: Catalog) -> tuple[asking.WantedQuestion, Training]:
         values = choose_objective(StabilitySettings, catalog.problem(model.problem_id))
     with st.expander("Estimates"):
         values |= forms.choose_all(StabilitySettings, EFFORT_NAMES)
+    with st.expander("Measured too"):
+        values |= forms.choose_all(StabilitySettings, MORE_NAMES)
     with st.expander("Training", expanded=True):
         training = choose_training(catalog, model)
     values["preconditioned"] = training.preconditioned
@@ -70,6 +81,9 @@ def show(
     if note := threshold_note(training, available, look, has_moments(catalog, model)):
         st.caption(note)
     explain_noise(training, look)
+    explain_rises(stability, look)
+    if PROJECTION in stability.values:
+        show_phase(stability, look, names)
     checks.show_badges(question, stability, partial(residual_badge, stability))
     show_ending(catalog, {"": question}, {"": stability}, chart)
 
@@ -85,6 +99,7 @@ def explain_matrix(stability: Stability, training: Training) -> None:
             *("lambda_max", "edge_of_stability", "trace", "effective_rank", "noise_scale"),
             *("preconditioned",) * training.preconditioned,
             *("critical_sharpness",) * (CRITICAL in stability.values),
+            *("gradient_change", "smoothness") * (STEP_COLUMNS[0] in stability.values),
         ),
     )
     if training.preconditioned:
@@ -107,6 +122,42 @@ def explain_noise(training: Training, look: StabilityLook) -> None:
         scale = temperature(look.rates[-1], training.batch, training.momentum)
         note += f" Temperature of the noise: {scale:.3g}."
     st.caption(note, help=term_help("implicit_regulariser", "temperature"))
+
+
+def explain_rises(stability: Stability, look: StabilityLook) -> None:
+    """How often the loss rises from snapshot to snapshot, in all and at the edge of stability."""
+    import numpy as np
+
+    share = stability.rising_share()
+    if np.isnan(share):
+        return
+    text = f"The loss rises on {100 * share:.0f} % of the ways from a snapshot to the next"
+    thresholds = look.thresholds(stability.preconditioned)
+    at_edge = float("nan") if thresholds is None else stability.rising_share(thresholds)
+    if not np.isnan(at_edge):
+        text += (
+            f"; on {100 * at_edge:.0f} % of those that begin at the edge of stability, with a "
+            f"largest eigenvalue above {100 * EDGE_SHARE:.0f} % of the threshold"
+        )
+    st.caption(f"{text}.", help=term_help("rising_share"))
+
+
+def show_phase(stability: Stability, look: StabilityLook, names: Sequence[SubjectName]) -> None:
+    """The largest eigenvalue against the way along its eigenvector."""
+    from explorer.render.stability import draw
+
+    st.subheader("Self-stabilisation", anchor=False, help=term_help("projection"))
+    chart = partial(draw, stability, replace(look, picture="phase"), names)
+    words = "Largest eigenvalue against the coordinate along its eigenvector"
+    charts.show_chart(chart(), words, stability.values[PROJECTION])
+    st.caption(
+        cited(
+            "Dashed: the optimiser's threshold. Above it the coordinate grows, from side to side "
+            "at each step of gradient descent, until it is so large that the eigenvalue falls, and "
+            "then shrinks (Damian et al. 2023). The vector is that of the last snapshot: earlier "
+            "ones have others."
+        )
+    )
 
 
 def residual_badge(stability: Stability) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from explorer.kinds.spectrum import SpectrumLook
 from explorer.kinds.spectrum_result import Spectrum
 from explorer.render.marks import curves
-from explorer.render.marks.colours import BLUE, ORANGE, SERIES_GREY
+from explorer.render.marks.colours import BLUE, GREEN, ORANGE, SERIES_GREY
 from explorer.render.marks.curve import Curve, Row
 
 X_TITLE = "Number of the eigenvalue, from the top"
@@ -31,7 +31,7 @@ def covariance_chart(spectrum: Spectrum, look: SpectrumLook) -> curves.CurvesCha
         Row(
             "eigenvalue", values, 220, look.log and positive, colours=(ORANGE, BLUE)[-len(values) :]
         ),
-        Row("overlap of the spaces", overlaps, LOW_HEIGHT, colours=(BLUE, SERIES_GREY)),
+        Row("overlap of the spaces", overlaps, LOW_HEIGHT, colours=(GREEN, SERIES_GREY)),
     ]
     span = (1.0, float(max(2, count)))
     return curves.chart(rows, X_TITLE, look.width, look.title, span, whole=True)

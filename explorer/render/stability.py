@@ -10,10 +10,11 @@ import numpy as np
 
 from explorer.kinds.look import SubjectName
 from explorer.kinds.stability import StabilityLook
-from explorer.kinds.stability_result import CRITICAL, Stability
+from explorer.kinds.stability_result import CRITICAL, PROJECTION, STEP_COLUMNS, Stability
 from explorer.render.marks import curves
 from explorer.render.marks.colours import BLUE, ORANGE
 from explorer.render.marks.curve import Band, Curve, Row, visible_band
+from explorer.render.stability_phase import phase_chart
 
 COLOURS = (BLUE, ORANGE)  # of the eigenvalue and the threshold
 
@@ -21,7 +22,7 @@ COLOURS = (BLUE, ORANGE)  # of the eigenvalue and the threshold
 def draw(
     stability: Stability, look: StabilityLook, names: Sequence[SubjectName] = ()
 ) -> curves.CurvesChart:
-    """An Altair chart of the snapshots computed so far, one plot a value.
+    """An Altair chart of the snapshots computed so far, one plot a value; or their phase plot.
 
     Bands are the residual of the largest eigenvalue and the 95 % interval of the trace, where they
     are wide enough to see. Snapshots without steps are counted. With learning rates there are the
@@ -36,6 +37,8 @@ def draw(
         ValueError: another number of rates.
     """
     rates = _checked_rates(stability, look)
+    if look.picture == "phase":
+        return phase_chart(stability, look, names)
     places = _step_places(stability, names)
     plots = _plot_values(stability, look, rates)
     rows = [_row(stability, look, names, places, plot) for plot in plots]
@@ -80,11 +83,26 @@ def _plot_values(
         _Plot("effective rank", stability.effective_rank),
         _Plot("noise scale", stability.noise_scale),
         _Plot("gradient norm", stability.values["gradient_norm"]),
+        *_asked_plots(stability),
     ]
     if rates is not None:
         batch = look.batch or stability.facts.available
         plots.append(_Plot("implicit regulariser", stability.regulariser(rates, batch)))
     return [*plots, _Plot("loss", stability.loss)]
+
+
+def _asked_plots(stability: Stability) -> list[_Plot]:
+    """What is drawn of those that were asked for it: changes along a step, and a projection."""
+    values = stability.values
+    plots = []
+    if STEP_COLUMNS[0] in values:
+        ends = values["step_low"], values["step_high"]
+        plots += [
+            _Plot("loss along a step", stability.loss, ends),
+            _Plot("change of the gradient", values["gradient_change"]),
+            _Plot("smoothness", values["smoothness"]),
+        ]
+    return plots + ([_Plot("projection", values[PROJECTION])] if PROJECTION in values else [])
 
 
 def _has_steps(names: Sequence[SubjectName]) -> bool:
