@@ -102,7 +102,7 @@ def test_each_run_has_a_vector_of_its_own_end() -> None:
     whole = list(stability.answer(quadratic(), ways, chosen, frozenset(), CPU))
     result = Stability.from_pieces(chosen, whole)
     assert result.values[PROJECTION][[1, 3]] == pytest.approx([0, 0], abs=1e-12)
-    assert abs(result.values[PROJECTION][2]) > 3
+    assert abs(result.values[PROJECTION][2]) > 2
     rest = list(stability.answer(quadratic(), ways, chosen, frozenset({0, 1, 3}), CPU))
     again = float(rest[0].columns[PROJECTION][0])
     assert again == float(whole[2].columns[PROJECTION][0])  # resumed: the same bits
