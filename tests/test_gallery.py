@@ -1,10 +1,12 @@
 """The gallery: phenomena wished for are computed with their samples, and shown with numbers."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from explorer.__main__ import main
 from explorer.gallery import wishes
 from explorer.gallery.state import proofs_of, sample_models_in, states_of
 from explorer.kinds.citations import CITATIONS
@@ -95,6 +97,19 @@ def test_cards_and_phenomenon_are_shown(shown: Catalog) -> None:
     assert not [label for label in labels(app) if label.startswith("Compute")]
     links = [link.proto.label for link in app.get("page_link")]
     assert sum(label.startswith("Open in ") for label in links) == 3
+
+
+def test_the_command_line_has_the_gallery_too(
+    filled: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Numbers of what is computed, or that it is not; a name that there is not fails."""
+    assert main(["--catalog", str(filled), "phenomena", SHOWN.name, "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["verdict"] for row in rows] == [Verdict.HOLDS.value] * 2
+    assert main(["--catalog", str(filled), "phenomena"]) == 0
+    assert "not computed" in capsys.readouterr().out
+    assert main(["--catalog", str(filled), "phenomena", "flat-earth"]) == 1
+    assert "flat-earth" in capsys.readouterr().err
 
 
 def test_an_address_of_no_phenomenon_is_one_sentence(shown: Catalog) -> None:

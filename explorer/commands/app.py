@@ -21,6 +21,7 @@ COMMANDS = {  # name -> where it is, and what it is for; it is imported when it 
     "agree": ("consent:agree_to_code", "Show all code that a problem file loads; agree to run it."),
     "compute": ("computing:compute", "Answer a question about one or several models."),
     "minima": ("minima:minima", "Compute ways between all pairs of models; print their matrix."),
+    "phenomena": ("gallery:phenomena", "Print the gallery's phenomena; have them computed."),
     "study": ("study:study", "Compute, list, export or import a study of models and questions."),
     "list": ("listing:list_catalog", "List models and analyses."),
     "jobs": ("jobs:list_jobs", "List what is computed, what waits and behind what."),
