@@ -119,16 +119,16 @@ def scaling(_: Problem, part: Part) -> dict[str, Points]:
     """Loss and curvature after 40 epochs at one batch size: rates in proportion to it, and not."""
     batch = BATCHES[part.number]
     rates = {
-        "rate over batch .00625": NOISE_SCALE * batch,
-        "an eighth of it": NOISE_SCALE * batch / 8,
-        "rate .1 at every batch": UNSCALED,
+        "rate/batch .00625": NOISE_SCALE * batch,
+        "rate/batch .00078": NOISE_SCALE * batch / 8,
+        "rate .1": UNSCALED,
     }
     points = {}
     for name, rate in rates.items():
         layers, kept = trained(constant(rate, batch), part)
         points[name] = Points(x=[batch], y=[kept[-1]])
         sharpness = float(largest_eigenvalues(layers).mean())
-        points[f"{name}, curvature"] = Points(x=[batch], y=[sharpness])
+        points[f"λ, {name}"] = Points(x=[batch], y=[sharpness])
     return points
 
 
@@ -187,7 +187,7 @@ def warm_up(_: Problem, part: Part) -> dict[str, Points]:
     steps = list(range(TRACED))
     points = {
         name: Points(x=steps, y=heights),
-        f"{name}, curvature": Points(x=steps[::every], y=curvatures),
+        f"λ, {name}": Points(x=steps[::every], y=curvatures),
     }
     if not warm:
         points["2/η"] = Points(x=steps, y=[2 / WARM_RATE] * TRACED)
@@ -203,7 +203,7 @@ def problem() -> Problem:
 
 def _both(names: tuple[str, ...]) -> list[Series]:
     own = [Series(name, panel="training loss") for name in names]
-    return own + [Series(f"{name}, curvature", panel="largest eigenvalue") for name in names]
+    return own + [Series(f"λ, {name}", panel="largest eigenvalue") for name in names]
 
 
 EXPERIMENTS = {
@@ -211,7 +211,7 @@ EXPERIMENTS = {
         measure=scaling,
         threads=1,
         parts=len(BATCHES),
-        series=_both(("rate over batch .00625", "an eighth of it", "rate .1 at every batch")),
+        series=_both(("rate/batch .00625", "rate/batch .00078", "rate .1")),
         title="Loss and curvature after 40 epochs, by rates that follow the batch or not",
         x="batch size",
         log=("x",),

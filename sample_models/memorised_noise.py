@@ -64,7 +64,7 @@ def energies(_: Problem, part: Part) -> dict[str, Points]:
     return {
         "minima": Points(x=[ratio] * STARTS, y=losses),
         "(1 - φ)²/2": Points(x=[ratio], y=[(1 - ratio) ** 2 / 2]),
-        "linear regression, (1 - φ/2)/2": Points(x=[ratio], y=[(1 - ratio / 2) / 2]),
+        "linear: (1 - φ/2)/2": Points(x=[ratio], y=[(1 - ratio / 2) / 2]),
     }
 
 
@@ -82,7 +82,7 @@ def problem() -> Problem:
                 series=(
                     Series("minima", "points", "loss at a minimum"),
                     Series("(1 - φ)²/2", "dashed", "loss at a minimum"),
-                    Series("linear regression, (1 - φ/2)/2", "dashed", "loss at a minimum"),
+                    Series("linear: (1 - φ/2)/2", "dashed", "loss at a minimum"),
                 ),
                 title="Losses at minima of a network that is fitted to noise",
                 x="weights over numbers to fit, φ",

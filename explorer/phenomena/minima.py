@@ -306,7 +306,7 @@ MINIMA = (
             "networks of three and more layers may be flat to second order."
         ),
         sources=("Kawaguchi 2016", "Baldi and Hornik 1989", "Dauphin et al. 2014"),
-        seconds=6,
+        seconds=3,
         questions=(
             experiment_question("deep_linear", "index", 1, "index against loss"),
             experiment_question("deep_linear", "starts", 5, "ends of training"),
@@ -379,7 +379,7 @@ MINIMA = (
             "fitted better by far."
         ),
         sources=("Pennington and Bahri 2017",),
-        seconds=8,
+        seconds=4,
         questions=(experiment_question("memorised_noise", "energy", 5),),
         prove=_energy_proofs,
         rows=("0.79", "3.36"),
@@ -424,7 +424,7 @@ MINIMA = (
             "al. 2017). A saddle whose curvature is 0 instead of negative is no strict one."
         ),
         sources=("Dauphin et al. 2014", "Lee et al. 2016", "Jin et al. 2017", "Du et al. 2017"),
-        seconds=2,
+        seconds=1,
         questions=(experiment_question("strict_saddle", "escape", 7),),
         prove=_escape_proofs,
         rows=("0.11", "0.12", "0.60", "1.48", "2.4", "2.5", "3.17", "3.18"),

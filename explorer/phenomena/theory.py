@@ -140,7 +140,7 @@ def _wells_proofs(results: Sequence[Result]) -> list[Proof]:
         Proof(f"{words} 50", near(50), 0.0, 0.1, expected="about as much: .05, measured before"),
         Proof(f"{words} 200", near(200), -0.45, -0.35, expected="narrow: -.40, measured before"),
         Proof(
-            "γ at which both have as much",
+            "crossover: the γ at which both have as much",
             float(crossover.x[0]),
             50,
             70,
@@ -167,7 +167,7 @@ THEORY = (
             "In networks the covariance is no unit matrix, and the law needs it."
         ),
         sources=("Mandt et al. 2017", "Smith and Le 2018", "Jastrzebski et al. 2018"),
-        seconds=2,
+        seconds=1,
         questions=(experiment_question("noisy_bowl", "temperature", 5),),
         prove=_temperature_proofs,
         rows=("0.46", "0.47", "1.23", "1.24", "1.25"),
