@@ -150,10 +150,11 @@ def show_phase(stability: Stability, look: StabilityLook, names: Sequence[Subjec
     chart = partial(draw, stability, replace(look, picture="phase"), names)
     words = "Largest eigenvalue against the coordinate along its eigenvector"
     charts.show_chart(chart(), words, stability.values[PROJECTION])
+    dashed = "" if look.thresholds(stability.preconditioned) is None else ", which is dashed"
     st.caption(
         cited(
-            "Dashed: the optimiser's threshold. Above it the coordinate grows, from side to side "
-            "at each step of gradient descent, until it is so large that the eigenvalue falls, and "
+            f"Above the optimiser's threshold{dashed}, the coordinate grows, from side to side at "
+            "each step of gradient descent, until it is so large that the eigenvalue falls, and "
             "then shrinks (Damian et al. 2023). The vector is that of the last snapshot: earlier "
             "ones have others."
         )

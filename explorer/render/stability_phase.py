@@ -44,7 +44,7 @@ def phase_chart(
     way = base.mark_line(color=GREY, strokeWidth=1, opacity=0.7)
     way = way.encode(x=x, y=y, order="number:Q", detail="run:N")
     colour = alt.Color("number:Q", title="Snapshot").scale(scheme="viridis")
-    colour = colour.legend(orient="right", format="d", tickCount=5)
+    colour = colour.legend(orient="top", format="d", tickCount=5, gradientLength=look.width // 3)
     tooltip = [alt.Tooltip("words:N", title="snapshot")]
     dots = base.mark_point(filled=True, size=45, opacity=0.95)
     layers = [way, dots.encode(x=x, y=y, color=colour, tooltip=tooltip)]
