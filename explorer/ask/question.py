@@ -94,7 +94,18 @@ class QuestionIdentity:
             "settings": key_settings,
             "points": list(self.points),
             **self._problem,
+            **self._further_data,
         }
+
+    @property
+    def _further_data(self) -> dict[str, object]:
+        """Hashes of the further splits that are read; of one that the problem lacks there is none.
+
+        Nothing where no further split is.
+        """
+        splits = self.settings.further_splits
+        fingerprints = {split: self.problem.fingerprints.get(split) for split in splits}
+        return {"further_data": fingerprints} if fingerprints else {}
 
     @property
     def _problem(self) -> dict[str, object]:

@@ -65,8 +65,9 @@ def _answer_of(catalog: Catalog, job: records.Job) -> AnswerRequest:
         raise UnknownEntry("question", job.question_key or "")
     kind = _answerable_kind(question)
     problem = catalog.problem(question.problem_id)
-    needs = settings_from_json(kind.settings, question.settings).needs
-    hashes = _file_hashes(catalog, question, needs)
+    settings = settings_from_json(kind.settings, question.settings)
+    hashes = _file_hashes(catalog, question, settings.needs)
+    splits = ProblemFacts.of(problem.facts).splits
     return AnswerRequest(
         key=question.key,
         kind=question.kind,
@@ -74,7 +75,10 @@ def _answer_of(catalog: Catalog, job: records.Job) -> AnswerRequest:
         problem=Path(problem.path),
         arguments=problem.arguments,
         source_hash=problem.source_hash,
-        fingerprint=ProblemFacts.of(problem.facts).splits[question.split].fingerprint,
+        fingerprint=splits[question.split].fingerprint,
+        further_fingerprints={
+            name: splits[name].fingerprint for name in settings.further_splits if name in splits
+        },
         points=question.point_ids,
         files=tuple(catalog.file_path(hash).resolve() for hash in hashes),
         done=tuple(catalog.done_units(question.key, kind.table).tolist()),

@@ -23,6 +23,7 @@ class AnswerRequest:
     fingerprint: str  # of the data of its split then
     points: tuple[str, ...]  # content hashes
     files: tuple[Path, ...]  # of the points' tensors
+    further_fingerprints: Mapping[str, str] = field(default_factory=dict)  # of splits read too
     done: tuple[int, ...] = ()  # units that are answered
     choices: Mapping[str, EarlierChoice] = field(default_factory=dict)  # by device
     states: Mapping[str, tuple[Path, ...]] = field(default_factory=dict)  # by unit: parts in order

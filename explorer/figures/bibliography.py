@@ -68,6 +68,14 @@ SOURCES = {
         "International Conference on Machine Learning",
         "1801.04406",
     ),
+    "smith2017": Source(
+        "inproceedings",
+        "Smith, Leslie N.",
+        "Cyclical Learning Rates for Training Neural Networks",
+        2017,
+        "IEEE Winter Conference on Applications of Computer Vision",
+        "1506.01186",
+    ),
     "garipov2018": Source(
         "inproceedings",
         "Garipov, Timur and Izmailov, Pavel and Podoprikhin, Dmitrii and Vetrov, Dmitry and "

@@ -7,6 +7,7 @@ from explorer.kinds.averaging import AVERAGING
 from explorer.kinds.connection import CONNECTION
 from explorer.kinds.convexity import CONVEXITY
 from explorer.kinds.critical import CRITICAL
+from explorer.kinds.diagnosis import DIAGNOSIS
 from explorer.kinds.difference import DIFFERENCE
 from explorer.kinds.ensemble import ENSEMBLE
 from explorer.kinds.experiment import EXPERIMENT
@@ -38,6 +39,7 @@ KINDS: tuple[Kind, ...] = (
     SHARPNESS,
     CONVEXITY,
     STABILITY,
+    DIAGNOSIS,
     CRITICAL,
     MANIFOLD,
     LEARNING_COEFFICIENT,

@@ -110,6 +110,11 @@ CITATIONS = {
     "Loshchilov and Hutter 2017": "arXiv:1608.03983",
     "Srivastava et al. 2014": "",
     "Krogh and Hertz 1992": "",
+    "Glorot and Bengio 2010": "",
+    "He et al. 2015": "arXiv:1502.01852",
+    "Ioffe and Szegedy 2015": "arXiv:1502.03167",
+    "Pascanu et al. 2013": "arXiv:1211.5063",
+    "Ba et al. 2016": "arXiv:1607.06450",
 }
 # What looks like one of them in a sentence.
 CITATION = re.compile(r"\b[A-Z][\w-]+(?: and [A-Z][\w-]+| et al\.)? (?:19|20)\d\d\b")

@@ -127,6 +127,11 @@ class ObjectiveSettings(Settings):
         """What the answer reads of its points beside parameters and buffers."""
         return Needs()
 
+    @property
+    def further_splits(self) -> tuple[str, ...]:
+        """Splits of the data, beside that of the loss, that an answer reads where there are any."""
+        return ()
+
     @classmethod
     def possible_subjects(cls) -> tuple[str, ...]:
         """All names that `further_subjects` may have."""

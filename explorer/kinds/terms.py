@@ -268,6 +268,32 @@ TERMS = {measure.name: Term(f"{measure.definition}.", measure.source) for measur
     "condition_number": Term(
         "Largest size of an eigenvalue over the smallest.", "Golub and Van Loan"
     ),
+    "median_condition": Term(
+        "Largest size of an eigenvalue of the Hessian over the median one, as far as the "
+        "arithmetic can tell them from 0: about the steps that the median direction takes at a "
+        "rate that the steepest stands."
+    ),
+    "gradient_ratio": Term(
+        "Norm of the gradient over the first tensor of weights, over that of the last: small where "
+        "gradients vanish on their way back.",
+        "Glorot and Bengio 2010",
+    ),
+    "foretold_fall": Term(
+        "norm(g)² / (2 M) as a share of the loss, M the largest size of an eigenvalue: by so much "
+        "at least a gradient step of 1/M lowers a quadratic loss, and by twice that at most where "
+        "nothing bends down.",
+        "Boyd and Vandenberghe 2004",
+    ),
+    "held_out_gap": Term("Loss over the held-out data minus that over the data."),
+    "best_rate": Term(
+        "The learning rate of the range test whose short trainings end lowest on average.",
+        "Smith 2017",
+    ),
+    "rising_rate": Term(
+        "The lowest learning rate of the range test from which on all trainings end above their "
+        "start on average; infinite where none does.",
+        "Smith 2017",
+    ),
     "effective_rank": Term(
         "(sum of eigenvalues)² / sum of their squares, the participation ratio: how many of one "
         "size would do that."

@@ -31,8 +31,9 @@ def unchanged_problem(request: AnswerRequest, code: Code | None) -> LoadedProble
     loaded = _load_problem(path, json.dumps(request.arguments, sort_keys=True), changed, code)
     if loaded.source_hash != request.source_hash:
         raise ProblemError(CHANGED.format(path=path))
-    split = loaded.splits.get(str(request.settings["split"]))
-    if split is None or split.fingerprint != request.fingerprint:
+    own = {str(request.settings["split"]): request.fingerprint}
+    now = {name: split.fingerprint for name, split in loaded.splits.items()}
+    if not {**request.further_fingerprints, **own}.items() <= now.items():
         raise ProblemError(
             f"the data of {path} have changed since the import; import its models again, and draw "
             "the data from a fixed seed if they are drawn"
