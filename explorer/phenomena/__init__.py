@@ -7,6 +7,7 @@ from explorer.phenomena.architecture import ARCHITECTURE
 from explorer.phenomena.connectivity import CONNECTIVITY
 from explorer.phenomena.flatness import FLATNESS
 from explorer.phenomena.generalisation import GENERALISATION
+from explorer.phenomena.gradients import GRADIENTS
 from explorer.phenomena.minima import MINIMA
 from explorer.phenomena.phenomenon import Phenomenon
 from explorer.phenomena.recipes import RECIPES
@@ -19,6 +20,7 @@ PHENOMENA: tuple[Phenomenon, ...] = (
     *FLATNESS,
     *GENERALISATION,
     *ARCHITECTURE,
+    *GRADIENTS,
     *TRAINING,
     *RECIPES,
     *CONNECTIVITY,
