@@ -1,8 +1,10 @@
 """Symptoms, against models whose gradients and curvature are known in closed form."""
 
+import copy
 import dataclasses
 import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,13 +12,20 @@ import torch
 from torch import Tensor, nn
 
 from explorer.analysis import diagnosis
-from explorer.kinds.diagnosis import DIAGNOSIS_PICTURES, DiagnosisLook
+from explorer.analysis.model.problems import load_problem
+from explorer.analysis.objective.user_errors import ProblemError
+from explorer.ask.question import ProblemIdentity, QuestionIdentity
+from explorer.contracts.request import AnswerRequest
+from explorer.jobs.worker.inputs import unchanged_problem
+from explorer.kinds.diagnosis import DIAGNOSIS, DIAGNOSIS_PICTURES, DiagnosisLook
 from explorer.kinds.diagnosis_result import BIN_EDGES, Diagnosis, DiagnosisRole
 from explorer.kinds.diagnosis_settings import DiagnosisSettings
 from explorer.kinds.diagnosis_symptoms import Finding, TrainedBy, Verdict, findings
+from explorer.kinds.line import LINE, LineSettings
 from explorer.kinds.trajectory import RunSnapshots
 from explorer.problem import Problem, squared_error
 from explorer.render.diagnosis import draw
+from tests.tiny import problem_file
 
 CPU = torch.device("cpu")
 EIGENVALUES = (4.0, 1.0, 0.01)
@@ -203,6 +212,34 @@ def test_orders_of_batches_are_the_same_at_each_rate() -> None:
     assert spread == pytest.approx(own.std(ddof=1) / own.mean())
 
 
+def test_batchnorm_is_trained_by_each_batch_s_own_statistics() -> None:
+    """Two steps are those of torch in training mode; a last batch of one example is left out."""
+    generator = torch.Generator().manual_seed(1)
+    x = torch.randn(7, 2, dtype=torch.float64, generator=generator)
+    model = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3), nn.Linear(3, 1)).double()
+    problem = Problem(model, {"train": (x, x[:, :1])}, squared_error)
+    point = {name: value.clone() for name, value in model.state_dict().items()}
+    settings = dataclasses.replace(
+        FULL, rate_batch=3, rate_orders=2, rate_count=2, rate_steps=2, most_snapshots=1
+    )
+    result = answered(problem, [point], settings)
+    assert result.facts.batch_statistics
+
+    own = copy.deepcopy(model).train()
+    assert result.start_loss == pytest.approx(float(((own(x) - x[:, :1]) ** 2).mean().detach()))
+    rate = float(settings.rates[0])
+    order = np.random.RandomState([0, 2, 0, 0]).permutation(7)
+    for rows in (order[:3], order[3:6]):
+        loss = ((own(x[rows]) - x[rows, :1]) ** 2).mean()
+        slopes = torch.autograd.grad(loss, list(own.parameters()))
+        with torch.no_grad():
+            for parameter, slope in zip(own.parameters(), slopes, strict=True):
+                parameter -= rate * slope
+    assert result.rate_losses[0, 0] == pytest.approx(
+        float(((own(x) - x[:, :1]) ** 2).mean().detach())
+    )
+
+
 def test_what_cannot_be_measured_is_a_sentence() -> None:
     """No held-out data; no gradient; one order of batches: each symptom that needs them says so."""
     settings = dataclasses.replace(FULL, rate_count=2, rate_steps=1)
@@ -238,6 +275,46 @@ def test_overfit_needs_the_rise_along_a_run() -> None:
     assert finding(answered(problem, falling, settings), "overfit").verdict is Verdict.ABSENT
     assert finding(answered(problem, rising, settings), "overfit").verdict is Verdict.SHOWN
     assert finding(answered(problem, falling[:1], settings), "overfit").verdict is Verdict.SHOWN
+
+
+IDENTITY = ProblemIdentity("5" * 64, {}, "loss", (), {"train": "7" * 64, "test": "8" * 64})
+
+
+def test_other_held_out_data_are_another_question() -> None:
+    """They are read and count in its key; in that of a kind that does not read them they do not."""
+
+    def keys(fingerprints: Mapping[str, str]) -> list[str]:
+        identity = dataclasses.replace(IDENTITY, fingerprints=fingerprints)
+        return [
+            QuestionIdentity(kind, settings, identity, ("9" * 64,)).key
+            for kind, settings in ((DIAGNOSIS, DiagnosisSettings()), (LINE, LineSettings()))
+        ]
+
+    own, line = keys(IDENTITY.fingerprints)
+    for fingerprints in ({"train": "7" * 64, "test": "6" * 64}, {"train": "7" * 64}):
+        other, same_line = keys(fingerprints)
+        assert other != own and same_line == line
+
+
+def test_a_worker_refuses_held_out_data_that_have_changed(tmp_path: Path) -> None:
+    """Those that the question was asked about are looked at, as the data themselves are."""
+    file = problem_file(tmp_path)
+    loaded = load_problem(file, {})
+    request = AnswerRequest(
+        key="k",
+        kind=DIAGNOSIS.name,
+        settings={"split": "train"},
+        problem=file,
+        arguments={},
+        source_hash=loaded.source_hash,
+        fingerprint=loaded.splits["train"].fingerprint,
+        further_fingerprints={"test": loaded.splits["test"].fingerprint},
+        points=(),
+        files=(),
+    )
+    assert unchanged_problem(request, None).splits == loaded.splits
+    with pytest.raises(ProblemError, match="have changed since the import"):
+        unchanged_problem(dataclasses.replace(request, further_fingerprints={"test": "0"}), None)
 
 
 def test_snapshots_are_spread_from_the_first_to_the_final_one() -> None:

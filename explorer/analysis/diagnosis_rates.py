@@ -28,19 +28,27 @@ class RangeTest:
     """
 
     def __init__(self, objective: Objective, settings: DiagnosisSettings) -> None:
-        """Copy the model; batches are cut from the data where an example may stand alone."""
+        """Copy the model; batches are cut from the data where an example may stand alone.
+
+        BatchNorm normalises each batch by its own statistics, as in a training.
+        """
+        objective = objective.twin()
+        self.normalises = objective.flat.is_copy and bool(batchnorm.layers(objective.flat.module))
+        if self.normalises:
+            batchnorm.use_batch_statistics(objective.flat.module)
         self.settings = settings
         self.start = objective.flat.theta.clone()
         self.examples = objective.examples
-        self.one_order = _one_order(objective, settings)
+        self.one_order = _one_order(objective, settings, self.normalises)
         batch = min(settings.rate_batch or self.examples, self.examples)
         each = objective.example_bytes * batch / objective.operations
         self._is_small = each < SHORT_OPERATION  # threads would wait longer than they work
         self.unusable = ""
-        self.frozen = bool(batchnorm.layers(objective.flat.module))
+        self.start_loss: float | None = None
         try:
             self._whole = LossAndGradient(objective)
-            self._whole(self.start)
+            loss, _ = self._whole(self.start)
+            self.start_loss = loss if np.isfinite(loss) else None
         except (NoGradient, CurvatureError) as error:
             self.unusable = f"{str(error)[:1].upper()}{str(error)[1:]}."
 
@@ -50,7 +58,8 @@ class RangeTest:
         return {
             "no_rates": self.unusable,
             "one_order": self.one_order,
-            "frozen_statistics": self.frozen,
+            "start_loss": self.start_loss,
+            "batch_statistics": self.normalises,
         }
 
     def results(self, rate: float, unit: UnitProgress) -> list[tuple[float, float]]:
@@ -64,12 +73,12 @@ class RangeTest:
         with restore_threads():
             if self._is_small:
                 torch.set_num_threads(1)
-            for order in range(self.settings.orders):
+            for order in range(1 if self.one_order else self.settings.orders):
                 unit.report(order + 1, self.settings.orders, "order")
                 theta, steps = self._train(rate, order)
                 loss = self._whole.loss(theta)
                 results.append((loss if np.isfinite(loss) else np.inf, float(steps)))
-        return results
+        return results * (self.settings.orders if self.one_order else 1)
 
     def _train(self, rate: float, order: int) -> tuple[Tensor, int]:
         """The parameters after the steps, and how many steps led to finite ones."""
@@ -90,13 +99,23 @@ class RangeTest:
         while True:
             generator = np.random.RandomState([self.settings.seed, STREAM, order, turn])
             shuffled = generator.permutation(self.examples)
-            for first in range(0, self.examples, size):
+            # one example alone has no statistics to be normalised by
+            whole = self.examples - 1 if self.normalises else self.examples
+            for first in range(0, whole, size):
                 yield self._whole.over_examples(shuffled[first : first + size])
             turn += 1
 
 
-def _one_order(objective: Objective, settings: DiagnosisSettings) -> str:
-    """Why each step sees all examples; empty where it sees a batch."""
+def _one_order(objective: Objective, settings: DiagnosisSettings, normalises: bool) -> str:
+    """Why each step sees all examples; empty where it sees a batch.
+
+    Args:
+        objective: whose examples they are.
+        settings: with the size of a batch.
+        normalises: whether BatchNorm normalises each batch by its own statistics.
+    """
+    if normalises and settings.rate_batch == 1:
+        return "A batch of one example has no statistics for BatchNorm: give a larger one."
     if not settings.rate_batch or settings.rate_batch >= objective.examples:
         return "Each step sees all examples: give a smaller batch size on the left."
     if objective.problem.batch_size:

@@ -48,7 +48,8 @@ class DiagnosisFacts(AnswerFacts):
     no_curvature: str = ""
     no_rates: str = ""
     one_order: str = ""  # why batches have but one order
-    frozen_statistics: bool = False  # of BatchNorm, in the range test
+    start_loss: float | None = None  # of the range test; None where it is not finite or known
+    batch_statistics: bool = False  # whether BatchNorm has each batch's own, in the range test
 
 
 @dataclass(frozen=True)
@@ -165,11 +166,9 @@ class Diagnosis:
 
     @property
     def start_loss(self) -> float:
-        """The loss where the range test starts."""
-        losses = self.along(DiagnosisRole.LOSS)
-        if not len(losses):
-            return float("nan")
-        return float(losses[0 if self.settings.rate_start == "first" else -1])
+        """The loss where the range test starts, by its statistics; NaN where it is not known."""
+        start = self.facts.start_loss
+        return float("nan") if start is None else start
 
     @property
     def best_rate(self) -> float:

@@ -267,7 +267,7 @@ def _unstable(diagnosis: Diagnosis, trained: TrainedBy) -> list[Condition]:
     losses, rates = diagnosis.rate_losses, diagnosis.settings.rates
     rate = trained.rate or diagnosis.best_rate
     value, at = math.nan, ""
-    if losses.shape[1] > 1 and not math.isnan(rate):
+    if losses.shape[1] > 1 and not diagnosis.facts.one_order and not math.isnan(rate):
         place = max(0, int((rates <= rate * (1 + ROUNDING)).sum()) - 1)
         at = f" at rate {rates[place]:.2g}"
         own = losses[place]

@@ -29,7 +29,8 @@ def show_rates(diagnosis: Diagnosis, look: DiagnosisLook) -> None:
     with st.container(horizontal=True, gap="medium"):
         for name in ("best_rate", "rising_rate"):
             if name in diagnosis.numbers:
-                text = number_text(diagnosis.numbers[name].value, DIGITS)
+                value = diagnosis.numbers[name].value
+                text = "none" if math.isinf(value) else number_text(value, DIGITS)
                 label = name.replace("_", " ").capitalize()
                 st.metric(label, text, help=term_help(name), width="content")
     own = replace(look, picture="rates")
@@ -56,6 +57,6 @@ def _explanation(diagnosis: Diagnosis) -> str:
             f"{counted(lost, 'rate')} of {settings.rate_count} diverged: the loss is no longer a "
             "number, drawn at the upper edge."
         )
-    if diagnosis.facts.frozen_statistics:
-        sentences.append("BatchNorm's statistics stay as they are, unlike in a training.")
+    if diagnosis.facts.batch_statistics:
+        sentences.append("BatchNorm normalises each batch by its own statistics, as in a training.")
     return " ".join(sentences)

@@ -18,6 +18,8 @@ from explorer.pages._text import as_text
 from explorer.render.marks.ticks import number_text
 
 DIGITS = 3
+PICTURE_HEIGHT = 240  # px
+EXPANDER_ROOM, LABEL_ROOM = 40, 230  # px beside a plot: frames; names of layers or symptoms
 ICONS = {
     Verdict.SHOWN: ":material/warning:",
     Verdict.ABSENT: ":material/check:",
@@ -72,13 +74,13 @@ def _show_finding(
 
 def _condition_row(condition: Condition) -> dict[str, str]:
     """A number against its threshold, as a row of a table."""
-    sign = ">" if condition.above else "<"
+    side = "above" if condition.above else "below"
     is_open = condition.verdict is Verdict.OPEN
     words = condition.words[:1].upper() + condition.words[1:]
     return {
         "Number": as_text(words, 200),
         "Value": "not measured" if is_open else number_text(condition.value, DIGITS),
-        "Symptom where": f"{sign} {number_text(condition.threshold, DIGITS)}",
+        "Threshold": f"{side} {number_text(condition.threshold, DIGITS)}",
     }
 
 
@@ -89,7 +91,10 @@ def _show_picture(
     from explorer.render.diagnosis import draw
 
     symptom = finding.symptom
-    own = replace(look, picture=symptom.picture, course=symptom.course, height=240)
+    width = charts.plot_width() - EXPANDER_ROOM
+    own = replace(
+        look, picture=symptom.picture, course=symptom.course, width=width, height=PICTURE_HEIGHT
+    )
     if symptom.picture == "course":
         if diagnosis.snapshots > 1:
             words = f"{symptom.title} along the run"
@@ -99,7 +104,8 @@ def _show_picture(
         words = "Norm of the gradient over each layer"
         charts.show_chart(draw(diagnosis, own, names), words, diagnosis.layer_gradients)
         place = _choose_snapshot(diagnosis, names)
-        histogram = replace(own, picture="histograms", snapshot=place)
+        beside = charts.plot_width(LABEL_ROOM) - EXPANDER_ROOM
+        histogram = replace(own, picture="histograms", snapshot=place, width=beside)
         words = "How the entries of the gradient of each layer are spread over sizes"
         charts.show_chart(draw(diagnosis, histogram, names), words)
 

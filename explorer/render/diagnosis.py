@@ -93,8 +93,8 @@ def symptoms_chart(diagnosis: Diagnosis, look: DiagnosisLook) -> alt.LayerChart:
 
 
 def _symptom_row(finding: Finding) -> dict[str, object]:
-    excess = finding.excess
-    place = 1.0 if math.isnan(excess) else min(max(excess, 1 / FARTHEST), FARTHEST)
+    is_open = finding.verdict is Verdict.OPEN
+    place = 1.0 if is_open else min(max(finding.excess, 1 / FARTHEST), FARTHEST)
     numbers = [
         f"{condition.words}: {number_text(condition.value, DIGITS)}"
         for condition in finding.conditions
@@ -104,7 +104,7 @@ def _symptom_row(finding: Finding) -> dict[str, object]:
         "title": finding.symptom.title,
         "verdict": finding.verdict.value,
         "place": place,
-        "measured": not math.isnan(excess),
+        "measured": not is_open,
         "words": "; ".join(numbers) or "not measured",
     }
 

@@ -18,7 +18,7 @@ from explorer.render.marks.curve import Curve, Row
 from explorer.render.marks.layers import layered_chart
 from explorer.render.marks.ticks import tick_label_expression, ticks
 
-LEAST_CELL = 9  # px of a layer's height
+LEAST_CELL = 14  # px of a layer's height
 
 
 def layers_chart(
@@ -75,7 +75,12 @@ def histogram_chart(diagnosis: Diagnosis, look: DiagnosisLook) -> alt.LayerChart
         "gridOpacity": 0.22,
     }
     x = alt.X("left:Q", scale={"domain": [low, high], "nice": False, "zero": False}, axis=axis)
-    y = alt.Y("layer:N", sort=list(diagnosis.facts.layers), title=None, axis={"labelLimit": 180})
+    y = alt.Y(
+        "layer:N",
+        sort=list(diagnosis.facts.layers),
+        title=None,
+        axis={"labelLimit": 180, "labelOverlap": False},
+    )
     cells = base.mark_rect(color=BLUE).encode(
         x=x,
         x2="right:Q",

@@ -123,6 +123,8 @@ def _marked_rows(
         rows += [{"name": START, "rate": x, "loss": start, "words": words} for x in x_ends]
     tops = diagnosis.along(DiagnosisRole.HIGHEST)
     top = tops[0 if diagnosis.settings.rate_start == "first" else -1] if len(tops) else math.nan
+    if diagnosis.facts.batch_statistics:  # the curvature is that with frozen ones
+        top = math.nan
     rates = {LIMIT: 2 / top if top > 0 else math.nan, TRAINED: look.rate}
     for name, rate in rates.items():
         if x_ends[0] <= rate <= x_ends[1]:
