@@ -168,6 +168,7 @@ INSIDE = {
         "explorer.jobs.piece_files",
         "explorer.jobs.spool",
         "explorer.consent",
+        "explorer.own_code",
         "explorer.kinds",
         "explorer.recorded_runs",
         "explorer.recording",

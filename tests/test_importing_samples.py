@@ -1,10 +1,17 @@
 """Sample models come into a catalog: six by themselves, each of the others when asked for."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
 
-from explorer.importing.samples import order_first_samples, order_sample, stored_sample
+from explorer.importing import samples as importing
+from explorer.importing.samples import (
+    is_sample,
+    order_first_samples,
+    order_sample,
+    stored_sample,
+)
 from sample_models import sample_named
 from store import Catalog
 from tests.filling import new_catalog, work
@@ -36,6 +43,27 @@ def test_a_sample_is_imported_once_and_again_when_it_is_gone(tmp_path: Path) -> 
     order_sample(catalog, "mlp_b")
     assert not catalog.active_jobs()
     catalog.delete_model(model.id)
+    order_sample(catalog, "mlp_b")
+    assert len(catalog.active_jobs()) == 1
+
+
+def test_a_sample_of_other_code_is_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After an update of its problem file what was imported before is not it: it is ordered anew.
+
+    Of a model that an earlier version imported, the code that the catalog knows says the same.
+    """
+    catalog = new_catalog(tmp_path)
+    order_sample(catalog, "mlp_b")
+    work(catalog)
+    model = stored_sample(catalog, "mlp_b")
+    assert model is not None
+    facts = {name: fact for name, fact in model.facts.items() if name != "sample_content"}
+    earlier = dataclasses.replace(model, facts=facts)
+    sample = sample_named("mlp_b")
+    assert len(facts) < len(model.facts) and is_sample(catalog, earlier, sample)
+    monkeypatch.setattr(importing, "_hash_of", lambda problem, changed: "another")
+    assert not is_sample(catalog, earlier, sample)
+    assert stored_sample(catalog, "mlp_b") is None
     order_sample(catalog, "mlp_b")
     assert len(catalog.active_jobs()) == 1
 

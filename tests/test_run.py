@@ -117,13 +117,13 @@ def test_a_random_walk_explains_as_theory_says() -> None:
 
 
 def test_the_sample_run_explains_what_it_should() -> None:
-    """mlp_a's 81 snapshots: .90 and .075 of the variance, as measured for the project's science."""
+    """Two components of mlp_a's 41 snapshots; of twice as many .90 and .075 were measured."""
     sample = next(s for s in samples() if s.name == "mlp_a")
     problem = load_problem(sample.problem, sample.arguments).problem
     points = [safetensors.torch.load_file(c.path) for c in sample.checkpoints]
-    assert len(points) == 81
+    assert len(points) == 41
     gram = answered.gram_matrix(points, FlatModel(problem.model, torch.float32, CPU).blocks)
-    assert variance_shares(gram)[:2] == pytest.approx([0.90, 0.075], abs=0.005)
+    assert variance_shares(gram)[:2] == pytest.approx([0.907, 0.070], abs=0.005)
 
 
 @pytest.mark.parametrize(("format", "head"), [("GIF", b"GIF89a"), ("MP4", b"ftyp")])

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from explorer.ask.questions import question_about, result_of
 from explorer.ask.subjects import Subject
 from explorer.contracts.facts import ModelFacts
+from explorer.importing.samples import is_sample
 from explorer.phenomena.phenomenon import Phenomenon, Proof, SampleQuestion, SampleSubject
 from sample_models import samples
 from store import Catalog, UnknownEntry, records
@@ -71,13 +72,13 @@ class PhenomenonState:
 
 def sample_models_in(catalog: Catalog) -> dict[str, records.Model]:
     """The newest model that is each sample, by the sample's name."""
-    names = {sample.title: sample.name for sample in samples()}
-    found_models: dict[str, records.Model] = {}
+    shipped = {sample.title: sample for sample in samples()}
+    models: dict[str, records.Model] = {}
     for model in catalog.models():
-        facts = ModelFacts.of(model.facts)
-        if facts.sample and facts.title in names:
-            found_models.setdefault(names[facts.title], model)
-    return found_models
+        sample = shipped.get(ModelFacts.of(model.facts).title or "")
+        if sample and sample.name not in models and is_sample(catalog, model, sample):
+            models[sample.name] = model
+    return models
 
 
 def states_of(catalog: Catalog, phenomena: Sequence[Phenomenon]) -> list[PhenomenonState]:

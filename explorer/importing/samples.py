@@ -1,6 +1,8 @@
 """Ordering the import of shipped sample models: the first few by themselves, others on demand."""
 
 from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
 
 from explorer.ask import requests
 from explorer.ask.question import sha256
@@ -10,11 +12,13 @@ from explorer.contracts.facts import ModelFacts
 from explorer.contracts.request import NextQuestion, stored_import
 from explorer.importing.order import order_import
 from explorer.kinds import KINDS
+from explorer.own_code import code_of
 from sample_models import Sample, sample_named, samples
 from store import Catalog, records
 
 # Samples whose pictures come first
 _FIRST_NAMES = ("mlp_b", "deep_residual", "deep_plain", "cnn_bn")
+_FACT = "sample_content"  # of a model: which sample it is, to the last bit of weights and code
 _MEMORY = "samples"  # under which the catalog remembers whose import has been ordered
 
 
@@ -58,17 +62,41 @@ def stored_sample(catalog: Catalog, name: str) -> records.Model | None:
     Raises:
         KeyError: there is no such sample.
     """
-    title = sample_named(name).title
-    for model in catalog.models(search=title):
-        facts = ModelFacts.of(model.facts)
-        if facts.sample and facts.title == title:
-            return model
-    return None
+    sample = sample_named(name)
+    models = catalog.models(search=sample.title)
+    return next((model for model in models if is_sample(catalog, model, sample)), None)
+
+
+def is_sample(catalog: Catalog, model: records.Model, sample: Sample) -> bool:
+    """Whether a model is this sample as it is shipped now: its weights, and the code it runs."""
+    facts = ModelFacts.of(model.facts)
+    if not facts.sample or facts.title != sample.title:
+        return False
+    imported = facts.others.get(_FACT)
+    if imported is not None:
+        return imported == _content(sample)
+    # it came before that was noted: its code says whether it can still be asked about
+    return catalog.problem(model.problem_id).source_hash == _code_hash(sample)
 
 
 def sample_identity(sample: Sample) -> str:
     """What the catalog remembers of a sample whose import was ordered; new with each training."""
     return sha256([sample.name, sample.torch, sample.measured])
+
+
+def _content(sample: Sample) -> str:
+    """All of a sample that its answers hang on: another of it is another model."""
+    return sha256([sample_identity(sample), _code_hash(sample)])
+
+
+def _code_hash(sample: Sample) -> str:
+    return _hash_of(sample.problem, sample.problem.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=256)
+def _hash_of(problem: Path, changed: int) -> str:
+    """The hash of the code that a problem file loads, read once until the file changes."""
+    return code_of(problem).hash
 
 
 def is_coming(catalog: Catalog, name: str) -> bool:
@@ -125,5 +153,6 @@ def _facts(sample: Sample) -> Json:
         "seed": sample.seed,
         "steps": sample.steps,
         "sample": True,
+        _FACT: _content(sample),
     }
     return {name: value for name, value in facts.items() if value not in (None, "")}
