@@ -69,12 +69,13 @@ def right_digits(outputs: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
 
 
 def problem(descending: bool = False, width: int = 16, heads: int = 2) -> Problem:
-    """Sorting six digits, up or down."""
+    """Sorting six digits, up or down; the split "reversed" is the test split the other way."""
+    splits = {"train": (0, descending), "test": (1, descending), "reversed": (1, not descending)}
     return Problem(
         model=Sorter(width, heads),
         data={
-            split: sequences(EXAMPLES, torch.Generator().manual_seed(seed), descending)
-            for seed, split in enumerate(("train", "test"))
+            split: sequences(EXAMPLES, torch.Generator().manual_seed(seed), downwards)
+            for split, (seed, downwards) in splits.items()
         },
         loss=token_cross_entropy,
         metrics={"accuracy": right_digits},

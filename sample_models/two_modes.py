@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
+from explorer.game import Player
 from explorer.problem import Batch, Problem
 
 Examples = tuple[Tensor, Tensor]  # real numbers (B, 1) and codes of the generated ones (B, 4)
@@ -71,4 +72,8 @@ def problem() -> Problem:
         loss=discriminator_loss,
         metrics={"generator": generator_loss},
         forward=forward,
+        players={
+            "generator": Player("generator.*", generator_loss),
+            "discriminator": Player("discriminator.*", discriminator_loss),
+        },
     )

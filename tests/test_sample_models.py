@@ -195,9 +195,8 @@ def test_problem_file_stands_alone(file: Path) -> None:
             imported.add(node.module)
     others = {name for name in imported if name.split(".")[0] not in sys.stdlib_module_names}
     assert "explorer.problem" in others
-    assert {
-        name.split(".")[0] for name in others - {"explorer.problem", "explorer.experiment"}
-    } <= {"torch", "sklearn"}
+    ours = {"explorer.problem", "explorer.experiment", "explorer.game"}
+    assert {name.split(".")[0] for name in others - ours} <= {"torch", "sklearn"}
 
 
 @pytest.mark.parametrize("name", [*sorted(STANDARD), "logistic"])
@@ -277,8 +276,8 @@ def test_unknown_names_and_empty_folders_are_refused(
 
 
 def test_shipped_files_are_small() -> None:
-    """Everything fits in 2.7 MB, and no file is over 1 MB."""
+    """Everything fits in 2.75 MB, and no file is over 1 MB."""
     files = [file for file in FOLDER.rglob("*") if file.is_file() and file.suffix != ".pyc"]
     sizes = [file.stat().st_size for file in files]
-    assert sum(sizes) < 2.7e6
+    assert sum(sizes) < 2.75e6
     assert max(sizes) < 1e6

@@ -115,6 +115,14 @@ CITATIONS = {
     "Ioffe and Szegedy 2015": "arXiv:1502.03167",
     "Pascanu et al. 2013": "arXiv:1211.5063",
     "Ba et al. 2016": "arXiv:1607.06450",
+    "Sullivan et al. 2022": "arXiv:2205.07015",
+    "Krishnapriyan et al. 2021": "arXiv:2109.01050",
+    "Rathore et al. 2024": "arXiv:2402.01868",
+    "Lyle et al. 2023": "arXiv:2303.01486",
+    "Power et al. 2022": "arXiv:2201.02177",
+    "Liu et al. 2023": "arXiv:2210.01117",
+    "Neyshabur et al. 2020": "arXiv:2008.11687",
+    "Chen et al. 2020": "arXiv:2002.05709",
 }
 # What looks like one of them in a sentence.
 CITATION = re.compile(r"\b[A-Z][\w-]+(?: and [A-Z][\w-]+| et al\.)? (?:19|20)\d\d\b")

@@ -4,11 +4,13 @@ A new one is an entry in the file of its group.
 """
 
 from explorer.phenomena.architecture import ARCHITECTURE
+from explorer.phenomena.beyond import BEYOND
 from explorer.phenomena.connectivity import CONNECTIVITY
 from explorer.phenomena.flatness import FLATNESS
 from explorer.phenomena.generalisation import GENERALISATION
 from explorer.phenomena.gradients import GRADIENTS
 from explorer.phenomena.minima import MINIMA
+from explorer.phenomena.open_questions import OPEN_QUESTIONS
 from explorer.phenomena.phenomenon import Phenomenon
 from explorer.phenomena.recipes import RECIPES
 from explorer.phenomena.theory import THEORY
@@ -24,6 +26,8 @@ PHENOMENA: tuple[Phenomenon, ...] = (
     *TRAINING,
     *RECIPES,
     *CONNECTIVITY,
+    *BEYOND,
+    *OPEN_QUESTIONS,
 )
 
 __all__ = ["PHENOMENA", "phenomenon_named"]
