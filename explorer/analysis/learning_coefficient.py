@@ -102,11 +102,11 @@ class Chain:
                 )
         return rows
 
-    def _noise(self, draw: int) -> Tensor:
-        """Standard normal numbers of each step of a draw, (K, D), whatever was drawn before."""
+    def _noise(self, draw: int) -> Iterator[Tensor]:
+        """Standard normal numbers (D,) of each step of a draw, whatever was drawn before."""
         generator = np.random.RandomState([self.settings.seed, NOISE_STREAM, self.number, draw])
-        shape = (self.settings.steps_per_draw, len(self.start))
-        return torch.from_numpy(generator.standard_normal(shape)).to(self.start)
+        for _ in range(self.settings.steps_per_draw):
+            yield torch.from_numpy(generator.standard_normal(len(self.start))).to(self.start)
 
     def _move(self, theta: Tensor, slope: Tensor, noise: Tensor) -> None:
         """One step of theta (D,) in place, by the gradient (D,) of the batch's mean loss."""
