@@ -48,14 +48,14 @@ def _explanation(diagnosis: Diagnosis) -> str:
         batches = "all examples"
     sentences = [
         f"Each point is a training of its own from the {start} snapshot: "
-        f"{counted(settings.rate_steps, 'step')} of SGD by {batches}; bars are the range over "
-        "orders of batches. Smith 2017 raises the rate within one training instead."
+        f"{counted(settings.rate_steps, 'step')} of SGD without momentum by {batches}; bars are "
+        "the range over orders of batches. Smith 2017 raises the rate within one training instead."
     ]
     lost = int((diagnosis.rate_losses == math.inf).any(axis=1).sum())
     if lost:
         sentences.append(
-            f"{counted(lost, 'rate')} of {settings.rate_count} diverged: the loss is no longer a "
-            "number, drawn at the upper edge."
+            f"{counted(lost, 'rate')} of {settings.rate_count} diverged: the loss is not "
+            "finite, drawn at the upper edge."
         )
     if diagnosis.facts.batch_statistics:
         sentences.append("BatchNorm normalises each batch by its own statistics, as in a training.")

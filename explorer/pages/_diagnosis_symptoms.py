@@ -19,7 +19,7 @@ from explorer.render.marks.ticks import number_text
 
 DIGITS = 3
 PICTURE_HEIGHT = 240  # px
-EXPANDER_ROOM, LABEL_ROOM = 40, 230  # px beside a plot: frames; names of layers or symptoms
+EXPANDER_ROOM = 40  # px of its frame
 ICONS = {
     Verdict.SHOWN: ":material/warning:",
     Verdict.ABSENT: ":material/check:",
@@ -104,8 +104,7 @@ def _show_picture(
         words = "Norm of the gradient over each layer"
         charts.show_chart(draw(diagnosis, own, names), words, diagnosis.layer_gradients)
         place = _choose_snapshot(diagnosis, names)
-        beside = charts.plot_width(LABEL_ROOM) - EXPANDER_ROOM
-        histogram = replace(own, picture="histograms", snapshot=place, width=beside)
+        histogram = replace(own, picture="histograms", snapshot=place)
         words = "How the entries of the gradient of each layer are spread over sizes"
         charts.show_chart(draw(diagnosis, histogram, names), words)
 

@@ -23,7 +23,7 @@ from explorer.pages import _parts as parts
 from explorer.pages._address import check_address
 from explorer.pages._checks import moved_parameters_badge
 from explorer.pages._diagnosis_rates import show_rates
-from explorer.pages._diagnosis_symptoms import LABEL_ROOM, show_symptoms
+from explorer.pages._diagnosis_symptoms import show_symptoms
 from explorer.pages._ending import show_ending
 from explorer.pages._facts import facts_line
 from explorer.pages._objective import choose_objective
@@ -112,8 +112,7 @@ def show(
     (question,) = stored_questions.values()
     diagnosis = questions.result_as(catalog, question, Diagnosis)
     names = subject_names(catalog, question)
-    beside_names = replace(look, width=charts.plot_width(LABEL_ROOM))
-    overview = partial(draw, diagnosis, beside_names, names)
+    overview = partial(draw, diagnosis, look, names)
     if diagnosis.computed[: diagnosis.snapshots].any():
         charts.show_chart(overview(), f"Each symptom of {model.name} over its threshold")
         show_symptoms(diagnosis, look, names, all_labels(catalog)[model.id])

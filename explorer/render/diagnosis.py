@@ -13,7 +13,12 @@ from explorer.kinds.diagnosis import DiagnosisLook
 from explorer.kinds.diagnosis_result import Diagnosis, DiagnosisRole
 from explorer.kinds.diagnosis_symptoms import Finding, Verdict, findings
 from explorer.kinds.look import SubjectName
-from explorer.render.diagnosis_layers import histogram_chart, layers_chart
+from explorer.render.diagnosis_layers import (
+    NAME_AXIS,
+    beside_names,
+    histogram_chart,
+    layers_chart,
+)
 from explorer.render.diagnosis_rates import rates_chart
 from explorer.render.marks import curves
 from explorer.render.marks.arrow import arrow_table
@@ -55,8 +60,8 @@ def symptoms_chart(diagnosis: Diagnosis, look: DiagnosisLook) -> alt.LayerChart:
     rows = [_symptom_row(finding) for finding in own]
     base = alt.Chart(arrow_table(rows))
     titles = [finding.symptom.title for finding in own]
-    y = alt.Y("title:N", sort=titles, title=None, axis={"labelLimit": look.width // 2})
-    places = [10.0**power for power in range(-6, 7, 2)]
+    y = alt.Y("title:N", sort=titles, title=None, axis=NAME_AXIS)
+    places = [10.0**power for power in range(-6, 7, 3)]
     axis = {
         "title": "Number over its threshold: right of 1 the symptom is shown",
         "values": places,
@@ -65,15 +70,16 @@ def symptoms_chart(diagnosis: Diagnosis, look: DiagnosisLook) -> alt.LayerChart:
     }
     domain = [1 / (3 * FARTHEST), 3 * FARTHEST]
     x = alt.X("place:Q", scale={"type": "log", "domain": domain, "nice": False}, axis=axis)
-    colours = list(VERDICT_COLOURS.values())
+    verdicts = [verdict for verdict in VERDICT_COLOURS if verdict.value in _verdicts(rows)]
+    colours = [VERDICT_COLOURS[verdict] for verdict in verdicts]
     colour = alt.Color(
         "verdict:N",
-        scale={"domain": [verdict.value for verdict in VERDICT_COLOURS], "range": colours},
+        scale={"domain": [verdict.value for verdict in verdicts], "range": colours},
         legend={"orient": "top", "title": None},
     )
     measured = base.transform_filter("datum.measured")
     words = base.transform_filter("!datum.measured").mark_text(
-        text="not measured", color=SERIES_GREY, align="left", dx=8, fontSize=11
+        text="not measured", color=GREY, align="left", dx=8, fontSize=11
     )
     words = words.encode(x=x, y=y)
     tooltip = [alt.Tooltip("title:N"), alt.Tooltip("words:N", title="number")]
@@ -86,10 +92,15 @@ def symptoms_chart(diagnosis: Diagnosis, look: DiagnosisLook) -> alt.LayerChart:
     )
     return layered_chart(
         [threshold.encode(x=x), bars, dots, words],
-        look.width,
+        beside_names(look.width),
         max(look.height - 60, 60),
         look.title,
     )
+
+
+def _verdicts(rows: Sequence[dict[str, object]]) -> set[object]:
+    """Those that are drawn."""
+    return {row["verdict"] for row in rows if row["measured"]}
 
 
 def _symptom_row(finding: Finding) -> dict[str, object]:

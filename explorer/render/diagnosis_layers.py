@@ -18,6 +18,8 @@ from explorer.render.marks.curve import Curve, Row
 from explorer.render.marks.layers import layered_chart
 from explorer.render.marks.ticks import tick_label_expression, ticks
 
+NAME_ROOM, LEAST_PLOT = 130, 120  # px of the names beside a plot, and what is left of it at least
+NAME_AXIS = {"labelLimit": 180, "labelOverlap": False, "labelFlush": False}
 LEAST_CELL = 14  # px of a layer's height
 
 
@@ -79,7 +81,7 @@ def histogram_chart(diagnosis: Diagnosis, look: DiagnosisLook) -> alt.LayerChart
         "layer:N",
         sort=list(diagnosis.facts.layers),
         title=None,
-        axis={"labelLimit": 180, "labelOverlap": False},
+        axis=NAME_AXIS,
     )
     cells = base.mark_rect(color=BLUE).encode(
         x=x,
@@ -95,7 +97,12 @@ def histogram_chart(diagnosis: Diagnosis, look: DiagnosisLook) -> alt.LayerChart
         ],
     )
     height = max(look.height // 2, LEAST_CELL * len(diagnosis.facts.layers))
-    return layered_chart([cells], look.width, height, look.title)
+    return layered_chart([cells], beside_names(look.width), height, look.title)
+
+
+def beside_names(width: int) -> int:
+    """What of a plot's width is left beside an axis of names, wider than one of numbers."""
+    return max(LEAST_PLOT, width - NAME_ROOM)
 
 
 def _bin_words(bin: int) -> str:

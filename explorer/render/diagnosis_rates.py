@@ -17,7 +17,9 @@ from explorer.render.marks.colours import BLUE, GREEN, ORANGE, SERIES_COLOURS, S
 from explorer.render.marks.layers import layered_chart
 from explorer.render.marks.ticks import number_text, tick_label_expression, ticks
 
-CEILING = 30.0  # times the loss at the start: what is above, or not finite, stands at the edge
+# Times the loss at the start, on a log scale and else: what is above, or not finite, stands at the
+# edge.
+LOG_CEILING, CEILING = 1e4, 30.0
 ROOM = 1.15  # of an axis beyond its values, as a factor
 LOSS, BEYOND, START = "mean over batch orders", "diverged", "loss at the start"
 LIMIT, TRAINED = "2/λ", "trained at"
@@ -78,7 +80,8 @@ def _value_axis(diagnosis: Diagnosis) -> tuple[bool, Ends]:
     values = np.append(losses[np.isfinite(losses)], start if math.isfinite(start) else [])
     if not len(values):
         return False, (0.0, 1.0)
-    ceiling = CEILING * abs(start) if math.isfinite(start) and start else float(values.max())
+    times = LOG_CEILING if values.min() > 0 else CEILING
+    ceiling = times * abs(start) if math.isfinite(start) and start else float(values.max())
     values = np.minimum(values, max(ceiling, float(values.min())))
     low, high = float(values.min()), float(values.max())
     if low > 0:
