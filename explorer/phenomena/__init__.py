@@ -6,9 +6,11 @@ A new one is an entry in the file of its group.
 from explorer.phenomena.architecture import ARCHITECTURE
 from explorer.phenomena.beyond import BEYOND
 from explorer.phenomena.connectivity import CONNECTIVITY
+from explorer.phenomena.depth import DEPTH
 from explorer.phenomena.flatness import FLATNESS
 from explorer.phenomena.generalisation import GENERALISATION
 from explorer.phenomena.gradients import GRADIENTS
+from explorer.phenomena.merging import MERGING
 from explorer.phenomena.minima import MINIMA
 from explorer.phenomena.open_questions import OPEN_QUESTIONS
 from explorer.phenomena.phenomenon import Phenomenon
@@ -22,10 +24,12 @@ PHENOMENA: tuple[Phenomenon, ...] = (
     *FLATNESS,
     *GENERALISATION,
     *ARCHITECTURE,
+    *DEPTH,
     *GRADIENTS,
     *TRAINING,
     *RECIPES,
     *CONNECTIVITY,
+    *MERGING,
     *BEYOND,
     *OPEN_QUESTIONS,
 )
