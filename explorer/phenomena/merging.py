@@ -214,8 +214,8 @@ MERGING = (
         group=Group.CONNECTIVITY,
         text=(
             "The weights of three snapshots of a run with a cyclical rate, averaged to one "
-            "network: a soup. On test digits it has a lower loss than the best of the three and a higher "
-            "accuracy, at the cost of one network's prediction."
+            "network: a soup. On test digits it has a lower loss than the best of the three and a "
+            "higher accuracy, at the cost of one network's prediction."
         ),
         loose=(
             "It needs ingredients that are linearly connected, and is no promise even then: the "
