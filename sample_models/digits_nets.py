@@ -93,6 +93,7 @@ def problem(
     rows: int | None = None,
     noise: float = 0.0,
     squared: bool = False,
+    gain: float = 1.0,
 ) -> Problem:
     """Digit classification by a fully connected network.
 
@@ -107,11 +108,17 @@ def problem(
         rows: first rows of the training split; all unless given.
         noise: share of the training labels that is replaced at random; 1 for random labels.
         squared: half the squared error in place of cross-entropy.
+        gain: times which the initial weights are what they would be.
     """
     inputs, labels, test_inputs, test_labels = digits(classes, centred)
     inputs, labels = inputs[:rows], with_noise(labels[:rows], noise, classes)
+    model = Net((64, *hidden, classes), activation, norm, dropout, he)
+    if gain != 1:
+        for layer in model.layers:
+            if isinstance(layer, nn.Linear):
+                layer.weight.data.mul_(gain)
     return Problem(
-        model=Net((64, *hidden, classes), activation, norm, dropout, he),
+        model=model,
         data={"train": (inputs, labels), "test": (test_inputs, test_labels)},
         loss=half_squared_error if squared else cross_entropy,
         metrics={"accuracy": accuracy},
