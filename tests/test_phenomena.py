@@ -105,7 +105,7 @@ def test_the_short_table_of_phenomena_comes_out(
 
 def test_the_commands_print_their_tables(capsys: pytest.CaptureFixture[str]) -> None:
     """`statements` lists each with what shows it; `verify` refuses a name that there is not."""
-    main(["statements"])
+    assert main(["statements"]) == 0
     printed = capsys.readouterr().out
     assert printed.count("\n") >= len(STATEMENTS)
     assert "2.8" in printed and "permutation-symmetry" in printed

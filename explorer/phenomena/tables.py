@@ -145,7 +145,7 @@ TABLES: tuple[Table, ...] = (
             ),
             Row(
                 ("Initialisation", "does not matter", "decides the basin"),
-                ("noise-stability", "page:stability"),
+                ("noise-stability", "page:diagnosis"),
             ),
             Row(
                 ("Learning rate", "below 2/λ of the one curvature", "the curvature adapts to it"),
@@ -164,23 +164,23 @@ TABLES: tuple[Table, ...] = (
         (
             Row(
                 ("Vanishing gradients", "first layer's far below the last's", "skips, norms, ReLU"),
-                ("page:stability", "skip-connections"),
+                ("page:diagnosis", "vanishing-gradients"),
             ),
             Row(
                 ("Exploding gradients", "norms above 100, NaN", "clipping, layer norm"),
-                ("page:stability",),
+                ("page:diagnosis",),
             ),
             Row(
                 ("Poor generalisation", "test loss far above train loss", "SAM, decay, more data"),
-                ("page:stability", "sharpness-aware", "weight-averaging"),
+                ("page:diagnosis", "sharpness-aware", "weight-averaging"),
             ),
             Row(
                 ("Slow convergence", "λmax far above the median |λ|", "Adam, a schedule"),
-                ("page:stability", "page:playground"),
+                ("page:diagnosis", "page:playground"),
             ),
             Row(
                 ("A plateau", "small gradient, loss at rest", "noise, another rate"),
-                ("page:stability", "saddle-escape"),
+                ("page:diagnosis", "saddle-escape"),
             ),
             Row(
                 ("Runs that differ", "loss spreads over seeds", "ensembles, regularisation"),
