@@ -18,9 +18,10 @@ from explorer.ask.question import ProblemIdentity, QuestionIdentity
 from explorer.contracts.request import AnswerRequest
 from explorer.jobs.worker.inputs import unchanged_problem
 from explorer.kinds.diagnosis import DIAGNOSIS, DIAGNOSIS_PICTURES, DiagnosisLook
+from explorer.kinds.diagnosis_conditions import TrainedBy, Verdict
 from explorer.kinds.diagnosis_result import BIN_EDGES, Diagnosis, DiagnosisRole
 from explorer.kinds.diagnosis_settings import DiagnosisSettings
-from explorer.kinds.diagnosis_symptoms import Finding, TrainedBy, Verdict, findings
+from explorer.kinds.diagnosis_symptoms import Finding, findings
 from explorer.kinds.line import LINE, LineSettings
 from explorer.kinds.trajectory import RunSnapshots
 from explorer.problem import Problem, squared_error

@@ -3,9 +3,9 @@
 from dataclasses import dataclass, replace
 from typing import Annotated
 
+from explorer.kinds.diagnosis_conditions import TrainedBy
 from explorer.kinds.diagnosis_result import COLUMNS, Diagnosis, DiagnosisFacts
 from explorer.kinds.diagnosis_settings import DiagnosisSettings
-from explorer.kinds.diagnosis_symptoms import TrainedBy
 from explorer.kinds.kind import Kind
 from explorer.kinds.look import SMALL_HEIGHT, SMALL_WIDTH, Look, PlotHeight
 from explorer.kinds.setting import Setting

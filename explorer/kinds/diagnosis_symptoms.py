@@ -1,82 +1,14 @@
-"""Symptoms: by which numbers each is told, what the landscape says, and what to try.
-
-Thresholds stand here and in no settings: they change what is said of an answer, not the answer.
-"""
+"""Symptoms: by which numbers each is told, what the landscape says, and what to try."""
 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
-import numpy as np
+from explorer.kinds import diagnosis_conditions as conditions
+from explorer.kinds.diagnosis_conditions import Condition, TrainedBy, Verdict
+from explorer.kinds.diagnosis_result import Diagnosis
 
-from explorer.kinds.diagnosis_result import Diagnosis, DiagnosisRole
-from explorer.kinds.stability_threshold import threshold
-
-VANISHING_RATIO = 1e-3
-EXPLODING_NORM = 1e2
-FLAT_SHARE = 1e-3
-NEGATIVE_SHARE = 1e-2
-ILL_CONDITION = 1e4  # small networks that train well lie at 1e3 to 1e4
-GAP_SHARE = 0.5
-RISE = 1.1
-SPREAD = 0.1
-ROUNDING = 1e-9
 HERE = "a threshold of this program"
-
-
-class Verdict(StrEnum):
-    """What the numbers of a symptom say together."""
-
-    SHOWN = "shown"
-    ABSENT = "not shown"
-    OPEN = "not measured"
-
-
-@dataclass(frozen=True)
-class TrainedBy:
-    """The rule that a run was trained by, as far as it is known."""
-
-    rate: float = 0.0  # 0: unknown
-    optimiser: str = "gradient descent"
-    momentum: float = 0.0
-
-    @property
-    def limit(self) -> float:
-        """The largest eigenvalue of the Hessian at which its full-batch steps converge.
-
-        NaN without a rate, and for Adam, whose threshold is one of the preconditioned Hessian.
-        """
-        if not self.rate or self.optimiser == "Adam":
-            return math.nan
-        return threshold(self.optimiser, self.rate, self.momentum)
-
-
-@dataclass(frozen=True)
-class Condition:
-    """One number of a symptom against its threshold."""
-
-    words: str  # what the number is
-    value: float  # NaN where it was not measured
-    threshold: float
-    above: bool  # whether the symptom is shown above the threshold, or below
-    missing: str = ""  # why it was not measured, in a sentence
-
-    @property
-    def excess(self) -> float:
-        """How many times beyond its threshold the number is; below 1 it is not."""
-        with np.errstate(divide="ignore", invalid="ignore"):
-            over = float(np.float64(self.value) / self.threshold)
-            return over if self.above else float(np.float64(1) / over)
-
-    @property
-    def verdict(self) -> Verdict:
-        """Whether it is beyond its threshold."""
-        if math.isnan(self.value):
-            return Verdict.OPEN
-        return Verdict.SHOWN if self.excess > 1 else Verdict.ABSENT
-
-
 Measure = Callable[[Diagnosis, TrainedBy], Sequence[Condition]]
 
 
@@ -123,163 +55,6 @@ def findings(diagnosis: Diagnosis, trained: TrainedBy) -> list[Finding]:
     return [Finding(symptom, symptom.conditions(diagnosis, trained)) for symptom in SYMPTOMS]
 
 
-def _at(diagnosis: Diagnosis, place: int) -> str:
-    """Which snapshot a number is of, in words."""
-    count = diagnosis.snapshots
-    return "" if count < 2 else f", at snapshot {place + 1} of {count}"
-
-
-def _place_of(values: np.ndarray, largest: bool) -> int:
-    """Where the worst of the values is; 0 where none is known."""
-    known = np.where(np.isnan(values), -np.inf if largest else np.inf, values)
-    if not len(known):
-        return 0
-    return int(known.argmax() if largest else known.argmin())
-
-
-def _value_at(values: np.ndarray, place: int) -> float:
-    return float(values[place]) if place < len(values) else math.nan
-
-
-def _vanishing(diagnosis: Diagnosis, trained: TrainedBy) -> list[Condition]:
-    ratios = diagnosis.gradient_ratios
-    place = _place_of(ratios, largest=False)
-    missing = diagnosis.facts.no_gradient or (
-        "The model has fewer than two tensors of weights to compare."
-        if len(diagnosis.facts.layers) < 2
-        else "The gradient is zero, or not finite."
-    )
-    words = "gradient of the first layer over that of the last" + _at(diagnosis, place)
-    return [Condition(words, _value_at(ratios, place), VANISHING_RATIO, False, missing)]
-
-
-def _exploding(diagnosis: Diagnosis, trained: TrainedBy) -> list[Condition]:
-    norms = diagnosis.along(DiagnosisRole.GRADIENT)
-    if not diagnosis.facts.no_gradient:  # what is not finite is the worst of all
-        computed = diagnosis.computed[: diagnosis.snapshots]
-        norms = np.where(computed & ~np.isfinite(norms), np.inf, norms)
-    place = _place_of(norms, largest=True)
-    words = "largest norm of the gradient" + _at(diagnosis, place)
-    value = _value_at(norms, place)
-    return [Condition(words, value, EXPLODING_NORM, True, diagnosis.facts.no_gradient)]
-
-
-def _no_fall(diagnosis: Diagnosis) -> str:
-    """Why it is not known what a gradient step brings."""
-    facts = diagnosis.facts
-    return facts.no_gradient or facts.no_curvature or "Loss, gradient or curvature is not finite."
-
-
-def _plateau(diagnosis: Diagnosis, trained: TrainedBy) -> list[Condition]:
-    losses = diagnosis.along(DiagnosisRole.LOSS)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        changes = np.abs(np.diff(losses)) / np.abs(losses[:-1])
-    falls = diagnosis.foretold_falls
-    worse = np.fmax(changes, falls[:-1]) if len(changes) else changes
-    place = _place_of(worse, largest=False) if len(changes) else 0
-    after = f" to {place + 2}" if len(changes) else ""
-    return [
-        Condition(
-            "relative change of the loss" + _at(diagnosis, place) + after,
-            _value_at(changes, place),
-            FLAT_SHARE,
-            False,
-            "One snapshot has no change of the loss: import several of its training.",
-        ),
-        Condition(
-            "share of the loss that a gradient step of 1/λ takes off" + _at(diagnosis, place),
-            _value_at(falls, place),
-            FLAT_SHARE,
-            False,
-            _no_fall(diagnosis),
-        ),
-    ]
-
-
-def _saddle(diagnosis: Diagnosis, trained: TrainedBy) -> list[Condition]:
-    falls, shares = diagnosis.foretold_falls, diagnosis.negative_shares
-    with np.errstate(divide="ignore"):
-        worse = np.fmax(falls / FLAT_SHARE, NEGATIVE_SHARE / shares)
-    place = _place_of(worse, largest=False)
-    return [
-        Condition(
-            "share of the loss that a gradient step of 1/λ takes off" + _at(diagnosis, place),
-            _value_at(falls, place),
-            FLAT_SHARE,
-            False,
-            _no_fall(diagnosis),
-        ),
-        Condition(
-            "lowest eigenvalue below 0, as a share of the largest" + _at(diagnosis, place),
-            _value_at(shares, place),
-            NEGATIVE_SHARE,
-            True,
-            diagnosis.facts.no_curvature or "The curvature is not finite.",
-        ),
-    ]
-
-
-def _sharp(diagnosis: Diagnosis, trained: TrainedBy) -> list[Condition]:
-    tops = diagnosis.along(DiagnosisRole.HIGHEST)
-    place = _place_of(tops, largest=True)
-    missing = diagnosis.facts.no_curvature or "The curvature is not finite."
-    if not trained.rate:
-        missing = "The learning rate is unknown: give it on the left."
-    elif trained.optimiser == "Adam":
-        missing = "Adam's steps see the preconditioned Hessian: see Curvature along a run."
-    words = f"largest eigenvalue over the threshold of {trained.optimiser}"
-    value = _value_at(tops, place) / trained.limit
-    return [Condition(words + _at(diagnosis, place), value, 1.0, True, missing)]
-
-
-def _ill_conditioned(diagnosis: Diagnosis, trained: TrainedBy) -> list[Condition]:
-    conditions = diagnosis.conditions
-    place = len(conditions) - 1
-    missing = diagnosis.facts.no_curvature or "The curvature is not finite."
-    words = "largest over median absolute eigenvalue" + _at(diagnosis, place)
-    return [Condition(words, _value_at(conditions, place), ILL_CONDITION, True, missing)]
-
-
-def _overfit(diagnosis: Diagnosis, trained: TrainedBy) -> list[Condition]:
-    losses = diagnosis.along(DiagnosisRole.LOSS)
-    held_out = diagnosis.along(DiagnosisRole.HELD_OUT_LOSS)
-    missing = diagnosis.facts.no_held_out or "The loss is not finite."
-    with np.errstate(divide="ignore", invalid="ignore"):
-        gaps = np.where(held_out > 0, (held_out - losses) / held_out, np.nan)
-        rises = np.where(held_out > 0, held_out / np.fmin.accumulate(held_out), np.nan)
-    last = len(losses) - 1
-    conditions = [
-        Condition(
-            "share of the held-out loss that the data do not have" + _at(diagnosis, last),
-            _value_at(gaps, last),
-            GAP_SHARE,
-            True,
-            missing,
-        )
-    ]
-    if len(losses) > 1:
-        words = "held-out loss at the end over its lowest of the run"
-        conditions.append(Condition(words, _value_at(rises, last), RISE, True, missing))
-    return conditions
-
-
-def _unstable(diagnosis: Diagnosis, trained: TrainedBy) -> list[Condition]:
-    losses, rates = diagnosis.rate_losses, diagnosis.settings.rates
-    rate = trained.rate or diagnosis.best_rate
-    value, at = math.nan, ""
-    if losses.shape[1] > 1 and not diagnosis.facts.one_order and not math.isnan(rate):
-        place = max(0, int((rates <= rate * (1 + ROUNDING)).sum()) - 1)
-        at = f" at rate {rates[place]:.2g}"
-        own = losses[place]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            value = float(own.std(ddof=1) / abs(own.mean())) if np.isfinite(own).all() else math.inf
-        value = math.nan if np.isnan(own).any() else value
-    missing = diagnosis.facts.no_rates or diagnosis.facts.one_order
-    missing = missing or "Batches had but one order: give several on the left."
-    words = f"spread of the loss over batch orders{at}"
-    return [Condition(words, value, SPREAD, True, missing)]
-
-
 SYMPTOMS = (
     Symptom(
         "vanishing",
@@ -292,7 +67,7 @@ SYMPTOMS = (
         "(He et al. 2015).",
         ("line", "surface"),
         HERE,
-        _vanishing,
+        conditions.vanishing,
     ),
     Symptom(
         "exploding",
@@ -304,7 +79,7 @@ SYMPTOMS = (
         "smaller initialisation, a lower rate or a warm-up (Goyal et al. 2017).",
         ("line", "surface"),
         HERE,
-        _exploding,
+        conditions.exploding,
     ),
     Symptom(
         "plateau",
@@ -316,7 +91,7 @@ SYMPTOMS = (
         "Noise by smaller batches, second-order steps, another rate or initialisation.",
         ("spectrum", "line"),
         HERE,
-        _plateau,
+        conditions.plateau,
     ),
     Symptom(
         "saddle",
@@ -329,7 +104,7 @@ SYMPTOMS = (
         "(Dauphin et al. 2014); the direction that leads down is on the page Spectrum.",
         ("spectrum", "critical"),
         HERE,
-        _saddle,
+        conditions.saddle,
     ),
     Symptom(
         "sharp",
@@ -342,7 +117,7 @@ SYMPTOMS = (
         "Sharpness by itself proves no poor generalisation (Dinh et al. 2017).",
         ("stability", "spectrum", "sharpness"),
         "Cohen et al. 2021",
-        _sharp,
+        conditions.sharp,
     ),
     Symptom(
         "ill_conditioned",
@@ -355,7 +130,7 @@ SYMPTOMS = (
         "rate (Loshchilov and Hutter 2017).",
         ("spectrum", "surface"),
         HERE,
-        _ill_conditioned,
+        conditions.ill_conditioned,
     ),
     Symptom(
         "overfit",
@@ -367,7 +142,7 @@ SYMPTOMS = (
         "earlier stop, weight averaging (Izmailov et al. 2018), SAM (Foret et al. 2021).",
         ("line", "sharpness"),
         HERE,
-        _overfit,
+        conditions.overfit,
     ),
     Symptom(
         "unstable",
@@ -379,6 +154,6 @@ SYMPTOMS = (
         "An ensemble (Lakshminarayanan et al. 2017), regularisation, larger batches, a lower rate.",
         ("interpolation", "surface"),
         HERE,
-        _unstable,
+        conditions.unstable,
     ),
 )

@@ -7,8 +7,9 @@ import streamlit as st
 
 from explorer.kinds import kind_named
 from explorer.kinds.diagnosis import DiagnosisLook
+from explorer.kinds.diagnosis_conditions import Condition, Verdict
 from explorer.kinds.diagnosis_result import Diagnosis
-from explorer.kinds.diagnosis_symptoms import Condition, Finding, Verdict, findings
+from explorer.kinds.diagnosis_symptoms import Finding, findings
 from explorer.kinds.look import SubjectName
 from explorer.pages import _charts as charts
 from explorer.pages import _controls as controls

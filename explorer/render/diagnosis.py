@@ -10,8 +10,9 @@ import altair as alt
 import numpy as np
 
 from explorer.kinds.diagnosis import DiagnosisLook
+from explorer.kinds.diagnosis_conditions import Verdict
 from explorer.kinds.diagnosis_result import Diagnosis, DiagnosisRole
-from explorer.kinds.diagnosis_symptoms import Finding, Verdict, findings
+from explorer.kinds.diagnosis_symptoms import Finding, findings
 from explorer.kinds.look import SubjectName
 from explorer.render.diagnosis_layers import (
     NAME_AXIS,
