@@ -147,3 +147,16 @@ def test_a_phenomenon_is_whole(phenomenon: Phenomenon) -> None:
     for place, asked in enumerate(phenomenon.questions):
         assert all(s.question is None or s.question < place for s in asked.subjects)
     assert len({each.name for each in PHENOMENA}) == len(PHENOMENA)
+
+
+@pytest.mark.parametrize("phenomenon", PHENOMENA, ids=lambda each: each.name)
+def test_a_catalog_can_be_asked_what_a_phenomenon_asks(phenomenon: Phenomenon) -> None:
+    """Each question is of one problem, and of runs with snapshots enough, as `ask` demands."""
+    for asked in phenomenon.questions:
+        samples = [sample_named(name) for name in asked.samples]
+        assert len({(each.problem, repr(each.arguments)) for each in samples}) == 1
+        if asked.kind.whole_run:
+            runs = asked.subjects[len(asked.kind.single_subjects(asked.settings)) :]
+            for run in runs:
+                snapshots = sample_named(run.sample).checkpoints
+                assert len(snapshots) >= asked.kind.fewest

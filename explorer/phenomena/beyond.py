@@ -10,10 +10,8 @@ from explorer.kinds.game_settings import GameSettings
 from explorer.kinds.line import LINE, Line, LineSettings
 from explorer.kinds.result import Result
 from explorer.kinds.sharpness import SHARPNESS
+from explorer.kinds.sharpness_result import Sharpness
 from explorer.kinds.sharpness_settings import SharpnessSettings
-from explorer.kinds.stability import STABILITY
-from explorer.kinds.stability_result import Stability
-from explorer.kinds.stability_settings import StabilitySettings
 from explorer.kinds.surface import SURFACE, Surface, SurfaceSettings
 from explorer.phenomena.phenomenon import (
     Group,
@@ -32,7 +30,7 @@ ALONG = LineSettings(x_count=21)
 RESIDUAL_ROWS = 400  # of the samples' points, the first of them
 RESIDUAL_TOP = SharpnessSettings(measures=("lambda_max",), subset="first", examples=RESIDUAL_ROWS)
 TASKS = ("plasticity_00", "plasticity_06", "plasticity_12")
-CURVATURES = StabilitySettings()
+SUMS = SharpnessSettings(measures=("trace", "frobenius"), probes=50)
 
 
 def _cliff_proofs(results: Sequence[Result]) -> list[Proof]:
@@ -141,9 +139,9 @@ def _pinn_proofs(results: Sequence[Result]) -> list[Proof]:
 
 
 def _plasticity_proofs(results: Sequence[Result]) -> list[Proof]:
-    tasks = [answer_of(results, place, Stability) for place in range(len(TASKS))]
-    learned = [float(task.values["accuracy"][-1]) for task in tasks]
-    ranks = [float(task.effective_rank[-1]) for task in tasks]
+    tasks = [answer_of(results, place, Sharpness) for place in range(len(TASKS))]
+    learned = [task.facts.accuracy or float("nan") for task in tasks]
+    ranks = [(task.of("trace").value / task.of("frobenius").value) ** 2 for task in tasks]
     return [
         Proof(
             "accuracy after the first task",
@@ -269,7 +267,12 @@ BEYOND = (
         sources=("Lyle et al. 2023",),
         seconds=5,
         questions=tuple(
-            SampleQuestion(STABILITY, CURVATURES, (SampleSubject(name),), f"task {int(name[-2:])}")
+            SampleQuestion(
+                SHARPNESS,
+                SUMS,
+                (SampleSubject(name), SampleSubject(name)),
+                f"task {int(name[-2:])}",
+            )
             for name in TASKS
         ),
         prove=_plasticity_proofs,
