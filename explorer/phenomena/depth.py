@@ -194,7 +194,9 @@ DEPTH = (
         seconds=8,
         questions=(
             SampleQuestion(SPECTRUM, EXACT, (SampleSubject("outliers_c5"),), "without BatchNorm"),
-            SampleQuestion(SPECTRUM, EXACT, (SampleSubject("outliers_batchnorm"),), "with"),
+            SampleQuestion(
+                SPECTRUM, EXACT, (SampleSubject("outliers_batchnorm"),), "with BatchNorm"
+            ),
         ),
         prove=_normed_proofs,
         rows=("0.36",),
