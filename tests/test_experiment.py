@@ -77,6 +77,23 @@ def test_each_part_has_the_weights_asked_about() -> None:
     assert (np.random.get_state()[1] == numpy_state).all()  # noqa: NPY002
 
 
+def test_a_part_spoils_neither_data_nor_types() -> None:
+    """Data changed in place and another default type reach no part and no answer after it."""
+
+    def change(problem: Problem, part: Part) -> dict[str, Points]:
+        inputs, _ = problem.data["train"]
+        before = inputs.sum()
+        inputs.fill_(100)
+        torch.set_default_dtype(torch.float16)
+        return {"measured": Points(x=torch.zeros(1), y=before.requires_grad_()[None])}
+
+    problem, usual = problem_with(change), torch.get_default_dtype()
+    pieces = answered(problem)
+    assert [piece.columns["y"].item() for piece in pieces] == [6.0, 6.0, 6.0]
+    assert problem.data["train"][0].sum() == 6
+    assert torch.get_default_dtype() is usual
+
+
 def test_what_is_not_finite_is_kept_and_not_drawn() -> None:
     """NaN stays in the rows; the chart, on log scales too, is one of every mark."""
     problem = problem_with(spoil, log=("x", "height"))
@@ -91,11 +108,19 @@ def test_what_is_not_finite_is_kept_and_not_drawn() -> None:
 @pytest.mark.parametrize(
     ("measure", "words"),
     [
-        (lambda problem, part: {}, "must give at least one point"),
+        (lambda problem, part: {}, "must give 1 to 20,000 points, got 0"),
         (lambda problem, part: {"other": Points(x=[0], y=[0])}, "series must be one of"),
         (lambda problem, part: {"count": Points(x=[0], y=[0, 1])}, "must be as many"),
+        (lambda problem, part: None, "must return a dict from series to Points, got NoneType"),
+        (lambda problem, part: {"count": ([0], [0])}, "'count' must be given as Points"),
+        (lambda problem, part: {"count": Points(x=["a"], y=[0])}, "'count' must be real numbers"),
+        (lambda problem, part: {"count": Points(x=[0], y=[1j])}, "'count' must be real numbers"),
+        (
+            lambda problem, part: {"count": Points(x=np.zeros(20_001), y=np.zeros(20_001))},
+            "must give 1 to 20,000 points, got 20,001",
+        ),
     ],
-    ids=["nothing", "undeclared", "lengths"],
+    ids=["nothing", "undeclared", "lengths", "none", "tuple", "words", "complex", "too many"],
 )
 def test_what_makes_no_rows_is_refused(measure: Measure, words: str) -> None:
     """In one sentence that names what was wrong."""

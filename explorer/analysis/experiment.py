@@ -10,6 +10,7 @@ import torch
 
 from explorer.analysis.objective.device import device_title, restore_threads
 from explorer.analysis.objective.examples import size_of, split_of
+from explorer.analysis.objective.model_copies import copied_batch
 from explorer.analysis.objective.named_tensors import Tensors
 from explorer.analysis.objective.plane import NO_CHOICES, EarlierChoices
 from explorer.codec import JsonValue
@@ -20,6 +21,8 @@ from explorer.kinds.piece import Piece
 from explorer.kinds.progress import SILENT, Progress
 from explorer.problem import Problem
 from explorer.wording import few
+
+MOST_POINTS = 20_000  # of a part: more of them are no picture that a browser could show
 
 
 def answer(
@@ -88,10 +91,14 @@ def measured(
     device: torch.device,
     progress: Progress,
 ) -> Mapping[str, Points]:
-    """What a part gives: on a copy of the model, with random generators of its own."""
+    """What a part gives: on a copy of model and data, with random generators of its own.
+
+    The worker keeps the problem for other answers: what a part does to it must not reach them.
+    """
     model = copy.deepcopy(problem.model)
     model.load_state_dict(dict(point), strict=False)  # a point of one part of it is none
     numpy_state = np.random.get_state()  # noqa: NPY002 - a user's code may draw from it
+    usual_type = torch.get_default_dtype()
     own_seed = int(np.random.SeedSequence((seed, number)).generate_state(1)[0])
     with (
         torch.random.fork_rng(),
@@ -104,8 +111,12 @@ def measured(
         np.random.seed(own_seed)  # noqa: NPY002
         try:
             part = Part(number, seed, device, progress.check)
-            return experiment.measure(replace(problem, model=model), part)
+            # A data set's own code stays: what it gives is made anew each time.
+            data = {name: copied_batch(split) for name, split in problem.data.items()}
+            own = replace(problem, model=model, data=data)
+            return experiment.measure(own, part)
         finally:
+            torch.set_default_dtype(usual_type)
             np.random.set_state(numpy_state)  # noqa: NPY002
 
 
@@ -115,14 +126,21 @@ def rows_of(
     """The points of a part as rows.
 
     Raises:
-        ValueError: there is none, one of an undeclared series, or values of other lengths.
+        ValueError: there is none, one of an undeclared series, too many, or what are no points.
     """
     names = [series.name for series in experiment.series]
+    if not isinstance(points, Mapping):
+        raise ValueError(
+            f"measure must return a dict from series to Points, got {type(points).__name__}"
+        )
     if unknown := [name for name in points if name not in names]:
         raise ValueError(f"series must be one of {few(names)}, got {unknown[0]!r}; declare it")
     blocks = [_block(names.index(name), name, own) for name, own in points.items()]
-    if not sum(len(block["x"]) for block in blocks):
-        raise ValueError(f"part {number} of an experiment must give at least one point, got none")
+    count = sum(len(block["x"]) for block in blocks)
+    if not 1 <= count <= MOST_POINTS:
+        raise ValueError(
+            f"part {number} of an experiment must give 1 to {MOST_POINTS:,} points, got {count:,}"
+        )
     columns = {
         name: np.concatenate([block[name] for block in blocks]).astype(type)
         for name, type in COLUMNS.items()
@@ -132,12 +150,28 @@ def rows_of(
 
 def _block(place: int, name: str, points: Points) -> dict[str, np.ndarray]:
     """The rows of one series."""
-    x, y = (np.atleast_1d(np.asarray(v, dtype=np.float64)) for v in (points.x, points.y))
+    if not isinstance(points, Points):
+        raise ValueError(f"{name!r} must be given as Points(x=, y=), got {type(points).__name__}")
+    x, y = _numbers(name, points.x), _numbers(name, points.y)
     low, high = (
-        np.full(len(x), np.nan) if v is None else np.atleast_1d(np.asarray(v, dtype=np.float64))
-        for v in (points.low, points.high)
+        np.full(len(x), np.nan) if values is None else _numbers(name, values)
+        for values in (points.low, points.high)
     )
-    shapes = {values.shape for values in (x, y, low, high)}
-    if len(shapes) > 1 or x.ndim != 1:
+    shapes = [values.shape for values in (x, y, low, high)]
+    if len(set(shapes)) > 1 or x.ndim != 1:
         raise ValueError(f"x, y, low and high of {name!r} must be as many, got shapes {shapes}")
     return {"series": np.full(len(x), place), "x": x, "y": y, "low": low, "high": high}
+
+
+def _numbers(name: str, values: object) -> np.ndarray:
+    """Values of a series as an array of at least one dimension; a tensor is one too.
+
+    Raises:
+        ValueError: they are no real numbers.
+    """
+    if isinstance(values, torch.Tensor):
+        values = values.detach().cpu().numpy()
+    try:
+        return np.atleast_1d(np.asarray(values, dtype=np.float64))
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(f"the points of {name!r} must be real numbers: {error}") from None

@@ -7,6 +7,7 @@ would go on with other weights, without a word.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -26,6 +27,7 @@ SAMPLED = 64  # weights of a tensor that are moved, one at least
 MOVE = 0.25  # of their root mean square
 ROUNDINGS = 16  # in units of the last place: both do the same operations in the same order
 Values = list[Tensor]
+Copied = TypeVar("Copied")
 
 
 def flat_model(
@@ -145,7 +147,7 @@ def move_weights(flat: FlatModel) -> Iterator[None]:
 
 def _values_of(problem: Problem, flat: FlatModel, batch: Batch) -> Values:
     """Each term's values on the batch, and the outputs, as the model stands."""
-    batch = _fresh(batch)
+    batch = copied_batch(batch)
     with flat.at_theta(), evaluation_mode():
         outputs = problem.forward(flat.module, batch)
         values = LossAndMetrics(problem).values(outputs, batch)
@@ -153,7 +155,8 @@ def _values_of(problem: Problem, flat: FlatModel, batch: Batch) -> Values:
         return [leaf.clone() for leaf in leaves if isinstance(leaf, Tensor)]
 
 
-def _fresh(batch: Batch) -> Batch:
+def copied_batch(batch: Copied) -> Copied:
+    """A batch, or a split, whose tensors are copies; what is none stays."""
     return torch.utils._pytree.tree_map_only(Tensor, Tensor.clone, batch)
 
 

@@ -44,7 +44,8 @@ def _error_sentence(error: BaseException) -> str:
         return "the device has too little memory for this model and data; choose another device"
     text = one_line(" ".join(str(error).split()), MAX_ERROR_LENGTH)
     if isinstance(error, SystemExit | KeyboardInterrupt | GeneratorExit):
-        return f"the problem file ended the program ({type(error).__name__} {text}); take that out"
+        ending = f"{type(error).__name__} {text}".strip()
+        return f"the problem file ended the program ({ending}); take that out"
     return (
         text
         if isinstance(error, ValueError | FileNotAdmitted)
