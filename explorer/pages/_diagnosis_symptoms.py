@@ -65,7 +65,8 @@ def _show_finding(
     for condition in finding.conditions:
         if condition.verdict is Verdict.OPEN:
             st.caption(as_text(condition.missing, 400))
-    st.markdown(cited(f"**The landscape:** {symptom.says}"))
+    where = "" if finding.verdict is Verdict.SHOWN else " where it is shown"
+    st.markdown(cited(f"**The landscape{where}:** {symptom.says}"))
     st.markdown(cited(f"**To try:** {symptom.remedies}"))
     with st.container(horizontal=True):
         for kind in map(kind_named, symptom.kinds):

@@ -31,6 +31,7 @@ from explorer.pages._offers import offer_stored
 from explorer.wording import counted, one_line
 from store import Catalog, records
 
+ID_LETTERS = 8  # of a model's id, in the names of what each model has of its own
 RANGE_NAMES = (
     *("rate_least", "rate_most", "rate_count", "rate_steps", "rate_batch", "rate_orders"),
     "rate_start",
@@ -67,7 +68,7 @@ def choose_look(model: records.Model) -> DiagnosisLook:
     """Rate, optimiser and momentum of the training, filled in as far as they are known."""
     notes = training_of(model)
     usual = notes.rule or ("heavy ball" if notes.momentum else OPTIMISERS[0])
-    key = f"optimiser-{model.id}"
+    key = f"optimiser-{model.id[:ID_LETTERS]}"
     check_address(key, f"one of {', '.join(OPTIMISERS)}", OPTIMISERS.__contains__)
     optimiser = st.selectbox(
         "Optimiser",
@@ -95,7 +96,7 @@ def _own_number(name: str, model: records.Model, usual: float) -> float:
     """A number of the look that each model has of its own."""
     described = setting_field(DiagnosisLook, name)
     return forms.number_field(
-        replace(described, name=f"{name}-{model.id}", default=usual),
+        replace(described, name=f"{name}-{model.id[:ID_LETTERS]}", default=usual),
         help=described.setting.help,
     )
 
