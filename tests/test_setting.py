@@ -188,7 +188,7 @@ def test_help_lists_every_setting(kind: Kind, capsys: pytest.CaptureFixture[str]
                 assert set(useless[1].split(" or ")) <= set(other.setting.choices)
 
 
-FREE_WORDS = ("split", "layer", "experiment")  # which the problem or the model names
+FREE_WORDS = ("split", "layer", "experiment", "held_out")  # which the problem or the model names
 FORM = """
 from explorer.kinds import kind_named
 from explorer.kinds.setting import setting_fields

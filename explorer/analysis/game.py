@@ -62,7 +62,7 @@ def answer(
         blocks = []
         for unit in todo[first : first + PLACES]:
             progress.check()
-            x = float(settings.x[unit - 1])
+            x = float(settings.axis[unit - 1])
             field.move_to(theta if x == 1.0 else start + x * (theta - start))
             blocks.append(_columns(unit, field.way_rows(x, way)))
         columns = {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}

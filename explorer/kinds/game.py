@@ -51,7 +51,6 @@ GAME = Kind(
     sources=("berard2020", "mescheder2018"),
     joined="from",
     own_second=True,
-    axes=("x_min", "x_max", "x_count"),
     own_pace=True,
     unit="places",
 )

@@ -5,11 +5,12 @@ from typing import Annotated
 
 import numpy as np
 
+from explorer.kinds.axes import axis_end, check_axis, points_along
 from explorer.kinds.curvature_settings import CurvatureSettings
+from explorer.kinds.grid import axis_values
 from explorer.kinds.matrix import PASSES_PER_PRODUCT
-from explorer.kinds.require import require
-from explorer.kinds.setting import Setting
 
+WAY_HELP = "Along the way: 0 is the start, 1 the point."
 MOST_PARAMETERS = 2000  # of a model whose Jacobian is made whole
 
 
@@ -17,26 +18,19 @@ MOST_PARAMETERS = 2000  # of a model whose Jacobian is made whole
 class GameSettings(CurvatureSettings):
     """The game's Jacobian at the point, and its vector field from the start through the point."""
 
-    x_min: Annotated[
-        float,
-        Setting("From", "Along the way: 0 is the start, 1 the point.", open_ended=True, step=0.05),
-    ] = 0.0
-    x_max: Annotated[
-        float, Setting("To", "Along the way, beyond the point.", open_ended=True, step=0.05)
-    ] = 1.2
-    x_count: Annotated[
-        int, Setting("Places", "On the way, evenly spaced.", least=2, most=1001, unit="places")
-    ] = 61
+    x_min: Annotated[float, axis_end("From", WAY_HELP)] = 0.0
+    x_max: Annotated[float, axis_end("To", WAY_HELP)] = 1.2
+    x_count: Annotated[int, points_along("the way")] = 61
 
     def __post_init__(self) -> None:
         """Refuse a way that leads nowhere."""
         super().__post_init__()
-        require(self.x_min < self.x_max, "x_min must be below x_max", f"{self.x_min}, {self.x_max}")
+        check_axis("x", self.x_min, self.x_max)
 
     @property
-    def x(self) -> np.ndarray:
+    def axis(self) -> np.ndarray:
         """The places on the way, (X,)."""
-        return np.linspace(self.x_min, self.x_max, self.x_count)
+        return axis_values(self.x_min, self.x_max, self.x_count)
 
     @property
     def units(self) -> int:
