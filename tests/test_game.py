@@ -110,7 +110,7 @@ def test_a_detached_player_loses_the_rotation() -> None:
     [
         ({}, "must declare players"),
         ({"one": ("first",)}, "second is no player's"),
-        ({"one": ("first",), "two": ("*",)}, "first is one, two"),
+        ({"one": ("first",), "two": ("*",)}, "first is that of one, two"),
         ({"one": ("*",), "two": ("third",)}, "'two' must have parameters"),
     ],
     ids=["none", "left over", "twice", "empty"],
@@ -125,3 +125,15 @@ def test_players_that_do_not_share_out_the_parameters_are_refused(
     changed = Problem(problem.model, problem.data, loss, players=declared)
     with pytest.raises(ValueError, match=words):
         answered(changed, at(0.0, 0.0), at(1.0, 1.0))
+
+
+def test_a_loss_that_cannot_be_differentiated_names_its_player() -> None:
+    """One that is cut off, and one that is NaN: the sentence says which player it is of."""
+    problem = quadratic(1.0, 1.0, 1.0)
+    good = problem.players["two"].loss
+    for spoil in (torch.Tensor.detach, lambda values: values * float("nan")):
+        bad = Player("second", lambda outputs, batch, spoil=spoil: spoil(good(outputs, batch)))
+        players = {"one": problem.players["one"], "two": bad}
+        changed = Problem(problem.model, problem.data, problem.loss, players=players)
+        with pytest.raises(ValueError, match=r"^player 'two': the loss"):
+            answered(changed, at(0.0, 0.0), at(1.0, 1.0))

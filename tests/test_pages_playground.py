@@ -113,6 +113,9 @@ def test_a_rate_that_diverges_is_said_with_the_step(folder: Path) -> None:
     assert charts(app) == 2
     (said,) = [e.value for e in opened(PAGE, function="saddle", optimisers="Momentum").warning]
     assert said.endswith("the function has no minimum here to end in.")
+    outside = {"function": "own", "formula": "log(x)*y", "optimisers": "Momentum"}
+    (said,) = [element.value for element in opened(PAGE, **outside).warning]
+    assert "is at step 6 where the function has no value" in said
 
 
 def test_a_formula_of_one_s_own(folder: Path) -> None:

@@ -308,10 +308,12 @@ def test_curvatures_at_known_points() -> None:
         ("1/x", 0),
         ("exp(x)", 0),
         ("x^0.5", 0),
+        ("3", 1),
+        ("tanh(1000*x)", 2),
     ],
 )
 def test_all_stationary_points_of_a_curve(text: str, places: int) -> None:
-    """Every real root of the slope between -2 and 2, also where it only touches zero; no pole."""
+    """Every real root of the slope from -2 to 2, a stretch of zeros as its middle; no pole."""
     points = critical_points(own_function(text, ((-2.0, 2.0),), (0.5,)))
     assert len(points) == places
     for point in points:

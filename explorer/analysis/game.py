@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -91,6 +92,7 @@ class VectorField:
                 "the problem must declare players, got none; add Problem(..., players=...) to its "
                 "file and import it again"
             )
+        self.names = list(problem.players)
         self.objectives = [
             objective_at(replace(problem, loss=player.loss), point, settings, device)
             for player in problem.players.values()
@@ -108,8 +110,9 @@ class VectorField:
     def vector(self) -> Tensor:
         """The field where it stands, (D,) float64 on the CPU."""
         total = torch.zeros(len(self.theta), dtype=torch.float64)
-        for objective, mask in zip(self.objectives, self.masks, strict=True):
-            total[mask] = gradient(objective)[mask]
+        for name, objective, mask in zip(self.names, self.objectives, self.masks, strict=True):
+            with _naming_player(name):
+                total[mask] = gradient(objective)[mask]
         return total
 
     def eigenvalue_rows(self) -> Rows:
@@ -124,7 +127,8 @@ class VectorField:
         field = self.vector()
         for place, (objective, mask) in enumerate(zip(self.objectives, self.masks, strict=True)):
             own = mask.numpy()
-            full = dense_matrix(Curvature(objective, hessian))
+            with _naming_player(self.names[place]):
+                full = dense_matrix(Curvature(objective, hessian))
             jacobian[own] = full[own]
             ends = _ends(full[np.ix_(own, own)])
             rows.append((GameRole.PLAYER_LOWEST, place, 0.0, ends[0]))
@@ -148,6 +152,15 @@ class VectorField:
         return rows + [(GameRole.PLAYER_LOSS, n, x, loss) for n, loss in enumerate(losses)]
 
 
+@contextmanager
+def _naming_player(name: str) -> Iterator[None]:
+    """What is wrong with a player's loss says whose it is."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"player {name!r}: {error}") from error
+
+
 def player_masks(objective: Objective, players: Mapping[str, Player]) -> list[Tensor]:
     """Which parameters each player moves, (D,) bool each; together all, each once.
 
@@ -162,7 +175,8 @@ def player_masks(objective: Objective, players: Mapping[str, Player]) -> list[Te
             if any(matches_pattern(block.name, pattern) for pattern in player.patterns)
         ]
         if len(owners) != 1:
-            whose = ", ".join(list(players)[place] for place in owners) or "no player's"
+            several = ", ".join(list(players)[place] for place in owners)
+            whose = f"that of {several}" if several else "no player's"
             raise ValueError(
                 f"each parameter must be one player's, but {block.name} is {whose}; correct the "
                 "patterns of the players in the problem file"

@@ -150,12 +150,19 @@ def _say_divergence(chosen: Chosen, races: Sequence[Race], points: Sequence[Crit
         advice = "another start may keep it here" if rate is None else "a smaller rate helps"
         if not has_minimum:
             advice = "the function has no minimum here to end in"
-        st.warning(
-            f"{run.optimiser.title}{'' if rate is None else f' with rate {rate:g}'} diverges: it "
-            f"leaves the picture at step {step:,}, and at step {run.diverged_at:,} it is beyond a "
-            f"million or not finite; {advice}.",
-            icon=":material/trending_up:",
-        )
+        who = f"{run.optimiser.title}{'' if rate is None else f' with rate {rate:g}'}"
+        st.warning(f"{who} {_way_out(run, step)}; {advice}.", icon=":material/trending_up:")
+
+
+def _way_out(run: Race, left: int) -> str:
+    """How a path ended that left the picture at that step, as a predicate."""
+    last = len(run.points) - 1
+    if not np.isfinite(run.losses[last]):
+        return f"is at step {last:,} where the function has no value"
+    return (
+        f"diverges: it leaves the picture at step {left:,}, and at step {run.diverged_at:,} it is "
+        "beyond a million or not finite"
+    )
 
 
 def _ends(

@@ -53,8 +53,9 @@ class CriticalPoint:
 def critical_points(function: ExampleFunction) -> tuple[CriticalPoint, ...]:
     """Those of a function in its ranges, from the lowest: minima, saddles and maxima.
 
-    Of one variable: every sign change of the slope at 4,001 places, by Brent's method, and every
-    place where it touches zero. Of two: where Newton's method ends from 41 x 41 starts, each once.
+    Of one variable: every sign change of the slope at 4,001 places, by Brent's method, every
+    place where it touches zero, and the middle of a stretch where it is zero. Of two: where
+    Newton's method ends from 41 x 41 starts, each once.
     """
     expression = function.expression
     grid = function.grid(STARTS)[1]
@@ -84,7 +85,9 @@ def _roots(expression: Expression, span: Range) -> list[np.ndarray]:
 
     axis = np.linspace(*span, SAMPLES)
     slopes = expression.gradients(axis[:, None])[:, 0]
-    roots = [float(x) for x in axis[slopes == 0]]
+    level = np.flatnonzero(slopes == 0)
+    stretches = np.split(level, np.flatnonzero(np.diff(level) > 1) + 1)  # each stands for one place
+    roots = [float(axis[stretch[len(stretch) // 2]]) for stretch in stretches if stretch.size]
     crossings = np.flatnonzero(slopes[:-1] * slopes[1:] < 0)
     roots += [brentq(slope, axis[n], axis[n + 1], xtol=1e-14) for n in crossings]
     sizes = np.abs(slopes)
