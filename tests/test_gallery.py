@@ -9,6 +9,7 @@ import pytest
 from explorer.__main__ import main
 from explorer.gallery import wishes
 from explorer.gallery.state import proofs_of, sample_models_in, states_of
+from explorer.importing.samples import is_coming
 from explorer.kinds.citations import CITATIONS
 from explorer.kinds.result import Result
 from explorer.pages import _running
@@ -82,6 +83,22 @@ def test_a_sample_that_cannot_be_imported_is_said(tmp_path: Path) -> None:
     wishes.ask_possible(catalog, [SHOWN])
     assert "could not be imported" in wishes.wishes(catalog)[SHOWN.name]
     wishes.wish(catalog, [SHOWN])
+    assert wishes.wishes(catalog)[SHOWN.name] == ""
+
+
+def test_an_import_that_ends_during_a_look_is_no_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the look at the models and that at the imports one may end: the wish waits on."""
+    catalog = new_catalog(tmp_path / "catalog")
+    wishes.wish(catalog, [SHOWN])
+
+    def ends_now(catalog: Catalog, name: str) -> bool:
+        work(catalog)
+        return is_coming(catalog, name)
+
+    monkeypatch.setattr(wishes, "is_coming", ends_now)
+    wishes.ask_possible(catalog, [SHOWN])
     assert wishes.wishes(catalog)[SHOWN.name] == ""
 
 

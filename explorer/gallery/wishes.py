@@ -85,9 +85,12 @@ def _what_hinders(catalog: Catalog, state: PhenomenonState) -> str | None:
     if all(question.key for question in state.questions):
         return None
     stored = sample_models_in(catalog)
-    for name in state.phenomenon.samples:
-        if name not in stored and not is_coming(catalog, name):
-            return f"the sample {name} could not be imported; see its job on the page Jobs"
+    missing = [name for name in state.phenomenon.samples if name not in stored]
+    absent = [name for name in missing if not is_coming(catalog, name)]
+    # Read once more: an import may have ended between the two looks.
+    lost = [name for name in absent if name not in sample_models_in(catalog)]
+    if lost:
+        return f"the sample {lost[0]} could not be imported; see its job on the page Jobs"
     return ""
 
 
