@@ -71,7 +71,9 @@ def test_each_step_of_the_tour_opens(step: int, folder: Path) -> None:
     app = opened(GALLERY, part="Tour", step=str(step))
     assert [e.value for e in app.exception] == [] and not app.error
     assert TOUR[step - 1].title in [heading.value for heading in app.subheader]
-    assert [b.disabled for b in app.button if b.label == "Next"] == [step == 10]
+    links = [link.proto for link in app.get("page_link")]
+    assert [link.disabled for link in links if link.label == "Next"] == [step == 10]
+    assert any(link.query_string == f"part=Tour&step={step + 1}" for link in links)
 
 
 def test_tables_and_statements_open(folder: Path) -> None:

@@ -72,8 +72,8 @@ def _phenomenon_link(phenomenon: Phenomenon) -> None:
 def show_statements() -> None:
     """Every statement with where it is shown, as a table that can be searched and sorted."""
     st.caption(
-        "What the texts that this program answers to name, statement by statement, and where each "
-        "is shown."
+        "What an article, a survey and two lessons say of loss surfaces, statement by statement, "
+        "and where each can be seen."
     )
     rows = [_statement_row(statement) for statement in STATEMENTS]
     st.dataframe(

@@ -36,18 +36,16 @@ def show_tour(app: AppState) -> None:
 
 
 def _show_ways(number: int) -> None:
-    """Back and on."""
+    """Back and on, each an address of its own: the browser's own Back goes there too."""
     with st.container(horizontal=True, gap="small"):
         for label, other, icon in (
             ("Back", number - 1, ":material/arrow_back:"),
             ("Next", number + 1, ":material/arrow_forward:"),
         ):
-            if st.button(
-                label,
+            st.page_link(
+                view.PAGE,
+                label=label,
                 icon=icon,
-                key=f"tour-{label.lower()}",
-                type="primary" if label == "Next" else "secondary",
+                query_params={"part": "Tour", STEP_PARAMETER: str(other)},
                 disabled=not 1 <= other <= len(TOUR),
-            ):
-                st.query_params[STEP_PARAMETER] = str(other)
-                st.rerun()
+            )

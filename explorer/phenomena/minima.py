@@ -386,7 +386,7 @@ MINIMA = (
     ),
     Phenomenon(
         name="all-positive",
-        title="That all eigenvalues of a random Hessian are positive is far rarer than 2^-n",
+        title="That all eigenvalues of a random Hessian are positive is far rarer than 2⁻ⁿ",
         group=Group.MINIMA,
         text=(
             "Why are high critical points saddles? If each of n eigenvalues were positive by the "
