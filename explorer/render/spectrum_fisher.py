@@ -16,11 +16,14 @@ LOW_HEIGHT = 150  # px
 
 
 def covariance_chart(spectrum: Spectrum, look: SpectrumLook) -> curves.CurvesChart:
-    """The largest eigenvalues of both, and how far their spaces overlap."""
+    """The largest eigenvalues of both, and how far their spaces overlap.
+
+    Raises:
+        ValueError: the answer was not asked for the covariance, or has none yet.
+    """
     alignment = spectrum.alignment
     if alignment is None:
-        row = Row("eigenvalue", {"": _curve(np.array([np.nan]))}, LOW_HEIGHT)
-        return curves.chart([row], X_TITLE, look.width, look.title)
+        raise ValueError("the picture must have the gradients' covariance, got none; ask for it")
     count = len(alignment.values)
     own = spectrum.eigenvalues[0][: min(count, spectrum.settings.top)]
     hessian = {"Hessian": _curve(own)} if len(own) else {}

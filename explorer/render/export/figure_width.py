@@ -7,6 +7,7 @@ from explorer.render.export.svg import POINTS, drawing_size, drawn_svg
 from explorer.render.export.views import INNER_VIEWS, Spec, all_views
 
 LEGEND_COLUMN = 66  # points that a symbol and its words need at least
+LEGEND_SYMBOL, LEGEND_LETTER = 20.0, 4.8  # points of a symbol, and of a letter of its words
 MOST_TRIES = 16  # drawings until one has the width asked for; two or three are usual
 TITLE_LETTER, LEAST_LETTERS = 6, 8  # points of a letter of a title; letters in a line
 SMALLEST_PLOT, SMALLEST_STEP = 20.0, 0.05  # points of a plot's width, and between two drawings
@@ -84,10 +85,18 @@ def _scale_channel(channel: object, factor: float, width: float) -> object:
     if "gradientLength" in legend:
         legend["gradientLength"] *= factor
     if "columns" in legend:
-        legend["columns"] = max(1, min(legend["columns"], int(width // LEGEND_COLUMN)))
+        legend["columns"] = max(1, min(legend["columns"], int(width // _legend_column(channel))))
     if "labelLimit" in legend:
         legend["labelLimit"] = min(legend["labelLimit"] or math.inf, width)
     return {**channel, "legend": legend} if legend else channel
+
+
+def _legend_column(channel: dict[str, object]) -> float:
+    """Points that a column of a legend needs: its symbol and the longest of its names."""
+    scale = channel.get("scale")
+    names = scale.get("domain") if isinstance(scale, dict) else None
+    longest = max((len(n) for n in names or () if isinstance(n, str)), default=0)
+    return max(LEGEND_COLUMN, LEGEND_SYMBOL + LEGEND_LETTER * longest)
 
 
 def _widest_plot(spec: Spec) -> float:

@@ -17,6 +17,8 @@ def ticks(low: float, high: float, log: bool, count: int) -> list[float]:
     """Round values from low to high, about `count` and never many more."""
     if count < 1:
         return []
+    if low == high:
+        return [low]
     if log and high / low >= 10:
         first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
         for mantissas in ((1, 2, 3, 4, 5, 6, 7, 8, 9), (1, 2, 5), (1, 3), (1,)):
