@@ -83,10 +83,10 @@ def _at(diagnosis: Diagnosis, place: int) -> str:
 
 def _place_of(values: np.ndarray, largest: bool) -> int:
     """Where the worst of the values is; 0 where none is known."""
-    known = np.where(np.isnan(values), -np.inf if largest else np.inf, values)
-    if not len(known):
+    ranked_values = np.where(np.isnan(values), -np.inf if largest else np.inf, values)
+    if not len(ranked_values):
         return 0
-    return int(known.argmax() if largest else known.argmin())
+    return int(ranked_values.argmax() if largest else ranked_values.argmin())
 
 
 def _value_at(values: np.ndarray, place: int) -> float:

@@ -206,9 +206,9 @@ class Diagnosis:
     def numbers(self) -> ResultNumbers:
         """Each symptom's number at the last snapshot that is known, and the rates."""
         numbers = {}
-        known = np.flatnonzero(self.computed[: self.snapshots])
-        if len(known):
-            last = int(known[-1])
+        measured_places = np.flatnonzero(self.computed[: self.snapshots])
+        if len(measured_places):
+            last = int(measured_places[-1])
             of_last = {
                 "gradient_ratio": self.gradient_ratios,
                 "gradient_norm": self.along(DiagnosisRole.GRADIENT),

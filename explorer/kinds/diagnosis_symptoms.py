@@ -46,8 +46,8 @@ class Finding:
     @property
     def excess(self) -> float:
         """That of the number nearest to saying no; NaN where none was measured."""
-        known = [c.excess for c in self.conditions if c.verdict is not Verdict.OPEN]
-        return min(known, default=math.nan)
+        excesses = [c.excess for c in self.conditions if c.verdict is not Verdict.OPEN]
+        return min(excesses, default=math.nan)
 
 
 def findings(diagnosis: Diagnosis, trained: TrainedBy) -> list[Finding]:
