@@ -22,7 +22,7 @@ from sample_models.verification import verify
 # Relative. Measured on the shipped files: two threads, other batch sizes and a float64 network move
 # a number by at most 3e-7, a loss taken in float32 by 3.4e-6. One changed prediction is 7e-4.
 TOLERANCE = 1e-5
-SHORT_SECONDS = 2.0  # of a phenomenon, as it says itself, that the short table has
+SHORT_SECONDS = 0.5  # of a phenomenon, as it says itself, that the short table has
 
 
 def train_command(samples_chosen: list[Sample], folder: Path) -> None:

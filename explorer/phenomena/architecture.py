@@ -169,7 +169,7 @@ ARCHITECTURE = (
             "surface, and how rough the plain network looks depends on its initialisation."
         ),
         sources=("Li et al. 2018",),
-        seconds=8,
+        seconds=1.2,
         questions=(
             SampleQuestion(SURFACE, GRID, (SampleSubject("deep_residual"),), "with skips"),
             SampleQuestion(SURFACE, GRID, (SampleSubject("deep_plain"),), "without"),
@@ -188,7 +188,7 @@ ARCHITECTURE = (
         ),
         loose="At this depth both train well; the difference grows with depth.",
         sources=("Li et al. 2018",),
-        seconds=12,
+        seconds=2.2,
         questions=(
             SampleQuestion(SURFACE, GRID, (SampleSubject("conv_residual"),), "residual"),
             SampleQuestion(SURFACE, GRID, (SampleSubject("conv_plain"),), "VGG-like"),
@@ -210,7 +210,7 @@ ARCHITECTURE = (
             "not train: a flat plateau looks smooth."
         ),
         sources=("Santurkar et al. 2018", "Ghorbani et al. 2019"),
-        seconds=6,
+        seconds=0.4,
         questions=(
             SampleQuestion(SURFACE, GRID, (SampleSubject("bn_deep"),), "with BatchNorm"),
             SampleQuestion(SURFACE, GRID, (SampleSubject("bn_twin"),), "without"),
@@ -231,7 +231,7 @@ ARCHITECTURE = (
             "measured with it off, or with fixed masks; here it is off."
         ),
         sources=("Srivastava et al. 2014",),
-        seconds=3,
+        seconds=0.3,
         questions=(
             top_of("dropout", "with dropout"),
             top_of("mlp_a", "without"),
@@ -256,7 +256,7 @@ ARCHITECTURE = (
             "their example code does."
         ),
         sources=("Li et al. 2018", "Dinh et al. 2017"),
-        seconds=3,
+        seconds=0.4,
         questions=tuple(
             SampleQuestion(
                 SURFACE,
@@ -279,7 +279,7 @@ ARCHITECTURE = (
             "64. Each step of SGD goes down on another of these curves."
         ),
         sources=("Robbins and Monro 1951", "McCandlish et al. 2018"),
-        seconds=3,
+        seconds=0.4,
         questions=(
             SampleQuestion(LINE, ALONG, (SampleSubject("mlp_b"),), "all examples"),
             *(
@@ -305,7 +305,7 @@ ARCHITECTURE = (
             "stays low when one is exchanged for the other."
         ),
         sources=("Hochreiter and Schmidhuber 1997", "Keskar et al. 2017"),
-        seconds=3,
+        seconds=0.2,
         questions=(
             SampleQuestion(SURFACE, GRID, (SampleSubject("mlp_b"),), "train"),
             SampleQuestion(SURFACE, replace(GRID, split="test"), (SampleSubject("mlp_b"),), "test"),

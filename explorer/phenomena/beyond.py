@@ -187,7 +187,7 @@ BEYOND = (
             "methods fall off cliffs and others do not was shown on other environments."
         ),
         sources=("Sullivan et al. 2022",),
-        seconds=5,
+        seconds=9,
         questions=(
             SampleQuestion(SURFACE, SurfaceSettings(x_count=15, y_count=15), POLICY, "plane"),
             SampleQuestion(
@@ -216,7 +216,7 @@ BEYOND = (
             "discriminator's gradient the rotation is less: see the game of two numbers."
         ),
         sources=("Berard et al. 2020", "Mescheder et al. 2018", "Balduzzi et al. 2018"),
-        seconds=3,
+        seconds=1.1,
         questions=(SampleQuestion(GAME, GameSettings(), (GAN, GAN_START)),),
         prove=_gan_proofs,
         rows=("0.75",),
@@ -239,7 +239,7 @@ BEYOND = (
             "here."
         ),
         sources=("Krishnapriyan et al. 2021", "Rathore et al. 2024"),
-        seconds=6,
+        seconds=0.4,
         questions=(
             SampleQuestion(LINE, ALONG, (SLOW,), "speed 1"),
             SampleQuestion(LINE, ALONG, (FAST,), "speed 30"),
@@ -265,7 +265,7 @@ BEYOND = (
             "its start even a fresh network has a low one. Weight decay and starting anew help."
         ),
         sources=("Lyle et al. 2023",),
-        seconds=5,
+        seconds=1.8,
         questions=tuple(
             SampleQuestion(
                 SHARPNESS,

@@ -220,7 +220,7 @@ CONNECTIVITY = (
             "promised."
         ),
         sources=("Goodfellow et al. 2015", "Lucas et al. 2021"),
-        seconds=2,
+        seconds=0.1,
         questions=(
             SampleQuestion(
                 INTERPOLATION,
@@ -246,7 +246,7 @@ CONNECTIVITY = (
             "exist is an open question."
         ),
         sources=("Garipov et al. 2018", "Draxler et al. 2018"),
-        seconds=5,
+        seconds=0.6,
         questions=(
             SampleQuestion(INTERPOLATION, BETWEEN, (B, C), "straight line"),
             SampleQuestion(CONNECTION, CURVE, (B, C), "training the curve"),
@@ -271,7 +271,7 @@ CONNECTIVITY = (
         ),
         loose="For deep networks on CIFAR the saddle is low, not always as low as the ends.",
         sources=("Draxler et al. 2018",),
-        seconds=8,
+        seconds=0.4,
         questions=(SampleQuestion(CONNECTION, BAND, (B, C)),),
         prove=_band,
         rows=("0.42", "1.6", "1.30"),
@@ -291,7 +291,7 @@ CONNECTIVITY = (
             "from the first step on."
         ),
         sources=("Frankle et al. 2020",),
-        seconds=3,
+        seconds=0.1,
         questions=(
             SampleQuestion(
                 INTERPOLATION,
@@ -319,7 +319,7 @@ CONNECTIVITY = (
             "two runs cannot be compared one by one."
         ),
         sources=("Hecht-Nielsen 1990",),
-        seconds=2,
+        seconds=0.1,
         questions=(
             SampleQuestion(ALIGNMENT, AlignmentSettings(method="random", restarts=1), (B, B)),
         ),
@@ -340,7 +340,7 @@ CONNECTIVITY = (
             "2023), and for the smallest nets there are counterexamples."
         ),
         sources=("Entezari et al. 2022", "Ainsworth et al. 2023", "Jordan et al. 2023"),
-        seconds=4,
+        seconds=0.1,
         questions=_aligned_questions(B, C),
         prove=_aligned,
         rows=("0.45", "2.10"),
@@ -355,7 +355,7 @@ CONNECTIVITY = (
         ),
         loose="Two pairs show a tendency; the curve over widths is on the page Minima.",
         sources=("Entezari et al. 2022",),
-        seconds=3,
+        seconds=0.1,
         questions=(
             SampleQuestion(INTERPOLATION, BETWEEN, (NARROW_A, NARROW_B), "width 16"),
             SampleQuestion(INTERPOLATION, BETWEEN, (B, C), "width 32"),
@@ -377,7 +377,7 @@ CONNECTIVITY = (
             "(measured before: .858 against .833), at a full training each."
         ),
         sources=("Garipov et al. 2018", "Fort et al. 2019"),
-        seconds=2,
+        seconds=0.1,
         questions=(
             SampleQuestion(
                 ENSEMBLE, EnsembleSettings(split="test", last=3), (SampleSubject("fge"),)
@@ -401,7 +401,7 @@ CONNECTIVITY = (
             "finite point of zero loss. Here the loss is 2e-9, as low as float32 goes."
         ),
         sources=("Cooper 2018",),
-        seconds=8,
+        seconds=1.3,
         questions=(
             SampleQuestion(MANIFOLD, ManifoldSettings(steps=6), (SampleSubject("interpolating"),)),
         ),

@@ -145,7 +145,7 @@ DEPTH = (
             "train as well as two all the same: roughness far away does not stop training."
         ),
         sources=("Li et al. 2018",),
-        seconds=4,
+        seconds=2.6,
         questions=(
             *(_plane(sample, depth) for sample, depth in DEPTHS.items()),
             _map("mlp_a", "curvature, 2 layers"),
@@ -170,7 +170,7 @@ DEPTH = (
             "examples."
         ),
         sources=("Li et al. 2018",),
-        seconds=3,
+        seconds=1.1,
         questions=(_map("deep_residual", "with skips"), _map("deep_plain", "without")),
         prove=_map_proofs,
         rows=("0.32", "1.36"),
@@ -191,7 +191,7 @@ DEPTH = (
             "BatchNorm has the larger ones here, at a lower loss."
         ),
         sources=("Ghorbani et al. 2019", "Sagun et al. 2017"),
-        seconds=8,
+        seconds=1.5,
         questions=(
             SampleQuestion(SPECTRUM, EXACT, (SampleSubject("outliers_c5"),), "without BatchNorm"),
             SampleQuestion(

@@ -188,7 +188,7 @@ FLATNESS = (
             "to 0 with the loss. And Keskar's measure is a box of ε(|w|+1), not an eigenvalue."
         ),
         sources=("Keskar et al. 2017", "Hochreiter and Schmidhuber 1997"),
-        seconds=4,
+        seconds=1.3,
         questions=(
             top_of("small_batch", "batches of 16, loss .02"),
             top_of("large_batch", "full batch, loss .02"),
@@ -215,7 +215,7 @@ FLATNESS = (
             "what was compared must be said."
         ),
         sources=("Keskar et al. 2017",),
-        seconds=2,
+        seconds=0.1,
         questions=(
             SampleQuestion(
                 INTERPOLATION,
@@ -237,7 +237,7 @@ FLATNESS = (
         ),
         loose="So 'flat minima generalise' means nothing before it says by which measure.",
         sources=("Dinh et al. 2017", "Kwon et al. 2021"),
-        seconds=4,
+        seconds=0.3,
         questions=(
             SampleQuestion(
                 SHARPNESS,
@@ -277,7 +277,7 @@ FLATNESS = (
             "label smoothing it comes after as many as classes."
         ),
         sources=("Sagun et al. 2017", "Ghorbani et al. 2019"),
-        seconds=15,
+        seconds=4,
         questions=tuple(
             SampleQuestion(
                 SPECTRUM, EXACT, (SampleSubject(f"outliers_c{classes}"),), f"{classes} classes"
@@ -297,7 +297,7 @@ FLATNESS = (
             "probes tell."
         ),
         sources=("Hutchinson 1989", "Ubaru et al. 2017"),
-        seconds=5,
+        seconds=1.4,
         questions=(SampleQuestion(SPECTRUM, PROBED, (SampleSubject("outliers_c3"),)),),
         prove=_exact_trace,
         rows=("0.25", "0.28"),
@@ -313,7 +313,7 @@ FLATNESS = (
         ),
         loose="Each step costs two gradients instead of one.",
         sources=("Foret et al. 2021", "Kwon et al. 2021"),
-        seconds=6,
+        seconds=0.2,
         questions=(
             top_of("optimiser_momentum", "momentum"),
             top_of("optimiser_sam", "SAM, radius .1"),
@@ -339,7 +339,7 @@ FLATNESS = (
             "largest eigenvalue, which is about equal: it needs the noise borne, or the norm."
         ),
         sources=("Zhang et al. 2017",),
-        seconds=10,
+        seconds=0.5,
         questions=(
             SampleQuestion(
                 SHARPNESS,

@@ -201,7 +201,7 @@ GENERALISATION = (
             "for the solution of smallest norm, which descent from 0 finds here."
         ),
         sources=("Belkin et al. 2019",),
-        seconds=2,
+        seconds=1.2,
         questions=(experiment_question("random_features", "double descent", 16),),
         prove=_descent_proofs,
         rows=("2.7", "2.11", "2.12", "3.36"),
@@ -225,7 +225,7 @@ GENERALISATION = (
             "60 draws, and the lowest place of a curve would cost a little more to choose."
         ),
         sources=("Dziugaite and Roy 2017", "Maurer 2004", "McAllester 1999"),
-        seconds=4,
+        seconds=1.3,
         questions=(
             experiment_question("pac_bayes", "bounds", 9, "true labels"),
             experiment_question("pac_bayes_random", "bounds", 9, "random labels"),
@@ -249,7 +249,7 @@ GENERALISATION = (
             "175 billion weights would take 1.2e23 bytes. What is convex may still be slow."
         ),
         sources=("Boyd and Vandenberghe 2004", "Li et al. 2018"),
-        seconds=2,
+        seconds=0.2,
         questions=(
             experiment_question("linear_regression", "descent", 4, "descent"),
             experiment_question("linear_regression", "memory", 1, "what each keeps"),
@@ -275,7 +275,7 @@ GENERALISATION = (
             "a theorem for widths that no network has."
         ),
         sources=("Choromanska et al. 2015",),
-        seconds=6,
+        seconds=2.5,
         questions=(experiment_question("digits_sizes", "width", 5),),
         prove=_width_proofs,
         rows=("0.8", "0.33", "0.34", "1.36", "2.6", "2.11", "3.37", "3.38"),
@@ -296,7 +296,7 @@ GENERALISATION = (
             "after some steps in place of the first ones (Frankle et al. 2020)."
         ),
         sources=("Frankle and Carbin 2019", "Frankle et al. 2020"),
-        seconds=8,
+        seconds=2.7,
         questions=(experiment_question("digits_sizes", "lottery", 4),),
         prove=_lottery_proofs,
         rows=("3.25",),

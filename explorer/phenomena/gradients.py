@@ -90,7 +90,7 @@ GRADIENTS = (
             "is flat: the last layers learn all the same, and a tensor's norm grows with its size."
         ),
         sources=("Glorot and Bengio 2010", "He et al. 2015"),
-        seconds=8,
+        seconds=2.9,
         questions=(
             SampleQuestion(DIAGNOSIS, STARTS, (SampleSubject("init_bad"),), "sigmoid"),
             SampleQuestion(DIAGNOSIS, STARTS, (SampleSubject("init_good"),), "ReLU"),
@@ -114,7 +114,7 @@ GRADIENTS = (
             "is what a step makes of it, which the learning-rate range test shows."
         ),
         sources=("Pascanu et al. 2013", "He et al. 2015"),
-        seconds=8,
+        seconds=1.2,
         questions=(
             SampleQuestion(DIAGNOSIS, STARTS, (SampleSubject("init_loud"),), "four times"),
             SampleQuestion(DIAGNOSIS, STARTS, (SampleSubject("init_good"),), "He's weights"),

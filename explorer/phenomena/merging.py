@@ -197,7 +197,7 @@ MERGING = (
             "with BatchNorm, where matching alone leaves much."
         ),
         sources=("Jordan et al. 2023",),
-        seconds=3,
+        seconds=0.3,
         questions=(
             SampleQuestion(ALIGNMENT, AlignmentSettings(), (NARROW_A, NARROW_B), "matching"),
             SampleQuestion(INTERPOLATION, BETWEEN, (NARROW_A, NARROW_B), "as they were trained"),
@@ -223,7 +223,7 @@ MERGING = (
             "same members is usually a little better still."
         ),
         sources=("Wortsman et al. 2022", "Izmailov et al. 2018"),
-        seconds=2,
+        seconds=0.1,
         questions=(
             SampleQuestion(AVERAGING, MEAN, (SampleSubject("fge"),), "snapshots of a run"),
             SampleQuestion(
@@ -249,7 +249,7 @@ MERGING = (
             "off the plane."
         ),
         sources=("Neyshabur et al. 2020", "Ilharco et al. 2023"),
-        seconds=3,
+        seconds=0.6,
         questions=(SampleQuestion(SURFACE, PLANE, (START, START, DOWN_A, START, DOWN_B)),),
         prove=_plane_proofs,
         rows=("0.43",),
@@ -269,7 +269,7 @@ MERGING = (
             "compare networks at one train loss, or say little."
         ),
         sources=("Foret et al. 2021",),
-        seconds=3,
+        seconds=0.2,
         questions=(
             _under_noise("optimiser_momentum", "momentum"),
             _under_noise("optimiser_sam", "SAM, radius .1"),

@@ -306,7 +306,7 @@ MINIMA = (
             "networks of three and more layers may be flat to second order."
         ),
         sources=("Kawaguchi 2016", "Baldi and Hornik 1989", "Dauphin et al. 2014"),
-        seconds=3,
+        seconds=2.2,
         questions=(
             experiment_question("deep_linear", "index", 1, "index against loss"),
             experiment_question("deep_linear", "starts", 5, "ends of training"),
@@ -333,7 +333,7 @@ MINIMA = (
             "are still found well above the threshold's large-size value."
         ),
         sources=("Choromanska et al. 2015", "Auffinger et al. 2013", "Dauphin et al. 2014"),
-        seconds=1,
+        seconds=0.2,
         questions=(experiment_question("spin_glass", "index", 4),),
         prove=_spin_glass_proofs,
         rows=("0.8", "0.10", "1.2", "1.10"),
@@ -354,7 +354,7 @@ MINIMA = (
             "That both parts are independent and Gaussian is an assumption."
         ),
         sources=("Pennington and Bahri 2017", "Wigner 1958", "Marchenko and Pastur 1967"),
-        seconds=2,
+        seconds=1.4,
         questions=(
             experiment_question("random_matrices", "wigner", 1, "Wigner matrix"),
             experiment_question("random_matrices", "wishart", 1, "Wishart matrix"),
@@ -379,7 +379,7 @@ MINIMA = (
             "fitted better by far."
         ),
         sources=("Pennington and Bahri 2017",),
-        seconds=4,
+        seconds=2.1,
         questions=(experiment_question("memorised_noise", "energy", 5),),
         prove=_energy_proofs,
         rows=("0.79", "3.36"),
@@ -424,7 +424,7 @@ MINIMA = (
             "al. 2017). A saddle whose curvature is 0 instead of negative is no strict one."
         ),
         sources=("Dauphin et al. 2014", "Lee et al. 2016", "Jin et al. 2017", "Du et al. 2017"),
-        seconds=1,
+        seconds=0.4,
         questions=(experiment_question("strict_saddle", "escape", 7),),
         prove=_escape_proofs,
         rows=("0.11", "0.12", "0.60", "1.48", "2.4", "2.5", "3.17", "3.18"),
@@ -445,7 +445,7 @@ MINIMA = (
             "minima of over-parameterised networks are whole manifolds, to which they do not apply."
         ),
         sources=("Milnor 1963", "Bray and Dean 2007"),
-        seconds=1,
+        seconds=0.6,
         questions=(experiment_question("random_field", "morse", 8),),
         prove=_field_proofs,
         rows=("1.12", "1.13"),

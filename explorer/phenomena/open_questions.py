@@ -262,7 +262,7 @@ OPEN_QUESTIONS = (
             "decay it did not happen here, nor with a smaller rate within 4,000 steps."
         ),
         sources=("Power et al. 2022", "Liu et al. 2023"),
-        seconds=4,
+        seconds=0.4,
         questions=(
             SampleQuestion(INTERPOLATION, BETWEEN, (BY_HEART, UNDERSTOOD), "train"),
             SampleQuestion(INTERPOLATION, TESTED, (BY_HEART, UNDERSTOOD), "test"),
@@ -288,7 +288,7 @@ OPEN_QUESTIONS = (
             "width 16, 32 and 64 only the second bore more noise than the one before."
         ),
         sources=("Chen et al. 2025",),
-        seconds=5,
+        seconds=0.5,
         questions=(SampleQuestion(SHARPNESS, BASIN, (SORTER, SORTER)),),
         prove=_basin_proofs,
         rows=("0.85",),
@@ -308,7 +308,7 @@ OPEN_QUESTIONS = (
             "of the second one's task vectors, added, ruins the first."
         ),
         sources=("Neyshabur et al. 2020", "Wortsman et al. 2022", "Ilharco et al. 2023"),
-        seconds=2,
+        seconds=0.7,
         questions=(
             SampleQuestion(INTERPOLATION, BETWEEN, (DOWN_A, DOWN_B), "between the copies"),
             SampleQuestion(INTERPOLATION, REVERSED, (UP, DOWN_A), "upwards"),
@@ -332,7 +332,7 @@ OPEN_QUESTIONS = (
             "surfaces differ from those of supervised losses is an open question."
         ),
         sources=("Chen et al. 2020",),
-        seconds=4,
+        seconds=0.3,
         questions=tuple(
             SampleQuestion(
                 SURFACE,
@@ -363,7 +363,7 @@ OPEN_QUESTIONS = (
             "theory means."
         ),
         sources=("Lau et al. 2023", "Welling and Teh 2011"),
-        seconds=8,
+        seconds=16,
         questions=tuple(
             SampleQuestion(LEARNING_COEFFICIENT, settings, (SampleSubject(sample),), words)
             for settings, sample, words in (

@@ -251,7 +251,7 @@ RECIPES = (
             "steps at one number of epochs, which alone explains most of what they lack."
         ),
         sources=("Goyal et al. 2017", "Smith and Le 2018", "Jastrzebski et al. 2018"),
-        seconds=6,
+        seconds=3,
         questions=(experiment_question("digits_rates", "scaling", 4),),
         prove=_scaling_proofs,
         rows=("0.46", "0.47", "0.49", "0.51", "0.52", "0.53", "1.23", "1.38", "3.48"),
@@ -271,7 +271,7 @@ RECIPES = (
             "high at the minimum of a smaller one."
         ),
         sources=("Smith 2017", "Cohen et al. 2021"),
-        seconds=6,
+        seconds=2.9,
         questions=(experiment_question("digits_labels", "sensitivity", 9),),
         prove=_sensitivity_proofs,
         rows=("1.34", "2.3", "3.23", "3.47", "3.59"),
@@ -292,7 +292,7 @@ RECIPES = (
             "longer and ensembles of their ends."
         ),
         sources=("Smith et al. 2018", "Loshchilov and Hutter 2017", "Smith 2017"),
-        seconds=6,
+        seconds=3,
         questions=(
             experiment_question("digits_rates", "schedules", 5, "training loss"),
             experiment_question("digits_rates", "ends", 5, "steps and test loss"),
@@ -316,7 +316,7 @@ RECIPES = (
             "without normalisation and with adaptive steps."
         ),
         sources=("Goyal et al. 2017", "Gilmer et al. 2022", "Cohen et al. 2021"),
-        seconds=5,
+        seconds=2.5,
         questions=(experiment_question("digits_rates", "warm-up", 2),),
         prove=_warm_up_proofs,
         rows=("0.50", "1.39"),
@@ -336,7 +336,7 @@ RECIPES = (
             "or evaluate without them."
         ),
         sources=("Srivastava et al. 2014",),
-        seconds=3,
+        seconds=1.4,
         questions=(experiment_question("digits_labels", "dropout", 1),),
         prove=_dropout_proofs,
         rows=("0.38", "3.56"),
@@ -356,7 +356,7 @@ RECIPES = (
             "learning rate."
         ),
         sources=("Krogh and Hertz 1992", "Zhang et al. 2017"),
-        seconds=3,
+        seconds=1.1,
         questions=(experiment_question("digits_labels", "weight decay", 7),),
         prove=_decay_proofs,
         rows=("1.45", "3.51", "3.55"),
@@ -376,7 +376,7 @@ RECIPES = (
             "and .0068). Noise on the weights and their length tell them apart."
         ),
         sources=("Zhang et al. 2017",),
-        seconds=3,
+        seconds=1,
         questions=(experiment_question("digits_labels", "random labels", 2),),
         prove=_label_proofs,
         rows=("1.43", "1.44", "1.45", "3.26"),

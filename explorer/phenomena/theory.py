@@ -167,7 +167,7 @@ THEORY = (
             "In networks the covariance is no unit matrix, and the law needs it."
         ),
         sources=("Mandt et al. 2017", "Smith and Le 2018", "Jastrzebski et al. 2018"),
-        seconds=1,
+        seconds=0.4,
         questions=(experiment_question("noisy_bowl", "temperature", 5),),
         prove=_temperature_proofs,
         rows=("0.46", "0.47", "1.23", "1.24", "1.25"),
@@ -189,7 +189,7 @@ THEORY = (
             "of gradient descent was below 2 %, too small to show."
         ),
         sources=("Barrett and Dherin 2021", "Smith et al. 2021"),
-        seconds=1,
+        seconds=0.1,
         questions=(experiment_question("two_factors", "regularisation", 7),),
         prove=_regularisation_proofs,
         rows=("1.22", "1.45"),
@@ -210,7 +210,7 @@ THEORY = (
             "player goes down a common one."
         ),
         sources=("Mescheder et al. 2018",),
-        seconds=1,
+        seconds=0.1,
         questions=(
             experiment_question("dirac_gan", "radius", 4, "distance from the solution"),
             experiment_question("dirac_gan", "eigenvalues", 1, "eigenvalues"),
@@ -232,7 +232,7 @@ THEORY = (
             "one number nor the same everywhere: 'SGD has a temperature' is a picture, this is it."
         ),
         sources=("Kramers 1940", "Smith and Le 2018"),
-        seconds=8,
+        seconds=10,
         questions=(experiment_question("two_wells", "escape", 8, "share that has left"),),
         prove=_escape_proofs,
         rows=("1.25", "1.26"),
@@ -254,7 +254,7 @@ THEORY = (
             "so that the idea is shown here and the gain is not."
         ),
         sources=("Chaudhari et al. 2017",),
-        seconds=1,
+        seconds=0.3,
         questions=(
             experiment_question("two_wells", "preference", 1, "wide against narrow"),
             experiment_question("two_wells", "entropies", 5, "function and local entropies"),

@@ -121,7 +121,7 @@ TRAINING = (
             "with the loss."
         ),
         sources=("Cohen et al. 2021",),
-        seconds=8,
+        seconds=0.9,
         questions=(SampleQuestion(STABILITY, StabilitySettings(), (SampleSubject("eos"),)),),
         prove=_edge,
         rows=("0.53", "1.7", "1.8", "1.34", "1.35", "3.47"),
@@ -137,7 +137,7 @@ TRAINING = (
         ),
         loose="A share of variance without the random walk's beside it proves no low dimension.",
         sources=("Li et al. 2018", "Antognini and Sohl-Dickstein 2018"),
-        seconds=6,
+        seconds=0.2,
         questions=(
             SampleQuestion(RUN, RunSettings(x_count=21, y_count=21), (SampleSubject("mlp_a"),)),
         ),
@@ -157,7 +157,7 @@ TRAINING = (
             "or half of the gain is lost."
         ),
         sources=("Izmailov et al. 2018",),
-        seconds=6,
+        seconds=0.3,
         questions=(
             _own_statistics("swa_bn", "to the average"),
             _own_statistics("swa_stale", "to the average with stale statistics"),
