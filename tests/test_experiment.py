@@ -1,6 +1,7 @@
 """Experiments that a problem declares: parts stand alone, nothing outside of them is changed."""
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,11 +11,15 @@ from torch import nn
 
 from explorer.analysis import experiment
 from explorer.experiment import Experiment, Part, Points, Series
+from explorer.importing.samples import order_sample
 from explorer.kinds.experiment import ExperimentLook
 from explorer.kinds.experiment_result import ExperimentResult
 from explorer.kinds.experiment_settings import ExperimentSettings
+from explorer.pages import _forms, _running
 from explorer.problem import Problem, squared_error
 from explorer.render.experiment import draw
+from tests.filling import new_catalog, work
+from tests.screen import fine, opened
 
 CPU = torch.device("cpu")
 SERIES = (
@@ -141,3 +146,25 @@ def test_what_is_not_declared_is_refused() -> None:
         Experiment(measure=spoil, parts=0, series=SERIES)
     with pytest.raises(ValueError, match="by its own name"):
         Experiment(measure=spoil, parts=1, series=[SERIES[0], SERIES[0]])
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A catalog with a sample that declares several experiments."""
+    catalog = new_catalog(tmp_path_factory.mktemp("experiments") / "catalog")
+    order_sample(catalog, "two_wells")
+    work(catalog)
+    catalog.close()
+    return catalog.folder
+
+
+def test_its_page_opens_with_many_experiments(
+    filled: Path, nothing_left: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Names too long to stand side by side drop down; the first one is chosen."""
+    monkeypatch.setenv("EXPLORER_CATALOG", str(filled))
+    monkeypatch.setattr(_running, "FIRST_SCREEN_SECONDS", 3600.0)
+    monkeypatch.setattr(_forms, "MOST_LETTERS", 5)
+    app = fine(opened("explorer/pages/experiment.py", model="two_wells"))
+    (menu,) = [box for box in app.selectbox if box.label == "Experiment"]
+    assert menu.value == menu.options[0] == "escape"

@@ -163,6 +163,10 @@ def test_a_phenomenon_is_whole(phenomenon: Phenomenon) -> None:
         assert sample_named(name).weights.is_file()
     for place, asked in enumerate(phenomenon.questions):
         assert all(s.question is None or s.question < place for s in asked.subjects)
+        if asked.kind.own_second:  # as its page asks: from where the run began
+            point, start = asked.subjects[:2]
+            steps = [checkpoint.step for checkpoint in sample_named(point.sample).checkpoints]
+            assert start.step == steps[0] if len(steps) > 1 else start == point
     assert len({each.name for each in PHENOMENA}) == len(PHENOMENA)
 
 

@@ -38,7 +38,9 @@ def choose(catalog: Catalog) -> asking.WantedQuestion:
         )
     splits = list(ProblemFacts.of(catalog.problem(model.problem_id).facts).splits)
     values: forms.Values = {"split": forms.choose(ExperimentSettings, "split", options=splits)}
-    name = str(forms.choose(ExperimentSettings, "experiment", options=list(declared)))
+    first = next(iter(declared))
+    names = list(declared)
+    name = str(forms.choose(ExperimentSettings, "experiment", usual=first, options=names))
     values["experiment"] = name
     usual = {"part_count": declared[name].parts}
     values |= forms.choose_row(ExperimentSettings, ("part_count", "seed"), values, usual=usual)

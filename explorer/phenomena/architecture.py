@@ -234,9 +234,9 @@ ARCHITECTURE = (
         seconds=0.3,
         questions=(
             top_of("dropout", "with dropout"),
-            top_of("mlp_a", "without"),
+            top_of("mlp_b", "without"),
             slice_of("dropout", "with dropout"),
-            slice_of("mlp_a", "without"),
+            slice_of("mlp_b", "without"),
         ),
         cover=2,
         prove=_dropout_proofs,

@@ -270,7 +270,7 @@ BEYOND = (
             SampleQuestion(
                 SHARPNESS,
                 SUMS,
-                (SampleSubject(name), SampleSubject(name)),
+                (SampleSubject(name), SampleSubject(name, step=0)),
                 f"task {int(name[-2:])}",
             )
             for name in TASKS

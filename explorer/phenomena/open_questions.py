@@ -242,7 +242,7 @@ def _coefficient_proofs(results: Sequence[Result]) -> list[Proof]:
 
 
 def _bears(subject: SampleSubject, words: str) -> SampleQuestion:
-    return SampleQuestion(SHARPNESS, NOISE, (subject, subject), words)
+    return SampleQuestion(SHARPNESS, NOISE, (subject, BY_HEART), words)  # the run's first snapshot
 
 
 OPEN_QUESTIONS = (
