@@ -15,7 +15,6 @@ from explorer.analysis.objective.plane import NO_CHOICES
 from explorer.jobs.worker.answering import Answer
 from explorer.kinds.kind import named_code
 from explorer.kinds.objective_settings import ObjectiveSettings
-from explorer.kinds.piece import Piece
 from explorer.kinds.progress import SILENT
 from explorer.kinds.reading import read_result
 from explorer.kinds.result import Result
@@ -43,53 +42,55 @@ class SampleAnswers:
     def answers(self, questions: Sequence[SampleQuestion]) -> list[SampleAnswer]:
         """The answers to the questions of one phenomenon, in their order."""
         answers: list[SampleAnswer] = []
-        for asked in questions:
-            key = (asked.kind.name, asked.settings, self._subject_keys(asked, questions))
+        for question in questions:
+            key = (question.kind.name, question.settings, self._subject_keys(question, questions))
             if key not in self._kept:
-                self._kept[key] = self._answer(asked, answers)
+                self._kept[key] = self._answer(question, answers)
             answers.append(self._kept[key])
         return answers
 
-    def _subject_keys(self, asked: SampleQuestion, questions: Sequence[SampleQuestion]) -> object:
+    def _subject_keys(
+        self, question: SampleQuestion, questions: Sequence[SampleQuestion]
+    ) -> object:
         """What names the subjects beyond this phenomenon."""
         keys = []
-        for subject in asked.subjects:
+        for subject in question.subjects:
             before = None if subject.question is None else questions[subject.question]
             keys.append((subject.sample, subject.step, subject.point, before))
         return tuple(keys)
 
-    def _answer(self, asked: SampleQuestion, earlier: Sequence[SampleAnswer]) -> SampleAnswer:
+    def _answer(self, question: SampleQuestion, earlier: Sequence[SampleAnswer]) -> SampleAnswer:
         """The answer, by the code that a worker runs."""
-        settings = asked.settings
+        settings = question.settings
         if settings.subject_sequence():
-            settings = settings.with_further(len(asked.subjects) - len(asked.kind.subjects))
-        settings, points = self._points(asked, settings, earlier)
-        loaded = self._problem(sample_named(asked.subjects[0].sample))
+            settings = settings.with_further(len(question.subjects) - len(question.kind.subjects))
+        settings, points = self._points(question, settings, earlier)
+        loaded = self._problem(sample_named(question.subjects[0].sample))
         ready = ready_problem(
             loaded, points[0], settings.split, self.device, settings.precision
         ).problem
-        answer = cast(Answer, named_code(asked.kind.answer))
+        answer = cast(Answer, named_code(question.kind.answer))
         pieces = list(answer(ready, points, settings, frozenset(), self.device, NO_CHOICES, SILENT))
         brought = {
             point.name: {name: torch.from_numpy(v.copy()) for name, v in point.tensors.items()}
             for piece in pieces
             for point in piece.points
         }
-        return SampleAnswer(_result(asked, settings, pieces), brought)
+        return SampleAnswer(read_result(question.kind, settings, pieces), brought)
 
     def _points(
         self,
-        asked: SampleQuestion,
+        question: SampleQuestion,
         settings: ObjectiveSettings,
         earlier: Sequence[SampleAnswer],
     ) -> tuple[ObjectiveSettings, list[Tensors]]:
         """The tensors of all points, and the settings with what is filled in from runs."""
-        single = len(asked.kind.single_subjects(settings))
-        points = [_point(subject, earlier) for subject in asked.subjects[:single]]
+        single = len(question.kind.single_subjects(settings))
+        points = [_point(subject, earlier) for subject in question.subjects[:single]]
         if not isinstance(settings, OfRuns):
             return settings, points
         runs, snapshots = [], []
-        for subject in asked.subjects[single:]:
+        for subject in question.subjects[single:]:
             by_id = _snapshots(subject, earlier)
             wanted = settings.wanted_of(
                 RunSnapshots(subject.sample, tuple(by_id), ("",) * len(by_id))
@@ -105,10 +106,6 @@ class SampleAnswers:
         if key not in loaded:
             loaded[key] = load_problem(sample.problem, sample.arguments)
         return loaded[key]
-
-
-def _result(asked: SampleQuestion, settings: ObjectiveSettings, pieces: list[Piece]) -> Result:
-    return read_result(asked.kind, settings, pieces)
 
 
 def _point(subject: SampleSubject, earlier: Sequence[SampleAnswer]) -> Tensors:

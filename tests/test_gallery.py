@@ -161,10 +161,10 @@ def test_a_phenomenon_is_whole(phenomenon: Phenomenon) -> None:
     assert phenomenon.questions and phenomenon.seconds > 0
     for name in phenomenon.samples:
         assert sample_named(name).weights.is_file()
-    for place, asked in enumerate(phenomenon.questions):
-        assert all(s.question is None or s.question < place for s in asked.subjects)
-        if asked.kind.own_second:  # as its page asks: from where the run began
-            point, start = asked.subjects[:2]
+    for place, question in enumerate(phenomenon.questions):
+        assert all(s.question is None or s.question < place for s in question.subjects)
+        if question.kind.own_second:  # as its page asks: from where the run began
+            point, start = question.subjects[:2]
             steps = [checkpoint.step for checkpoint in sample_named(point.sample).checkpoints]
             assert start.step == steps[0] if len(steps) > 1 else start == point
     assert len({each.name for each in PHENOMENA}) == len(PHENOMENA)
@@ -173,11 +173,11 @@ def test_a_phenomenon_is_whole(phenomenon: Phenomenon) -> None:
 @pytest.mark.parametrize("phenomenon", PHENOMENA, ids=lambda each: each.name)
 def test_a_catalog_can_be_asked_what_a_phenomenon_asks(phenomenon: Phenomenon) -> None:
     """Each question is of one problem, and of runs with snapshots enough, as `ask` demands."""
-    for asked in phenomenon.questions:
-        samples = [sample_named(name) for name in asked.samples]
+    for question in phenomenon.questions:
+        samples = [sample_named(name) for name in question.samples]
         assert len({(each.problem, repr(each.arguments)) for each in samples}) == 1
-        if asked.kind.whole_run:
-            runs = asked.subjects[len(asked.kind.single_subjects(asked.settings)) :]
+        if question.kind.whole_run:
+            runs = question.subjects[len(question.kind.single_subjects(question.settings)) :]
             for run in runs:
                 snapshots = sample_named(run.sample).checkpoints
-                assert len(snapshots) >= asked.kind.fewest
+                assert len(snapshots) >= question.kind.fewest

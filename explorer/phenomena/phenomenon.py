@@ -99,7 +99,7 @@ class Phenomenon:
     @property
     def samples(self) -> tuple[str, ...]:
         """The sample models that it needs, each once."""
-        return tuple(dict.fromkeys(name for asked in self.questions for name in asked.samples))
+        return tuple(dict.fromkeys(name for each in self.questions for name in each.samples))
 
     def verdict(self, proofs: Sequence[Proof]) -> Verdict:
         """What its numbers say together."""
