@@ -777,6 +777,9 @@ def test_the_sigma_basin_is_the_noise_that_half_of_the_draws_bear() -> None:
     assert value.value == pytest.approx(borne[19], **near)
     assert value.low == pytest.approx(borne[26], **near)
     assert value.high == pytest.approx(borne[13], **near)
+    # that none of five bears more is no proof that less than half would: 1 / 2^5 is above 2.5 %
+    few = sharpness.COMPUTED["sigma_basin"](standing(one_weight(), replace(settings, draws=5)))
+    assert few.low == 0 and few.high == math.inf
     # 5 of 10: 0.1871 to 0.8129, a textbook's
     ends = clopper_pearson(np.array([0, 5, 10]), 10)
     np.testing.assert_allclose(ends[0], [0, 0.1871, 0.6915], atol=1e-4)

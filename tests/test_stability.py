@@ -156,6 +156,22 @@ def test_critical_sharpness_is_the_curvature_along_the_update(preconditioned: bo
     assert drawn[0] == drawn[1] + 1
 
 
+def test_critical_sharpness_below_rounding_is_not_told() -> None:
+    """At a minimum up to rounding the shortest step that can be told goes up: no number, not 0.
+
+    The loss there is 1 and its gradient 1e-9; its curvature is 2, and rounding allows steps of 1e5.
+    """
+    inputs, wanted = torch.tensor([[1.0], [-1.0]]).double(), torch.ones(2, 1).double()
+    model = nn.Linear(1, 1, bias=False).double()
+    with torch.no_grad():
+        model.weight.fill_(5e-10)
+    problem = Problem(model, {"train": (inputs, wanted)}, squared_error)
+    settings = settings_for(1, critical=True, tolerance=1e-2)
+    result = Stability.from_pieces(settings, answer(problem, [model.state_dict()], settings))
+    assert float(result.values["lambda_max"][0]) == pytest.approx(2)
+    assert np.isnan(result.values["critical_sharpness"][0])
+
+
 def test_noise_is_that_of_a_loop_over_examples(monkeypatch: pytest.MonkeyPatch) -> None:
     """tr(Sigma), gradient norm and noise scale agree to 1e-10, all at once and a few at a time."""
     problem, points = perceptron()

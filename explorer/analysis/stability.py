@@ -133,15 +133,16 @@ def update_scale(objective: Objective, diagonal: Tensors) -> Tensor | float:
 
 
 def snapshot_critical_sharpness(objective: Objective, scale: Tensor | float) -> float:
-    """That along the update; NaN where there is none.
+    """That along the update; NaN where there is none, or rounding hides all but a lower end.
 
     Source: Kalra et al. 2026, arXiv:2601.16979.
     """
     theta = objective.flat.theta.clone()
     try:
-        return critical_sharpness_along(LossAndGradient(objective), theta, scale).value
+        measured = critical_sharpness_along(LossAndGradient(objective), theta, scale)
     except NotApplicable:
         return np.nan
+    return measured.value if np.isfinite(measured.high) else np.nan
 
 
 def _asked_columns(settings: StabilitySettings) -> tuple[str, ...]:

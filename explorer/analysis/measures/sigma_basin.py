@@ -23,7 +23,7 @@ def sigma_basin(point: MeasuredPoint) -> MeasureValue:
     Each draw z has a sigma up to which w + sigma z keeps the accuracy, found by halving as if it
     fell once. The value is the largest sigma that half of them bear. The ends are the largest
     sigmas at which the Clopper-Pearson interval of the share that bears it reaches one half with
-    its lower, and with its upper end.
+    its lower, and with its upper end: 0 and Inf where draws are too few to tell, below 6.
 
     Source: Chen et al. 2025, arXiv:2505.17646, most-case basin; which share and which drop are
     ours. Clopper and Pearson 1934.
@@ -36,15 +36,15 @@ def sigma_basin(point: MeasuredPoint) -> MeasureValue:
         raise NotApplicable("It is about the 0-1 loss")
     draws = point.settings.draws
     borne = np.sort([largest_borne(point, name, number) for number in range(draws)])[::-1]
-    lows, highs = clopper_pearson(np.arange(1, draws + 1), draws)
+    lows, highs = clopper_pearson(np.arange(draws + 1), draws)  # of 0 draws that bear it, 1, ...
     # places of the last draw that has to bear it: the more must, the smaller sigma is
     value = borne[math.ceil(MOST_CASES * draws) - 1]
     if math.isinf(value):
         raise NotApplicable("The accuracy does not fall")
-    surely = np.flatnonzero(lows >= MOST_CASES)
-    perhaps = np.flatnonzero(highs >= MOST_CASES)
-    low = float(borne[surely[0]]) if len(surely) else 0.0
-    return MeasureValue(float(value), low, float(borne[perhaps[0]]))
+    sigmas = np.append(math.inf, borne)  # up to which 0 draws bear it, 1, ...
+    surely = sigmas[lows >= MOST_CASES]
+    low = float(surely[0]) if len(surely) else 0.0
+    return MeasureValue(float(value), low, float(sigmas[highs >= MOST_CASES][0]))
 
 
 def largest_borne(point: MeasuredPoint, name: str, number: int) -> float:

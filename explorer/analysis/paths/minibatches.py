@@ -53,11 +53,13 @@ class Minibatches:
         """A batch of which those of other steps say nothing; an example may come twice in it.
 
         Within an epoch batches tell of each other: what was in one is in no later one, so that the
-        loss of a batch is not in the mean that of all where earlier ones have led.
+        loss of a batch is not in the mean that of all where earlier ones have led. A declared batch
+        comes as often as it has examples, the shorter last one too: so the mean over steps of a
+        batch's mean loss is that of all examples.
         """
         generator = np.random.RandomState([self._seed, INDEPENDENT_STREAM, step])
         if self._declared:
-            start = int(generator.randint(self._batches)) * self.size
+            start = int(generator.randint(self._count)) // self.size * self.size
             return self._span(start, min(start + self.size, self._count))
         if self.size == self._count:
             return self._rows(np.arange(self._count))
