@@ -74,16 +74,49 @@ def test_catalog_and_command_measure_the_same(filled: Path) -> None:
     assert "ok " in row_lines(row)[1]
 
 
+def ended(catalog: Catalog, status: str, error: str | None = None) -> None:
+    """End all jobs that wait."""
+    for job in catalog.active_jobs():
+        catalog.update_job(job.id, status=status, error=error)
+
+
 def test_a_sample_that_cannot_be_imported_is_said(tmp_path: Path) -> None:
     """A wish that nothing can fulfil ends with the reason, and a new wish tries again."""
     catalog = new_catalog(tmp_path / "catalog")
-    wishes.wish(catalog, [SHOWN])
-    for job in catalog.active_jobs():
-        catalog.drop_job(job.id)
-    wishes.ask_possible(catalog, [SHOWN])
-    assert "could not be imported" in wishes.wishes(catalog)[SHOWN.name]
-    wishes.wish(catalog, [SHOWN])
+    for status, error, said in (
+        ("failed", "no room is left", "could not be imported (no room is left)"),
+        ("cancelled", None, "could not be imported (its import is cancelled)"),
+        ("done", None, "in the catalog no longer"),
+    ):
+        wishes.wish(catalog, [SHOWN])
+        assert wishes.wishes(catalog)[SHOWN.name] == ""
+        ended(catalog, status, error)
+        wishes.ask_possible(catalog, [SHOWN])
+        assert said in wishes.wishes(catalog)[SHOWN.name]
+        assert not catalog.active_jobs()
+
+
+def test_samples_that_only_an_update_needs_are_ordered(tmp_path: Path) -> None:
+    """A wish that an earlier version of the program left orders the samples it needs by now."""
+    catalog = new_catalog(tmp_path / "catalog")
+    catalog.remember(wishes.NAME, {SHOWN.name: ""})
+    wishes.WishKeeper(catalog).keep_up()
+    assert all(is_coming(catalog, name) for name in SHOWN.samples)
     assert wishes.wishes(catalog)[SHOWN.name] == ""
+
+
+def test_failed_and_cancelled_are_asked_again_on_a_wish_alone(tmp_path: Path) -> None:
+    """A look leaves them and ends the wish; pressing the button once more has them computed."""
+    catalog = new_catalog(tmp_path / "catalog")
+    wishes.wish(catalog, [SHOWN])
+    work(catalog)
+    for status, error, left in (("failed", "it broke", "it broke"), ("cancelled", None, None)):
+        wishes.wish(catalog, [SHOWN])
+        assert catalog.active_jobs()
+        ended(catalog, status, error)
+        wishes.ask_possible(catalog, [SHOWN])
+        assert wishes.wishes(catalog).get(SHOWN.name) == left
+        assert not catalog.active_jobs()
 
 
 def test_an_import_that_ends_during_a_look_is_no_failure(

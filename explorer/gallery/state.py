@@ -38,8 +38,14 @@ class QuestionState:
         """Why it is not answered, where that is no matter of time."""
         if self.is_complete or self.is_under_way:
             return ""
-        failed = self.job is not None and self.job.status == "failed"
-        return (self.job.error or "" if failed and self.job else "") or self.refusal
+        if self.job is not None and self.job.status == "failed":
+            return self.job.error or "its computation failed; see its job on the page Jobs"
+        return self.refusal
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether somebody wanted it answered no longer."""
+        return not self.is_complete and self.job is not None and self.job.status == "cancelled"
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from explorer.ask import requests
 from explorer.ask.questions import ask
 from explorer.gallery.state import PhenomenonState, QuestionState, sample_models_in, states_of
-from explorer.importing.samples import is_coming, order_sample
+from explorer.importing.samples import is_coming, last_import, order_sample
 from explorer.jobs.json_files import write_json
 from explorer.jobs.spool import Spool
 from explorer.phenomena import PHENOMENA, phenomenon_named
@@ -36,7 +36,7 @@ def wish(catalog: Catalog, phenomena: Iterable[Phenomenon]) -> None:
         order_sample(catalog, sample, priority=PRIORITY)
     _change(catalog, {each.name: "" for each in wished})
     write_json(Spool(catalog.jobs_folder).folder / MARKER, time.time())
-    ask_possible(catalog, wished)
+    ask_possible(catalog, wished, again=True)
 
 
 def wishes(catalog: Catalog) -> dict[str, str]:
@@ -46,8 +46,13 @@ def wishes(catalog: Catalog) -> dict[str, str]:
     return {name: str(why) for name, why in stored.items() if name in names}
 
 
-def ask_possible(catalog: Catalog, phenomena: Iterable[Phenomenon]) -> None:
+def ask_possible(catalog: Catalog, phenomena: Iterable[Phenomenon], again: bool = False) -> None:
     """Ask what can be asked of these now, and drop the wishes that are asked in full.
+
+    Args:
+        catalog: which has the wishes.
+        phenomena: those to ask about.
+        again: also what failed or was cancelled before.
 
     Raises:
         CatalogError: the catalog cannot be read or written.
@@ -55,15 +60,17 @@ def ask_possible(catalog: Catalog, phenomena: Iterable[Phenomenon]) -> None:
     changes: dict[str, str | None] = {}
     for state in states_of(catalog, list(phenomena)):
         for question in state.questions:
-            _ask(catalog, question)
+            _ask(catalog, question, again)
         (state,) = states_of(catalog, [state.phenomenon])
         changes[state.phenomenon.name] = _what_hinders(catalog, state)
     _change(catalog, changes)
 
 
-def _ask(catalog: Catalog, state: QuestionState) -> None:
+def _ask(catalog: Catalog, state: QuestionState, again: bool) -> None:
     """Ask a question that has its subjects and is neither answered nor under way."""
-    if not state.subjects or state.is_complete or state.is_under_way or state.trouble:
+    if not state.subjects or state.is_complete or state.is_under_way:
+        return
+    if (state.trouble or state.is_cancelled) and not again:
         return
     (model, point), *others = state.subjects
     with contextlib.suppress(ValueError, UnknownEntry):  # the state says why
@@ -79,19 +86,44 @@ def _ask(catalog: Catalog, state: QuestionState) -> None:
 
 
 def _what_hinders(catalog: Catalog, state: PhenomenonState) -> str | None:
-    """None where all is asked; "" where something is waited for; else why it cannot be asked."""
+    """None where all is asked or cancelled; "" where it waits; else why it cannot be asked."""
     if state.trouble:
         return state.trouble
-    if all(question.key for question in state.questions):
+    if all(q.key for q in state.questions) or any(q.is_cancelled for q in state.questions):
         return None
     stored = sample_models_in(catalog)
     missing = [name for name in state.phenomenon.samples if name not in stored]
     absent = [name for name in missing if not is_coming(catalog, name)]
     # Read once more: an import may have ended between the two looks.
     lost = [name for name in absent if name not in sample_models_in(catalog)]
-    if lost:
-        return f"the sample {lost[0]} could not be imported; see its job on the page Jobs"
+    for name in lost:
+        if why := _why_lost(catalog, name):
+            return why
+    return "" if missing else _what_lacks(state)
+
+
+def _what_lacks(state: PhenomenonState) -> str:
+    """Why a question has no subjects, its samples being there; "" where answers bring them."""
+    for question in state.questions:
+        earlier = [s.question for s in question.question.subjects if s.question is not None]
+        if not question.subjects and all(state.questions[each].is_complete for each in earlier):
+            return "points that it is about are in the catalog no longer; import its samples again"
     return ""
+
+
+def _why_lost(catalog: Catalog, sample: str) -> str:
+    """Why a sample is neither there nor on its way; "" once it is ordered.
+
+    An update of the program may make a waiting wish need samples that nobody has ordered.
+    """
+    job = last_import(catalog, sample)
+    if job is None:
+        order_sample(catalog, sample, priority=PRIORITY)
+        return ""
+    if job.status == "done":
+        return f"the sample {sample} is in the catalog no longer; compute it now to import it again"
+    reason = job.error or f"its import is {job.status}"
+    return f"the sample {sample} could not be imported ({reason}); compute it now to try again"
 
 
 def _change(catalog: Catalog, changes: "dict[str, str] | dict[str, str | None]") -> None:

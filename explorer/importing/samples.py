@@ -19,6 +19,7 @@ from store import Catalog, records
 # Samples whose pictures come first
 _FIRST_NAMES = ("mlp_b", "deep_residual", "deep_plain", "cnn_bn")
 _FACT = "sample_content"  # of a model: which sample it is, to the last bit of weights and code
+_JOBS_LOOKED_AT = 100_000
 _MEMORY = "samples"  # under which the catalog remembers whose import has been ordered
 
 
@@ -108,6 +109,19 @@ def is_coming(catalog: Catalog, name: str) -> bool:
     title = sample_named(name).title
     imports = [job for job in catalog.active_jobs() if job.task == "import"]
     return any(stored_import(job.request).facts.get("title") == title for job in imports)
+
+
+def last_import(catalog: Catalog, name: str) -> records.Job | None:
+    """The newest import that was ordered of the sample as it is shipped now; None: of another.
+
+    Raises:
+        KeyError: there is no such sample.
+    """
+    content = _content(sample_named(name))
+    for job in catalog.jobs(limit=_JOBS_LOOKED_AT):
+        if job.task == "import" and stored_import(job.request).facts.get(_FACT) == content:
+            return job
+    return None
 
 
 def first_questions() -> list[NextQuestion]:
