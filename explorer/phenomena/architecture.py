@@ -7,6 +7,8 @@ import numpy as np
 
 from explorer.kinds.line import LINE, Line, LineSettings
 from explorer.kinds.result import Result
+from explorer.kinds.sharpness import SHARPNESS
+from explorer.kinds.sharpness_settings import SharpnessSettings
 from explorer.kinds.surface import SURFACE, Surface, SurfaceSettings
 from explorer.phenomena.flatness import slice_of, top_of
 from explorer.phenomena.phenomenon import (
@@ -21,6 +23,8 @@ from explorer.phenomena.phenomenon import (
 
 GRID = SurfaceSettings(x_count=11, y_count=11)
 ALONG = LineSettings(x_count=41)
+BATCH, BATCHES = 64, 4  # examples of each, and how many
+SLOPE = SharpnessSettings(measures=("gradient_norm",))
 
 
 def _skip_proofs(results: Sequence[Result]) -> list[Proof]:
@@ -73,21 +77,28 @@ def _dropout_proofs(results: Sequence[Result]) -> list[Proof]:
         Proof(
             "largest eigenvalue, trained with dropout over trained without",
             dropout / plain,
-            high=1.0,
-            expected="flatter (measured before: .144 against .292)",
+            high=0.85,
+            expected="flatter (measured before, half left out: .144 against .292)",
         )
     ]
 
 
 def _conv_proofs(results: Sequence[Result]) -> list[Proof]:
     residual, plain = (answer_of(results, place, Surface).loss for place in (0, 1))
+    low = [float(np.mean(loss < 1)) for loss in (residual, plain)]
     return [
         Proof(
             "largest loss on the plane: VGG-like over residual",
             float(plain.max() / residual.max()),
-            1.0,
+            3.0,
             expected="higher without skips (Li et al. 2018)",
-        )
+        ),
+        Proof(
+            "share of the plane with a loss below 1: residual over VGG-like",
+            low[0] / low[1],
+            1.5,
+            expected="a wider valley (measured here first)",
+        ),
     ]
 
 
@@ -112,22 +123,27 @@ def _filter_proofs(results: Sequence[Result]) -> list[Proof]:
 
 
 def _batches_proofs(results: Sequence[Result]) -> list[Proof]:
-    lines = [answer_of(results, place, Line).loss[0] for place in range(5)]
-    spread = np.std(lines[1:], axis=0, ddof=1)
+    every = answer_of(results, 0, Line)
+    ends = np.array(
+        [answer_of(results, place, Line).loss[0, -1] for place in range(1, BATCHES + 1)]
+    )
+    deviation = every.values["loss_se"][0, -1] * np.sqrt(every.facts.examples or np.nan)
+    error = float(deviation / np.sqrt(BATCH))
     return [
         Proof(
-            "spread of the loss over batches of 64, at the end of the line, over the loss there",
-            float(spread[-1] / lines[0][-1]),
-            0.01,
-            1.0,
-            "some percent: about the standard error of a mean of 64",
+            "spread of the loss over four batches, at the end of the line, over the standard error "
+            "of a mean of 64 there",
+            float(np.std(ends, ddof=1)) / error,
+            0.27,
+            1.77,
+            "1 but for the chance of four: 95 % of such spreads (χ² with 3 degrees of freedom)",
         ),
         Proof(
-            "mean of the batches' losses over that of all examples, at the end of the line",
-            float(np.mean([line[-1] for line in lines[1:]]) / lines[0][-1]),
-            0.7,
-            1.3,
-            "1 but for chance: batches are unbiased",
+            "mean of the batches' losses less that of all examples there, in its standard errors",
+            float(ends.mean() - every.loss[0, -1]) / (error / np.sqrt(BATCHES)),
+            -3.0,
+            3.0,
+            "0 but for chance: batches are unbiased",
         ),
     ]
 
@@ -141,13 +157,19 @@ def _shift_proofs(results: Sequence[Result]) -> list[Proof]:
             "lowest test loss on the plane minus lowest train loss",
             gap,
             0.02,
-            expected="above 0: the minimum of one surface is none of the other",
+            expected="above 0: what the network fits it knows less of",
+        ),
+        Proof(
+            "norm of the test loss's gradient where training ended, over that of the train loss's",
+            number_of(results, 3, "gradient_norm") / number_of(results, 2, "gradient_norm"),
+            10.0,
+            expected="many times larger: the minimum of one surface is none of the other",
         ),
         Proof(
             "median of test loss over train loss on the whole plane",
             corners,
-            0.5,
-            2.0,
+            0.8,
+            1.25,
             "about 1: far from the minimum the two surfaces are alike",
         ),
     ]
@@ -227,8 +249,9 @@ ARCHITECTURE = (
             "the largest eigenvalue of its whole loss is smaller than without."
         ),
         loose=(
-            "With dropout on, the loss itself is random: two evaluations differ. Curvature is "
-            "measured with it off, or with fixed masks; here it is off."
+            "The two are not at one train loss: with dropout it is three times as high, and "
+            "flatter all the same. With dropout on, the loss itself is random: two evaluations "
+            "differ. Curvature is measured with it off, or with fixed masks; here it is off."
         ),
         sources=("Srivastava et al. 2014",),
         seconds=0.3,
@@ -285,11 +308,11 @@ ARCHITECTURE = (
             *(
                 SampleQuestion(
                     LINE,
-                    replace(ALONG, subset="random", examples=64, examples_seed=seed),
+                    replace(ALONG, subset="random", examples=BATCH, examples_seed=seed),
                     (SampleSubject("mlp_b"),),
                     f"batch {seed + 1}",
                 )
-                for seed in range(4)
+                for seed in range(BATCHES)
             ),
         ),
         prove=_batches_proofs,
@@ -297,18 +320,32 @@ ARCHITECTURE = (
     ),
     Phenomenon(
         name="train-and-test",
-        title="Other data, another surface: the test minimum lies elsewhere",
+        title="Other data, another surface: a minimum of one is none of the other",
         group=Group.FLATNESS,
         text=(
             "One plane under two losses: over the training digits and over the test digits. Far "
-            "out the surfaces are alike; at the bottom they are not, and what generalises is what "
+            "out the surfaces are alike. At the bottom they are not: where the gradient of the one "
+            "is all but 0 the other still has a slope, and a higher loss. What generalises is what "
             "stays low when one is exchanged for the other."
+        ),
+        loose=(
+            "On a coarse plane both are lowest at the same point: that the test minimum lies "
+            "elsewhere shows in the gradient, not in the picture."
         ),
         sources=("Hochreiter and Schmidhuber 1997", "Keskar et al. 2017"),
         seconds=0.2,
         questions=(
             SampleQuestion(SURFACE, GRID, (SampleSubject("mlp_b"),), "train"),
             SampleQuestion(SURFACE, replace(GRID, split="test"), (SampleSubject("mlp_b"),), "test"),
+            *(
+                SampleQuestion(
+                    SHARPNESS,
+                    replace(SLOPE, split=split),
+                    (SampleSubject("mlp_b"), SampleSubject("mlp_b")),
+                    f"gradient, {split}",
+                )
+                for split in ("train", "test")
+            ),
         ),
         prove=_shift_proofs,
         rows=("0.4", "3.26"),

@@ -255,14 +255,15 @@ BEYOND = (
         group=Group.BEYOND,
         text=(
             "The same 400 digits with labels drawn anew for each task, 150 steps each. The first "
-            "is learnt by heart, the 13th hardly at all. Curvature says why: the effective rank of "
-            "the Hessian falls from task to task, and few directions are left in which the loss "
-            "changes."
+            "is learnt by heart, the 13th hardly at all. Curvature falls with it: the effective "
+            "rank of the Hessian is smaller from task to task, and few directions are left in "
+            "which the loss changes."
         ),
         loose=(
             "Effective rank is here (sum of eigenvalues)² over the sum of their squares, by random "
             "probes; other definitions give other numbers. It is taken where each task ends: at "
-            "its start even a fresh network has a low one. Weight decay and starting anew help."
+            "its start even a fresh network has a low one. That both fall together does not say "
+            "which is the cause. Weight decay and starting anew help."
         ),
         sources=("Lyle et al. 2023",),
         seconds=1.8,

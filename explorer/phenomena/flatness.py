@@ -52,13 +52,13 @@ def _batch(results: Sequence[Result]) -> list[Proof]:
         Proof(
             "largest eigenvalue, full batch over batches of 16, at one train loss of .02",
             _ratio(results, 1, 0, "lambda_max"),
-            1.2,
+            1.5,
             expected="sharper with large batches (measured before: 3.39 against 1.67)",
         ),
         Proof(
             "the same after 1,500 steps each, whatever the loss",
             _ratio(results, 3, 2, "lambda_max"),
-            1.2,
+            1.5,
             expected="sharper with large batches (measured before: 1.20 against .44)",
         ),
     ]
@@ -71,9 +71,9 @@ def _gap(results: Sequence[Result]) -> list[Proof]:
         Proof(
             "test accuracy, batches of 16 minus full batch, at one train loss of .02",
             float(small - large),
-            -3 * TEST_ERROR,
-            3 * TEST_ERROR,
-            "no difference that 360 test examples could show (measured before: .805 and .804)",
+            -2 * TEST_ERROR,
+            2 * TEST_ERROR,
+            "within two standard errors of 360 test examples (measured before: .805 and .804)",
         )
     ]
 
@@ -140,14 +140,14 @@ def _sam(results: Sequence[Result]) -> list[Proof]:
         Proof(
             "largest eigenvalue, SAM with radius .1 over momentum",
             _ratio(results, 1, 0, "lambda_max"),
-            high=0.9,
+            high=0.7,
             expected="flatter (measured before: .25 against .44)",
         ),
         Proof(
             "the same, ASAM over momentum",
             _ratio(results, 2, 0, "lambda_max"),
-            high=0.9,
-            expected="flatter (measured before: .22 against .44)",
+            high=0.7,
+            expected="flatter (measured before with radius 1: .22 against .44)",
         ),
     ]
 
@@ -166,8 +166,8 @@ def _labels(results: Sequence[Result]) -> list[Proof]:
         Proof(
             "largest eigenvalue, random labels over true ones",
             _ratio(results, 2, 3, "lambda_max"),
-            0.2,
-            5.0,
+            0.5,
+            2.0,
             "about equal: it does not tell them apart (measured before: .0078 and .0068)",
         ),
     ]
@@ -185,7 +185,8 @@ FLATNESS = (
         ),
         loose=(
             "Sharpness must be compared at one train loss: of a cross-entropy all curvature goes "
-            "to 0 with the loss. And Keskar's measure is a box of ε(|w|+1), not an eigenvalue."
+            "to 0 with the loss. And Keskar's measure is a box of ε(|w|+1), not an eigenvalue. "
+            "One run of each is shown; over seeds they scatter by up to a sixth (measured before)."
         ),
         sources=("Keskar et al. 2017", "Hochreiter and Schmidhuber 1997"),
         seconds=1.3,
@@ -203,7 +204,7 @@ FLATNESS = (
     ),
     Phenomenon(
         name="generalisation-gap",
-        title="At one train loss the batch size leaves no gap here",
+        title="At one train loss no gap between batch sizes shows here",
         group=Group.FLATNESS,
         text=(
             "The popular conclusion of the last card is that large batches generalise worse. "
@@ -211,8 +212,9 @@ FLATNESS = (
             "360 test examples could tell from chance."
         ),
         loose=(
-            "A gap at a fixed number of steps or epochs is a gap of training, not of flatness: "
-            "what was compared must be said."
+            "That none shows does not prove that there is none: with 360 test examples a gap of "
+            "less than four points is not seen, and most of the paper's are no larger. A gap at a "
+            "fixed number of steps or epochs is one of training, not of flatness alone."
         ),
         sources=("Keskar et al. 2017",),
         seconds=0.1,
@@ -272,9 +274,10 @@ FLATNESS = (
             "classes the widest gap comes after 2, 4 and 9 eigenvalues."
         ),
         loose=(
-            "It holds for trained networks with non-negative inputs. With centred inputs and tanh, "
-            "at the start of training, or where the loss is fitted to 0, there is no gap; with "
-            "label smoothing it comes after as many as classes."
+            "It held for these ReLU networks, with inputs that are not centred, noisy labels and "
+            "weight decay. With centred inputs and tanh, at the start of training, or where the "
+            "loss is fitted to 0, no gap was there; with label smoothing it came after as many as "
+            "classes (all measured before). Other networks in the literature have C of them."
         ),
         sources=("Sagun et al. 2017", "Ghorbani et al. 2019"),
         seconds=4,

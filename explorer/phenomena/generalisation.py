@@ -282,7 +282,7 @@ GENERALISATION = (
     ),
     Phenomenon(
         name="lottery-ticket",
-        title="A few of the weights, from their own start, train as well as all of them",
+        title="A few of the weights, from their own start, train nearly as well as all",
         group=Group.TRAINING,
         text=(
             "A network is trained, its smallest weights are left out, and what remains is trained "

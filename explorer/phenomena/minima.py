@@ -37,9 +37,9 @@ def _spin_glass_proofs(results: Sequence[Result]) -> list[Proof]:
         ),
         Proof(
             "largest index below the threshold energy",
-            float(low.max()) if len(low) else 0.0,
+            float(low.max()) if len(low) else float("nan"),
             high=0.03,
-            expected="minima and low saddles only (theory: Auffinger et al. 2013)",
+            expected="minima and low saddles only (theory: Auffinger et al. 2013); few lie so low",
         ),
     ]
 
@@ -111,7 +111,7 @@ def _positive_proofs(results: Sequence[Result]) -> list[Proof]:
             expected="(π - 2√2)/4π = .0249, by integration",
         ),
         Proof(
-            "how often it is below 2^-n for ten rows",
+            "2^-n over it, for ten rows",
             float(0.5**10 / at(measured, 10)),
             1e9,
             expected="many orders of magnitude: eigenvalues repel each other",

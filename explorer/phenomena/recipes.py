@@ -129,8 +129,8 @@ def _warm_up_proofs(results: Sequence[Result]) -> list[Proof]:
             "after the warm-up, over 2/η",
             float(curvatures[1].y[-5:].mean() / limit),
             0.8,
-            2.2,
-            expected="down to about it (expected before, not run)",
+            2.0,
+            expected="within a factor of two of it (expected before, not run)",
         ),
         Proof(
             "first step at the high rate at once: loss after over before",
@@ -308,7 +308,7 @@ RECIPES = (
             "Networks that start from large weights, at a curvature ten times what the rate is "
             "stable at. At the high rate at once the loss first goes up and the network is thrown "
             "to flatter places; with a warm-up the curvature falls while the rate rises, without "
-            "that. In the end both stand where the curvature is about 2/η."
+            "that. In the end both stand within a factor of two of the curvature 2/η."
         ),
         loose=(
             "A warm-up is no condition: here the high rate at once comes through as well and ends "

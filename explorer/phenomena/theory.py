@@ -122,7 +122,7 @@ def _game_proofs(results: Sequence[Result]) -> list[Proof]:
             float(penalised.x.max()),
             -0.501,
             -0.499,
-            expected="-.5, twice (measured before)",
+            expected="-.5, twice, which follows: -γ/2 at a penalty of γ = 1",
         ),
     ]
 
@@ -183,10 +183,11 @@ THEORY = (
             "rates it follows the flow of another loss, L + η/4 |∇L|²."
         ),
         loose=(
-            "The regulariser is η/4 |∇L|² for full batches and for the mean path of one epoch of "
-            "small ones; the often seen η/(4B) is not what the papers derive. It describes small "
-            "rates: from .05 on, descent ends far flatter than its flow. On the digits the effect "
-            "of gradient descent was below 2 %, too small to show."
+            "The regulariser is η/4 |∇L|² for full batches. For the mean path of an epoch of small "
+            "ones it is η/4 times the mean of the batches' own |∇L|², which has their noise in it; "
+            "the often seen η/(4B) is neither. It describes small rates: from .05 on, descent ends "
+            "far flatter than its flow. On the digits the effect of gradient descent was below "
+            "2 %, too small to show."
         ),
         sources=("Barrett and Dherin 2021", "Smith et al. 2021"),
         seconds=0.1,
