@@ -85,7 +85,10 @@ def mcallester_maurer(error: float, kl: float, rows: int) -> float:
 
 
 def dziugaite_roy(error: float, kl: float, variance: float, rows: int) -> float:
-    """Their bound for a prior variance from a grid: arXiv:1703.11008, section 3.2."""
+    """Their bound for a prior variance from a grid: arXiv:1703.11008, section 3.2.
+
+    The variance is not rounded to the grid, whose values are one percent apart.
+    """
     if variance >= LARGEST_VARIANCE:
         return math.nan
     place = 2 * math.log(PRECISION * math.log(LARGEST_VARIANCE / variance))

@@ -53,7 +53,8 @@ def show_distances(topology: GridTopology) -> None:
             }
         )
         st.caption(
-            "Of the basins above the threshold. The first four are as in the authors' package, "
-            "which counts basins of all depths and joins points by another graph. All are 0 where "
-            "there is no saddle, as in a convex bowl."
+            "Of the basins above the threshold. The first four are named as in the authors' "
+            "package. Its numbers differ: it counts basins of all depths, joins points by another "
+            "graph, and measures to the first branch of the contour tree, which also branches "
+            "around maxima. All are 0 where there is no saddle, as in a convex bowl."
         )

@@ -221,8 +221,9 @@ GENERALISATION = (
             "The bound is often written with |w|²/2σ² + p/2 (σ² - 1 - ln σ²) as its divergence. "
             "The first term is that of a prior of variance σ², the second that of a prior of "
             "variance 1: it is the divergence of no pair of laws, and above 1 everywhere here. All "
-            "bounds are of the network with noise, not of the one without; errors are means of "
-            "60 draws, and the lowest place of a curve would cost a little more to choose."
+            "bounds are of the network with noise, not of the one without. To hold exactly they "
+            "would cost a little more: for errors that are means of 60 draws, for a variance that "
+            "is not rounded to the prior's grid, and for choosing the lowest place of a curve."
         ),
         sources=("Dziugaite and Roy 2017", "Maurer 2004", "McAllester 1999"),
         seconds=1.3,

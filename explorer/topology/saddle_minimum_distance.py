@@ -4,8 +4,9 @@ import numpy as np
 
 from explorer.topology.merge_tree import NOWHERE, MergeTree
 
-# What each is. The package of Chen et al. 2026 (1.3.1) offers all but the last; in July 2025
-# it took the edges of the contour tree, which has maxima among its leaves, in place of this tree.
+# What each is. The package of Chen et al. 2026 (1.3.1) offers all but the last. It takes the edges
+# at minima of the contour tree, not of the merge tree: one also ends where the level set parts
+# around a maximum, which is lower than where the minimum joins another.
 # Its points are joined by an empty-region graph, and its basins are those of a Morse-Smale complex.
 SMAD_VARIANTS = {
     "tree edges": "mean height of the edges from each minimum to the first saddle above it "
