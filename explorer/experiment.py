@@ -5,9 +5,10 @@ many starts, with and without noise. It is declared by the problem file, runs in
 and is stored, resumed and drawn as every other answer.
 """
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 import numpy as np
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 Numbers: TypeAlias = Sequence[float] | np.ndarray
 Mark: TypeAlias = Literal["line", "dashed", "points", "bars"]
+MOST_PARTS = 10_000
+LONGEST_TEXT = 500  # characters of a name or title: more have no room beside a picture
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +40,17 @@ class Series:
     name: str
     mark: Mark = "line"  # "dashed" is a line for what theory says
     panel: str = ""  # what its y is; series of one panel share a plot
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be drawn.
+
+        Raises:
+            ValueError: a name is no text or too long, or there is no such mark.
+        """
+        _require_texts({"the name of a series": self.name, "panel": self.panel})
+        if self.mark not in get_args(Mark):
+            marks = ", ".join(get_args(Mark))
+            raise ValueError(f"the mark of a series must be one of {marks}, got {self.mark!r}")
 
 
 @dataclass(frozen=True)
@@ -71,15 +85,57 @@ class Experiment:
     threads: int | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what has nothing to show.
+        """Refuse what has nothing to show, or cannot be called.
 
         Raises:
-            ValueError: no parts, no series, two series of one name, or no thread.
+            ValueError: no parts, no series, two series of one name, no thread, texts that are none,
+                a log scale of no axis, or a function that takes something else.
         """
-        names = [series.name for series in self.series]
-        if not isinstance(self.parts, int) or self.parts < 1:
-            raise ValueError(f"parts must be a whole number of at least 1, got {self.parts!r}")
-        if self.threads is not None and self.threads < 1:
-            raise ValueError(f"threads must be at least 1 or None, got {self.threads}")
-        if not names or len(set(names)) < len(names):
-            raise ValueError(f"series must be at least one, each by its own name, got {names}")
+        if not _is_count(self.parts) or self.parts > MOST_PARTS:
+            raise ValueError(
+                f"parts must be a whole number from 1 to {MOST_PARTS:,}, got {self.parts!r}"
+            )
+        if self.threads is not None and not _is_count(self.threads):
+            raise ValueError(f"threads must be at least 1 or None, got {self.threads!r}")
+        _require_texts({"title": self.title, "x": self.x})
+        _check_series(self.series, self.log)
+        _check_measure(self.measure)
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def _require_texts(texts: Mapping[str, object]) -> None:
+    """Refuse what is no text, or too long a one; by what it is."""
+    for what, text in texts.items():
+        if not isinstance(text, str):
+            raise ValueError(f"{what} must be text, got {text!r}")
+        if len(text) > LONGEST_TEXT:
+            raise ValueError(
+                f"{what} must have at most {LONGEST_TEXT} characters, got {len(text):,}"
+            )
+
+
+def _check_series(series: Sequence[Series], log: Sequence[str]) -> None:
+    """Refuse series that are none, or of one name, and a log scale of an axis that is not there."""
+    if not isinstance(series, list | tuple) or not all(isinstance(one, Series) for one in series):
+        raise ValueError(f"series must be a list of Series, got {series!r:.100}")
+    names = [one.name for one in series]
+    if not names or len(set(names)) < len(names):
+        raise ValueError(f"series must be at least one, each by its own name, got {names}")
+    axes = ["x", *dict.fromkeys(one.panel for one in series)]
+    if isinstance(log, str) or not set(log) <= set(axes):
+        raise ValueError(f"log must be a list of some of the axes {axes}, got {log!r}")
+
+
+def _check_measure(measure: object) -> None:
+    """Refuse what cannot be called with a problem and a part."""
+    if not callable(measure):
+        raise ValueError(f"measure must be a function, got {type(measure).__name__}")
+    try:
+        inspect.signature(measure).bind(None, None)
+    except TypeError as error:
+        raise ValueError(f"measure must take a problem and a part: {error}") from None
+    except ValueError:
+        return  # a function in C says nothing of what it takes

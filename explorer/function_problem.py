@@ -46,7 +46,10 @@ def function_problem(
     """
     if of_tensors and (gradient is not None or hessian is not None):
         raise ValueError("with of_tensors=True torch differentiates f: give no gradient or hessian")
-    point = np.asarray(start, dtype=np.float64)
+    for name, given in {"f": f, "gradient": gradient, "hessian": hessian}.items():
+        if not callable(given) and (given is not None or name == "f"):
+            raise ValueError(f"{name} must be a function, got {type(given).__name__}")
+    point = _real("start", start)
     if point.ndim != 1 or not point.size or not np.isfinite(point).all():
         raise ValueError(f"start must be one row of finite numbers, got {start!r}")
     if of_tensors:
@@ -145,13 +148,31 @@ class NumpyCode:
 
 def _shaped(name: str, values: object, shape: tuple[int, ...]) -> np.ndarray:
     """What the user's code returned, as an array; of another shape it is refused."""
-    array = np.asarray(values, dtype=np.float64)
+    array = _real(f"what {name} returns", values)
     if array.size == 1 and not shape:
         return array.reshape(())
     if array.shape != shape:
         wanted = "one number" if not shape else f"shape {shape}"
         raise ValueError(f"{name} must return {wanted}, got shape {array.shape}")
     return array
+
+
+def _real(what: str, values: object) -> np.ndarray:
+    """Values as an array of float64.
+
+    Raises:
+        ValueError: they are no real numbers; NumPy would take None for NaN, and of a complex number
+            the real part.
+    """
+    try:
+        given = np.asarray(values)
+        exact = given.dtype.kind == "O" and not any(value is None for value in given.flat)
+        if exact or given.dtype.kind in "biuf":  # fractions and large whole numbers are objects
+            return given.astype(np.float64)
+        got = type(values).__name__ if not given.ndim else f"an array of {given.dtype}"
+    except (TypeError, ValueError, OverflowError) as error:
+        got = str(error)
+    raise ValueError(f"{what} must be real numbers, got {got}")
 
 
 @torch.compiler.disable

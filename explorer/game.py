@@ -22,6 +22,22 @@ class Player:
     parameters: str | Sequence[str]  # patterns such as "generator.*"
     loss: PlayerLoss
 
+    def __post_init__(self) -> None:
+        """Refuse what moves nothing or makes nothing small.
+
+        Raises:
+            ValueError: patterns are no texts, or the loss is no function.
+        """
+        given = self.parameters
+        texts = isinstance(given, str | list | tuple) and all(isinstance(p, str) for p in given)
+        if not texts or not given:
+            raise ValueError(
+                f'the parameters of a player must be patterns such as "generator.*", got {given!r}'
+            )
+        if not callable(self.loss):
+            got = type(self.loss).__name__
+            raise ValueError(f"the loss of a player must be a function, got {got}")
+
     @property
     def patterns(self) -> tuple[str, ...]:
         """The patterns, each of one or more parameters."""

@@ -17,9 +17,10 @@ def xy(count=12, seed=0):
     labels = torch.randint(0, 3, (count,), generator=draw)
     return torch.randn(count, 4, generator=draw), labels
 
-def made(model=None, data=None, loss=cross_entropy, metrics={}, forward=first_input):
+def made(model=None, data=None, loss=cross_entropy, metrics={}, forward=first_input,
+         **others):
     return Problem(model or nn.Sequential(nn.Linear(4, 5), nn.Linear(5, 3)),
-                   data or {"train": xy()}, loss, metrics, forward)
+                   data or {"train": xy()}, loss, metrics, forward, **others)
 """
 
 

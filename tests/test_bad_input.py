@@ -34,6 +34,44 @@ PROBLEMS = {
         "def problem(): return made(forward=lambda m, b: F.dropout(m(b[0])))",
         ("two evaluations", "F.dropout needs training=self.training"),
     ),
+    "a player that is none": (
+        'def problem(): return made(players={"a": 1})',
+        ("players['a'] must be of type Player, got int", 'write players={"name": Player(...)}'),
+    ),
+    "players in a list": (
+        "def problem(): return made(players=[1])",
+        ("players must be a dictionary, got list",),
+    ),
+    "an experiment's name": (
+        'def problem(): return made(experiments={"e" * 201: 1})',
+        ("the names of experiments must be texts of 1 to 200 characters",),
+    ),
+    "a player's loss that is none": (
+        "from explorer.game import Player\n"
+        'def problem(): return made(players={"a": Player("*", "loss")})',
+        ("the loss of a player must be a function, got str (line",),
+    ),
+    "a player's patterns that are none": (
+        "from explorer.game import Player\n"
+        'def problem(): return made(players={"a": Player(["0.*", 2], cross_entropy)})',
+        ("the parameters of a player must be patterns", "(line"),
+    ),
+    "players that overlap": (
+        "from explorer.game import Player\n"
+        "def problem(): return made(players={\n"
+        '    "a": Player("*", cross_entropy), "b": Player("*.bias", cross_entropy)})',
+        ("each parameter must be one player's", "bias is that of a, b; correct the patterns"),
+    ),
+    "a player's loss that takes too little": (
+        "from explorer.game import Player\n"
+        'def problem(): return made(players={"a": Player("*", lambda outputs: outputs)})',
+        ("loss of player 'a'(outputs, batch)", "takes 1 positional argument but 2 were given"),
+    ),
+    "a player's loss that returns text": (
+        "from explorer.game import Player\n"
+        'def problem(): return made(players={"a": Player("*", lambda outputs, batch: "x")})',
+        ("loss of player 'a' must return one real value per example", "got str"),
+    ),
     "noise outside torch": (
         "import random\n"
         "def problem(): return made(loss=lambda o, b: cross_entropy(o, b) * random.random())",

@@ -10,10 +10,11 @@ import vl_convert
 from torch import nn
 
 from explorer.analysis import experiment
-from explorer.experiment import Experiment, Part, Points, Series
+from explorer.experiment import MOST_PARTS, Experiment, Part, Points, Series
 from explorer.importing.samples import order_sample
 from explorer.kinds.experiment import ExperimentLook
 from explorer.kinds.experiment_result import ExperimentResult
+from explorer.kinds.experiment_settings import MOST_PARTS as settings_most_parts
 from explorer.kinds.experiment_settings import ExperimentSettings
 from explorer.pages import _forms, _running
 from explorer.problem import Problem, squared_error
@@ -90,7 +91,11 @@ def test_a_part_spoils_neither_data_nor_types() -> None:
         before = inputs.sum()
         inputs.fill_(100)
         torch.set_default_dtype(torch.float16)
-        return {"measured": Points(x=torch.zeros(1), y=before.requires_grad_()[None])}
+        return {
+            "measured": Points(
+                x=torch.zeros(1, dtype=torch.bfloat16), y=before.requires_grad_()[None]
+            )
+        }
 
     problem, usual = problem_with(change), torch.get_default_dtype()
     pieces = answered(problem)
@@ -120,12 +125,23 @@ def test_what_is_not_finite_is_kept_and_not_drawn() -> None:
         (lambda problem, part: {"count": ([0], [0])}, "'count' must be given as Points"),
         (lambda problem, part: {"count": Points(x=["a"], y=[0])}, "'count' must be real numbers"),
         (lambda problem, part: {"count": Points(x=[0], y=[1j])}, "'count' must be real numbers"),
+        (lambda problem, part: {"count": Points(x=None, y=None)}, "'count' .* got None"),
         (
             lambda problem, part: {"count": Points(x=np.zeros(20_001), y=np.zeros(20_001))},
             "must give 1 to 20,000 points, got 20,001",
         ),
     ],
-    ids=["nothing", "undeclared", "lengths", "none", "tuple", "words", "complex", "too many"],
+    ids=[
+        "nothing",
+        "undeclared",
+        "lengths",
+        "none",
+        "tuple",
+        "words",
+        "complex",
+        "no numbers",
+        "too many",
+    ],
 )
 def test_what_makes_no_rows_is_refused(measure: Measure, words: str) -> None:
     """In one sentence that names what was wrong."""
@@ -142,10 +158,40 @@ def test_what_is_not_declared_is_refused() -> None:
     ):
         with pytest.raises(ValueError, match=words):
             next(experiment.answer(problem, [point], settings, frozenset(), CPU))
-    with pytest.raises(ValueError, match="at least 1"):
-        Experiment(measure=spoil, parts=0, series=SERIES)
-    with pytest.raises(ValueError, match="by its own name"):
-        Experiment(measure=spoil, parts=1, series=[SERIES[0], SERIES[0]])
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"parts": 0}, "parts must be a whole number from 1 to 10,000, got 0"),
+        ({"parts": True}, "parts must be a whole number"),
+        ({"parts": MOST_PARTS + 1}, "parts must be a whole number"),
+        ({"series": [SERIES[0], SERIES[0]]}, "by its own name"),
+        ({"series": "s"}, "series must be a list of Series"),
+        ({"series": ["s"]}, "series must be a list of Series"),
+        ({"threads": "two"}, "threads must be at least 1"),
+        ({"title": 3}, "title must be text"),
+        ({"x": None}, "x must be text"),
+        ({"title": "t" * 501}, "at most 500 characters, got 501"),
+        ({"log": "x"}, "log must be a list of some of the axes"),
+        ({"log": ["y"]}, r"some of the axes \['x', 'height', 'how many'\]"),
+        ({"measure": 3}, "measure must be a function, got int"),
+        ({"measure": lambda problem: {}}, "must take a problem and a part: too many"),
+    ],
+)
+def test_what_is_no_declaration_is_refused(changed: dict[str, object], words: str) -> None:
+    """Where it is written, so that an import says so with file and line."""
+    assert settings_most_parts == MOST_PARTS
+    with pytest.raises(ValueError, match=words):
+        Experiment(**{"measure": spoil, "parts": 1, "series": SERIES, **changed})
+
+
+def test_what_is_no_series_is_refused() -> None:
+    """A mark that cannot be drawn, and a name that is none."""
+    with pytest.raises(ValueError, match="one of line, dashed, points, bars, got 'zigzag'"):
+        Series("s", "zigzag")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="the name of a series must be text, got 3"):
+        Series(3)  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")

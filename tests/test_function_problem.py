@@ -1,6 +1,7 @@
 """Functions of n numbers as problems: their derivatives, and what the real worker makes of them."""
 
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -104,6 +105,16 @@ def test_how_derivatives_are_made_is_printed() -> None:
         (lambda: function_problem(rosenbrock, [[1.0, 2.0]]), "start must be one row"),
         (lambda: function_problem(rosenbrock, [1.0, np.nan]), "start must be one row"),
         (lambda: function_problem(rosenbrock, [1.0], slope, of_tensors=True), "give no gradient"),
+        (lambda: function_problem(3, START), "f must be a function, got int"),
+        (lambda: function_problem(rosenbrock, START, slope, 2.0), "hessian must be a function"),
+        (lambda: function_problem(rosenbrock, ["a"]), "start must be real numbers"),
+        (lambda: function_problem(rosenbrock, 1j), "start must be real numbers, got complex"),
+        (lambda: function_problem(lambda x: None, START).model(), "f returns .* got NoneType"),
+        (lambda: function_problem(lambda x: "high", START).model(), "f returns .* got str"),
+        (
+            lambda: function_problem(lambda x: np.sqrt(x[0] + 0j), START).model(),
+            "what f returns must be real numbers, got complex128",
+        ),
         (lambda: function_problem(lambda x: x, START).model(), "f must return one number"),
         (
             lambda: function_problem(rosenbrock, START, lambda x: x[:1]).model().backward(),
@@ -119,6 +130,13 @@ def test_what_is_no_function_is_refused(make: Callable[[], object], words: str) 
     """A start that is none, a value or derivative of the wrong shape: one sentence each."""
     with pytest.raises(ValueError, match=words):
         make()
+
+
+def test_exact_numbers_are_numbers() -> None:
+    """A fraction and a whole number beyond 64 bits are read as floats."""
+    for value, expected in ((Fraction(1, 4), 0.25), (10**30, 1e30)):
+        problem = function_problem(lambda x, value=value: value, START)
+        assert problem.model().item() == expected
 
 
 def test_a_function_cannot_change_its_point() -> None:

@@ -169,9 +169,11 @@ def _numbers(name: str, values: object) -> np.ndarray:
     Raises:
         ValueError: they are no real numbers.
     """
-    if isinstance(values, torch.Tensor):
-        values = values.detach().cpu().numpy()
+    if values is None:  # which NumPy takes for NaN
+        raise ValueError(f"the points of {name!r} must be real numbers, got None")
     try:
+        if isinstance(values, torch.Tensor):
+            values = values.detach().cpu().double().numpy()
         return np.atleast_1d(np.asarray(values, dtype=np.float64))
     except (TypeError, ValueError, RuntimeError) as error:
         raise ValueError(f"the points of {name!r} must be real numbers: {error}") from None

@@ -1,7 +1,7 @@
 """Answers a game: eigenvalues of its Jacobian at a point, and its vector field on the way there."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -13,12 +13,11 @@ from torch import Tensor
 from explorer.analysis.curvature.gradient import gradient
 from explorer.analysis.curvature.matrices import dense_matrix
 from explorer.analysis.curvature.products import Curvature, hessian
-from explorer.analysis.objective.moved_parameters import matches_pattern
 from explorer.analysis.objective.named_tensors import Tensors
 from explorer.analysis.objective.objective import Objective
 from explorer.analysis.objective.plane import NO_CHOICES, EarlierChoices, objective_at
+from explorer.analysis.objective.players import owners
 from explorer.codec import JsonValue
-from explorer.game import Player
 from explorer.kinds.game_result import TYPES, GameRole
 from explorer.kinds.game_settings import MOST_PARAMETERS, GameSettings
 from explorer.kinds.piece import Piece
@@ -99,7 +98,7 @@ class VectorField:
         ]
         for objective in self.objectives:
             objective.on_pass = progress.check
-        self.masks = player_masks(self.objectives[0], problem.players)
+        self.masks = player_masks(self.objectives[0], problem)
         self.theta = self.objectives[0].flat.theta.clone()
 
     def move_to(self, theta: Tensor) -> None:
@@ -161,31 +160,16 @@ def _naming_player(name: str) -> Iterator[None]:
         raise ValueError(f"player {name!r}: {error}") from error
 
 
-def player_masks(objective: Objective, players: Mapping[str, Player]) -> list[Tensor]:
+def player_masks(objective: Objective, problem: Problem) -> list[Tensor]:
     """Which parameters each player moves, (D,) bool each; together all, each once.
 
     Raises:
         ValueError: a parameter is no player's, or that of two.
     """
-    masks = [torch.zeros(len(objective.flat.theta), dtype=torch.bool) for _ in players]
+    whose = owners(problem)
+    masks = [torch.zeros(len(objective.flat.theta), dtype=torch.bool) for _ in problem.players]
     for block in objective.flat.blocks:
-        owners = [
-            place
-            for place, player in enumerate(players.values())
-            if any(matches_pattern(block.name, pattern) for pattern in player.patterns)
-        ]
-        if len(owners) != 1:
-            several = ", ".join(list(players)[place] for place in owners)
-            whose = f"that of {several}" if several else "no player's"
-            raise ValueError(
-                f"each parameter must be one player's, but {block.name} is {whose}; correct the "
-                "patterns of the players in the problem file"
-            )
-        masks[owners[0]][block.start : block.stop] = True
-    if empty := [name for name, m in zip(players, masks, strict=True) if not m.any()]:
-        raise ValueError(
-            f"player {empty[0]!r} must have parameters, got none; correct its patterns"
-        )
+        masks[whose[block.name]][block.start : block.stop] = True
     return masks
 
 

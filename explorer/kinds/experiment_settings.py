@@ -8,7 +8,7 @@ from explorer.kinds.seed import Seed
 from explorer.kinds.setting import Setting
 from explorer.wording import counted
 
-MOST_PARTS = 10_000
+MOST_PARTS = 10_000  # as explorer.experiment has it
 
 
 @dataclass(frozen=True, kw_only=True)

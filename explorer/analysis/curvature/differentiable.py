@@ -179,8 +179,8 @@ class DifferentiableModel:
         value = as_value("loss", self.problem.loss(self.outputs(batch), batch))
         if isinstance(value, tuple):
             raise CurvatureError(
-                "the loss must give one value per example for an empirical Fisher matrix, got a "
-                "sum and a count; choose another matrix"
+                "the loss must give one value per example for an empirical Fisher matrix or a "
+                "covariance of gradients, got a sum and a count; ask for neither of them"
             )
         self._check(value)
         return value

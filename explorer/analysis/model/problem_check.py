@@ -14,12 +14,14 @@ from explorer.analysis.objective.batches import count_examples
 from explorer.analysis.objective.dataset import is_dataset
 from explorer.analysis.objective.device import free_bytes
 from explorer.analysis.objective.moved_parameters import moved_names
+from explorer.analysis.objective.players import owners
 from explorer.analysis.objective.user_errors import ProblemError
 from explorer.experiment import Experiment
 from explorer.game import Player
 from explorer.kinds.piece import COMPANION_COLUMNS
 from explorer.problem import Batch, Problem
 
+LONGEST_NAME = 200  # characters
 COLUMN = re.compile("[a-z][a-z0-9_]*")
 TAKEN = ("loss", *COMPANION_COLUMNS, "unit", "question_key", "i", "j", "k", "x", "y")
 
@@ -61,6 +63,10 @@ def checked_problem(problem: object, path: Path) -> Problem:
         _check_model(problem.model)
         _check_functions(problem)
         moved_names(problem)  # refuses a pattern that matches none
+        _check_declared("experiments", problem.experiments, Experiment)
+        _check_declared("players", problem.players, Player)
+        if problem.players:
+            owners(problem)  # refuses a parameter that is not one player's
     except ValueError as error:
         raise ProblemError(f"{path}: {error}") from error
     if not isinstance(problem.data, Mapping) or not problem.data:
@@ -116,28 +122,29 @@ def _check_functions(problem: Problem) -> None:
     for name, function in named.items():
         if not callable(function):
             raise ValueError(f"{name} must be a function, got {type(function).__name__}; give one")
-    declared = problem.experiments
-    if not isinstance(declared, Mapping) or not all(
-        isinstance(name, str) and isinstance(each, Experiment) for name, each in declared.items()
-    ):
-        raise ValueError(
-            f"the experiments must be a dictionary of explorer.experiment.Experiment, got "
-            f'{type(declared).__name__}; write {{"name": Experiment(...)}}'
-        )
-    players = problem.players
-    if not isinstance(players, Mapping) or not all(
-        isinstance(name, str) and isinstance(each, Player) for name, each in players.items()
-    ):
-        raise ValueError(
-            f"the players must be a dictionary of explorer.game.Player, got "
-            f'{type(players).__name__}; write {{"generator": Player("generator.*", loss)}}'
-        )
     for name in problem.metrics:
         if not isinstance(name, str) or not COLUMN.fullmatch(name) or name in TAKEN:
             raise ValueError(
                 "a metric's name must be lower-case letters, digits and _, and none of "
                 f"{', '.join(TAKEN)}, got {name!r}"
             )
+
+
+def _check_declared(what: str, declared: object, type_: type) -> None:
+    """Refuse what is no dictionary from names to experiments or players."""
+    right = f'write {what}={{"name": {type_.__name__}(...)}}'
+    if not isinstance(declared, Mapping):
+        raise ValueError(f"{what} must be a dictionary, got {type(declared).__name__}; {right}")
+    for name, each in declared.items():
+        if not isinstance(name, str) or not 1 <= len(name) <= LONGEST_NAME:
+            raise ValueError(
+                f"the names of {what} must be texts of 1 to {LONGEST_NAME} characters, got "
+                f"{name!r:.60}; {right}"
+            )
+        if not isinstance(each, type_):
+            got = f"the class {each.__name__}" if isinstance(each, type) else type(each).__name__
+            place = f"{what}[{name!r:.60}]"
+            raise ValueError(f"{place} must be of type {type_.__name__}, got {got}; {right}")
 
 
 def _check_entries(data: object, place: str) -> None:

@@ -34,7 +34,7 @@ from explorer.analysis.objective.model_copies import checked_model, first_model
 from explorer.analysis.objective.named_tensors import Tensors
 from explorer.analysis.objective.objective import Objective
 from explorer.analysis.objective.user_errors import ProblemError, run_user_code
-from explorer.problem import Batch, Problem
+from explorer.problem import Batch, PerBatch, Problem
 
 FEW = 4  # examples that show whether something runs
 MEAN = (
@@ -65,13 +65,19 @@ def try_problem(loaded: LoadedProblem, point: Tensors, device: torch.device) -> 
                 source = split_of(problem, split)
                 labelled = batch if isinstance(source, Examples) else source
                 require_classes(problem, outputs, labelled, split)
-            for name, term in {"loss": problem.loss, **problem.metrics}.items():
+            for name, term in _terms(problem).items():
                 with run_user_code(f"{name}{where}", path):
                     value = term(outputs, batch)
                 _check_value(name, value, count_examples(batch), f"{path}, split {split!r}")
             _check_mode(flat.module, loaded)
     with run_user_code(f"evaluating {path} where weights have moved", path):
         return checked_model(flat, problem, batch)
+
+
+def _terms(problem: Problem) -> dict[str, PerBatch]:
+    """All that is called with outputs and batch, by what it is."""
+    players = {f"loss of player {name!r}": each.loss for name, each in problem.players.items()}
+    return {"loss": problem.loss, **problem.metrics, **players}
 
 
 def few_examples(problem: Problem, split: str, device: torch.device) -> Batch:
