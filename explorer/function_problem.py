@@ -17,6 +17,7 @@ from explorer.problem import Batch, Problem
 OfArray = Callable[[np.ndarray], object]  # of a point (n,): a number, or what its name says
 SPLIT = "train"  # as every setting expects; it has one example, which says nothing
 FIRST_STEP = float(np.finfo(np.float64).eps ** (1 / 3))  # of differences of exact values
+MOST_DIFFERENCES = 10_000  # parameters: a gradient takes 2 calls of each
 SECOND_STEP = 1e-3  # of differences of gradients that are differences themselves
 
 
@@ -128,9 +129,18 @@ class NumpyCode:
         """The gradient (n,)."""
         if self._gradient is not None:
             return _shaped("gradient", self._gradient(point.copy()), point.shape)
-        steps = np.diag(FIRST_STEP * np.maximum(1.0, np.abs(point)))
-        rises = [self.value(point + step) - self.value(point - step) for step in steps]
-        return np.array(rises) / (2 * steps.diagonal())
+        if len(point) > MOST_DIFFERENCES:
+            raise ValueError(
+                f"f must have at most {MOST_DIFFERENCES:,} parameters for slopes by differences, "
+                f"got {len(point):,}; give function_problem a gradient, or torch code"
+            )
+        slopes = np.empty(len(point))
+        for n, step in enumerate(FIRST_STEP * np.maximum(1.0, np.abs(point))):
+            above, below = point.copy(), point.copy()
+            above[n] += step
+            below[n] -= step
+            slopes[n] = (self.value(above) - self.value(below)) / (2 * step)
+        return slopes
 
     def product(self, point: np.ndarray, vector: np.ndarray) -> np.ndarray:
         """The Hessian times a vector, (n,)."""

@@ -1,8 +1,13 @@
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
-from explorer.analysis.directions.directions import direction_facts, direction_rows
+from explorer.analysis.directions.directions import (
+    direction_facts,
+    direction_rows,
+    directions_with_facts,
+)
 from explorer.analysis.objective.flat_model import FlatModel
 from explorer.kinds.direction_settings import NORMALISATIONS
 from explorer.kinds.surface import SurfaceSettings
@@ -42,6 +47,17 @@ def test_directions_in_which_nothing_moves_are_refused() -> None:
         direction_rows(flat, SurfaceSettings(), 2)
     rows = direction_rows(flat, SurfaceSettings(ignore_1d=False), 1)
     assert float(rows[:, :3].norm()) == pytest.approx(3**0.5, rel=ROUNDING)
+
+
+@pytest.mark.parametrize("normalisation", ["filter", "layer"])
+def test_directions_scaled_by_zeros_are_refused(normalisation: str) -> None:
+    """A model of zeros would be flat along them: that is said; unscaled ones it has."""
+    zeros = FlatModel(nn.Linear(3, 2), torch.float32, torch.device("cpu"))
+    zeros.theta.zero_()
+    with pytest.raises(ValueError, match=r"would be zero, as all weights .*raw or unit"):
+        directions_with_facts(zeros, SurfaceSettings(normalisation=normalisation), 2)
+    _, facts = directions_with_facts(zeros, SurfaceSettings(normalisation="unit"), 2)
+    assert facts["direction_norms"] == pytest.approx([1.0, 1.0])
 
 
 def test_zero_filter_gives_zero_direction() -> None:

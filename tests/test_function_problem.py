@@ -105,6 +105,10 @@ def test_how_derivatives_are_made_is_printed() -> None:
         (lambda: function_problem(rosenbrock, [[1.0, 2.0]]), "start must be one row"),
         (lambda: function_problem(rosenbrock, [1.0, np.nan]), "start must be one row"),
         (lambda: function_problem(rosenbrock, [1.0], slope, of_tensors=True), "give no gradient"),
+        (
+            lambda: function_problem(lambda x: 0.0, np.zeros(10_001)).model().backward(),
+            "at most 10,000 parameters for slopes by differences",
+        ),
         (lambda: function_problem(3, START), "f must be a function, got int"),
         (lambda: function_problem(rosenbrock, START, slope, 2.0), "hessian must be a function"),
         (lambda: function_problem(rosenbrock, ["a"]), "start must be real numbers"),

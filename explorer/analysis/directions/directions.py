@@ -43,6 +43,9 @@ def directions_with_facts(
     A surface is also told the cosine of the angle between its two axes. They come as (axes, D) in
     the model's precision, or, where that would take more memory than `KEPT_BYTES`, as a recipe that
     is followed at every point.
+
+    Raises:
+        ValueError: a direction is zero, as all weights that it is scaled by are.
     """
     theta = flat.theta
     cosines = hasattr(settings, "orthogonal")
@@ -62,6 +65,11 @@ def directions_with_facts(
 
     facts = direction_facts(flat, kept_parts(), settings)
     norms = facts["direction_norms"]
+    if 0.0 in norms:
+        raise ValueError(
+            "a random direction would be zero, as all weights that it is scaled by are 0; choose "
+            "the normalisation raw or unit"
+        )
     facts |= direction_recipes(norms, settings)
     if cosines:
         facts["axes_cosine"] = product / max(norms[0] * norms[1], TINY)
