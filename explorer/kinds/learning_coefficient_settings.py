@@ -89,7 +89,8 @@ class LearningCoefficientSettings(CurvatureSettings):
         int,
         Setting(
             "Batch size",
-            "Examples of each step; their gradient stands for that of all.",
+            "Examples of each step; their gradient stands for that of all. Of a loss that counts "
+            "tokens or pixels few examples bias the estimate, where their counts differ.",
             least=1,
             most=1_000_000,
             unit="examples",

@@ -223,7 +223,7 @@ def _label_proofs(results: Sequence[Result]) -> list[Proof]:
         Proof(
             "epochs to 99.5 %, random over true",
             epochs[1] / epochs[0],
-            2,
+            3,
             expected="several times as long (measured before: 65 against 5)",
         ),
         Proof(

@@ -81,9 +81,9 @@ TOUR: tuple[Step, ...] = (
     Step(
         "What it is good for",
         "Averages of weights lie in the middle of that floor and are better than the last step; "
-        "learning rates that are too high show as curvature at 2/η before anything breaks; a run "
-        "that fails shows by its numbers why. Now look at your own: import a model and its "
-        "checkpoints, or have your training script record itself.",
+        "curvature at 2/η says that a run is as sharp as its rate allows; one that fails shows by "
+        "its numbers what is wrong. Now look at your own: import a model and its checkpoints, or "
+        "have your training script record itself.",
         phenomenon="weight-averaging",
         page="import",
     ),

@@ -154,7 +154,9 @@ TRAINING = (
         ),
         loose=(
             "BatchNorm's statistics are of no averaged network: they must be recomputed on a copy, "
-            "or half of the gain is lost."
+            "or a quarter of the gain is lost here. The gain is over a last step at a high rate; a "
+            "rate that falls to 0 has most of it too (measured before without BatchNorm: .875 by "
+            "the average, .854 by a cosine, .804 by the last step)."
         ),
         sources=("Izmailov et al. 2018",),
         seconds=0.3,
