@@ -9,6 +9,7 @@ import pytest
 
 from explorer.kinds.surface import Surface
 from explorer.kinds.topology import grid_topology
+from explorer.pages._surface_topology import FLOOR, _rungs
 from explorer.topology.bottleneck import bottleneck_distance
 from explorer.topology.merge_tree import NOWHERE, merge_tree
 from explorer.topology.saddle_minimum_distance import saddle_minimum_distances
@@ -165,6 +166,25 @@ def test_parts_of_a_plateau_are_no_basins() -> None:
     floor = np.ones((9, 9))
     floor[2, 1:8] = floor[6, 1:8] = floor[2:7, 1] = floor[2:7, 7] = 0.0  # a ring
     assert len(merge_tree(floor)) == 1
+
+
+@pytest.mark.parametrize("nothing", [np.nan, np.inf, -np.inf])
+def test_what_has_no_finite_value_has_no_height_of_saddles(nothing: float) -> None:
+    """No basin, and NaN for SMAD and persistence: a 0 would say that there is a bowl."""
+    grid = np.full((3, 3), nothing)
+    numbers = grid_topology({"loss": grid}, np.ones(grid.shape, dtype=bool)).numbers
+    assert numbers["basins"].value == 0
+    assert np.isnan([numbers["smad"].value, numbers["total_persistence"].value]).all()
+
+
+@pytest.mark.parametrize("height", [5e-324, 1e-200, 3e38, 1e308])
+def test_thresholds_are_offered_for_the_smallest_and_largest_heights(height: float) -> None:
+    """Rising ones that can be read again, also where heights overflow."""
+    grid = height * np.array([[-1.0, 1.0, -1.0], [1.0, 1.0, 1.0]])
+    topology = grid_topology({"loss": grid}, np.ones(grid.shape, dtype=bool))
+    levels = [float(rung) for rung in _rungs(topology) if rung != FLOOR]
+    assert len(topology.whole) == 2 and len(levels) > 1
+    assert np.isfinite(levels).all() and (np.diff(levels) > 0).all()
 
 
 def test_above_a_threshold_basins_become_parts_of_what_they_join() -> None:

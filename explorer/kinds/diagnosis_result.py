@@ -179,9 +179,12 @@ class Diagnosis:
 
     @property
     def rising_rate(self) -> float:
-        """The lowest rate from which on all end above the start; infinite where none does."""
+        """The lowest rate from which on all end above the start; infinite where none does.
+
+        NaN where it is not known, or the start's loss is no number.
+        """
         means = self.rate_losses.mean(axis=1)
-        if np.isnan(means).any():
+        if np.isnan([self.start_loss, *means]).any():
             return float("nan")
         below = np.flatnonzero(means <= self.start_loss)
         first = below[-1] + 1 if len(below) else 0

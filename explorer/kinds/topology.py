@@ -27,8 +27,11 @@ class GridTopology:
 
     @property
     def total_persistence(self) -> float:
-        """Sum of the lengths of the bars above the threshold."""
-        return float(self.tree.persistence[self.tree.joins].sum())
+        """Sum of the lengths of the bars above the threshold; NaN without any finite value."""
+        if not len(self.tree):
+            return float("nan")
+        with np.errstate(over="ignore"):
+            return float(self.tree.persistence[self.tree.joins].sum())
 
     @property
     def saddle_minimum_distances(self) -> dict[str, float]:
@@ -80,6 +83,7 @@ def grid_topology(
     return GridTopology(values[name], tree, floor, from_errors, least, tree.above(least))
 
 
+@np.errstate(over="ignore")
 def _noise_floor(tree: MergeTree, errors: np.ndarray | None) -> tuple[float, bool]:
     """The floor, and whether it is from standard errors."""
     saddles = tree.saddles[tree.joins]

@@ -4,6 +4,7 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
 import streamlit as st
 
 from explorer.ask.subject_names import subject_names
@@ -28,6 +29,7 @@ FLOOR = "noise floor"  # of the threshold
 PICTURES = {"basins": "Basins", "barcode": "Barcode", "merge tree": "Merge tree"}
 LADDER = (1, 2, 5)  # times powers of ten: the thresholds that are offered
 BELOW_FLOOR = 100  # the smallest of them is the floor over this
+POWERS = (1e-300, 1e307)  # thresholds lie between: numbers that can be printed and read again
 TREE_AXES = 80  # px beside the plots of barcode and merge tree
 DIGITS = 4
 
@@ -106,8 +108,9 @@ def _level(rung: str, topology: GridTopology) -> float:
 def _rungs(topology: GridTopology) -> list[str]:
     """Round thresholds from far below the noise floor to above all that persists, and that."""
     bars = topology.whole.persistence[topology.whole.joins]
-    high = float(bars.max()) if len(bars) else 1.0
+    high = float(np.clip(bars.max(), *POWERS)) if len(bars) else 1.0
     low = topology.noise_floor / BELOW_FLOOR if 0 < topology.noise_floor < high else high / 1000
+    low = max(low, POWERS[0])
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     numbers = [float(f"{digit}e{power}") for power in powers for digit in LADDER]
     beyond = next(number for number in numbers if number >= high)

@@ -39,7 +39,8 @@ class MergeTree:
     @property
     def persistence(self) -> np.ndarray:
         """How far the level rises before each basin joins, (N,); Inf for never."""
-        return np.asarray(self.deaths - self.births)
+        with np.errstate(over="ignore"):
+            return np.asarray(self.deaths - self.births)
 
     @property
     def bars(self) -> np.ndarray:

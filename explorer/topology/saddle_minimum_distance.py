@@ -20,8 +20,11 @@ SMAD_VARIANTS = {
 }
 
 
+@np.errstate(over="ignore", invalid="ignore")  # heights between the largest numbers are Inf
 def saddle_minimum_distances(tree: MergeTree, values: np.ndarray) -> dict[str, float]:
     """SMAD in each of its variants; 0 where there is no saddle, as in a convex bowl.
+
+    NaN where there is no basin at all: no value is finite.
 
     Source: Chen et al. 2026, arXiv:2602.07135, and `LossLandscape.smad` of its package, 1.3.1.
 
@@ -29,6 +32,8 @@ def saddle_minimum_distances(tree: MergeTree, values: np.ndarray) -> dict[str, f
         tree: whose basins count.
         values: that it is of.
     """
+    if not len(tree):
+        return dict.fromkeys(SMAD_VARIANTS, float("nan"))
     heights, shares = edge_heights(tree), basin_shares(tree)
     leaves = np.isfinite(heights)
     if not leaves.any():
