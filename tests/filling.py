@@ -6,7 +6,7 @@ own is shown by the tests of those.
 
 import gc
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from explorer.contracts.checkpoint import Checkpoint
 from explorer.importing.order import order_import
 from explorer.jobs.job_folder import JobFolder
 from explorer.jobs.process import ProcessName
+from explorer.jobs.shares import Share
 from explorer.jobs.spool import Spool
 from explorer.jobs.worker.answering import Worker
 from explorer.kinds import Kind
@@ -46,15 +47,41 @@ def work(catalog: Catalog, pieces: int | None = None, device: str = "cpu") -> No
     Supervisor(catalog, "cpu", hires=False).step()
 
 
+def work_shared(catalog: Catalog, workers: int = 2) -> int:
+    """Do what waits, each answer cut after its first piece into shares; how many shares were done.
+
+    Args:
+        catalog: whose jobs wait.
+        workers: that there would be for what is cut.
+    """
+    spool = Spool(catalog.jobs_folder)
+    supervisor = Supervisor(catalog, ",".join(["cpu"] * (workers - 1)), hires=False)
+    shares = 0
+    while job := spool.claim_next(ProcessName.of(os.getpid())):
+        if isinstance(job, Share):
+            shares += 1
+        else:
+            _after_first_piece(job, job.ask_back)
+        Worker(spool, torch.device("cpu")).run(job)
+        gc.freeze()
+        supervisor.step()
+    return shares
+
+
 def _cancel_after_piece(job: JobFolder) -> None:
     """Have the job cancelled as soon as it has put its first piece into the spool."""
+    _after_first_piece(job, job.cancel)
+
+
+def _after_first_piece(job: JobFolder, ask: Callable[[], None]) -> None:
+    """Have something asked of a job's worker as soon as it has put a piece into the spool."""
     put_piece = job.put_piece
 
-    def put_and_cancel(*arguments: object) -> None:
+    def put_and_ask(*arguments: object) -> None:
         put_piece(*arguments)
-        job.cancel()
+        ask()
 
-    job.put_piece = put_and_cancel  # type: ignore[method-assign]
+    job.put_piece = put_and_ask  # type: ignore[method-assign]
 
 
 def done(catalog: Catalog, job_id: str) -> records.Job:

@@ -37,13 +37,14 @@ from explorer.render.export.views import whole_spec
 from explorer.render.relief3d.relief import Relief
 from store import Catalog
 from tests.app_test import AppTest
-from tests.filling import work
+from tests.filling import work, work_shared
 from tests.setting_values import bad_values, changed_settings, settings_beside
 from tests.small_answers import ask, columns_by_unit, question_of, two_runs
 from tests.tiny import ROOT
 
 # Several points in one launch agree with each alone to this, relative to the largest of a column.
 AGREEMENT = 1e-5
+SHARED = [kind for kind in KINDS if not kind.in_order]
 every_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 
 
@@ -85,6 +86,16 @@ def resumed(imported: Path, tmp_path_factory: pytest.TempPathFactory) -> Catalog
             assert question.units_done or catalog.answer_states(question.key), question.title
             questions.resume(catalog, question)
     work(catalog)
+    return catalog
+
+
+@pytest.fixture(scope="module")
+def shared(imported: Path, tmp_path_factory: pytest.TempPathFactory) -> Catalog:
+    """A catalog with the same answers, but for those in order, each answered in shares."""
+    catalog = copied(imported, tmp_path_factory.mktemp("shared") / "catalog")
+    for kind in SHARED:
+        ask(catalog, kind)
+    assert work_shared(catalog) > len(SHARED)
     return catalog
 
 
@@ -164,8 +175,21 @@ def test_a_stopped_answer_goes_on_to_the_same_values(
     kind: Kind, catalog: Catalog, resumed: Catalog
 ) -> None:
     """Stopped after a piece and resumed: complete, with the rows and values of one go."""
-    assert question_of(resumed, kind).status == "complete"
-    whole, parts = (columns_by_unit(one, kind) for one in (catalog, resumed))
+    assert_same_answers(catalog, resumed, kind)
+
+
+@pytest.mark.parametrize("kind", SHARED, ids=lambda kind: kind.name)
+def test_an_answer_in_shares_is_that_of_one_go(
+    kind: Kind, catalog: Catalog, shared: Catalog
+) -> None:
+    """Units answered by several workers, each from its own start: rows and values of one go."""
+    assert_same_answers(catalog, shared, kind)
+
+
+def assert_same_answers(catalog: Catalog, other: Catalog, kind: Kind) -> None:
+    """The other catalog has the whole answer of that kind, with the same rows and values."""
+    assert question_of(other, kind).status == "complete"
+    whole, parts = (columns_by_unit(one, kind) for one in (catalog, other))
     assert whole.keys() == parts.keys()
     for name, column in whole.items():
         largest = np.abs(column[np.isfinite(column)]).max(initial=0.0)

@@ -76,7 +76,7 @@ def hired(
     monkeypatch.setattr(local_workers, "WORKER_COMMAND", [sys.executable, "-c", BEGIN + deeds])
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     ours = LocalWorkers(spool)
-    assert ours.ensure_worker("cpu") == ""
+    assert ours.ensure_workers(["cpu"]) == ""
     pid = until(lambda: (spool.folder / "child").is_file() and (spool.folder / "child").read_text())
     return ours, ProcessName.of(int(pid))
 
@@ -122,11 +122,11 @@ def test_a_stopped_worker_holds_nothing_up(spool, monkeypatch):
     ours, _ = hired(spool, monkeypatch, SERVES)
     worker = until(lambda: (w := spool.workers()) and spool.beat(w[0]).count and w[0])
     os.kill(worker.pid, signal.SIGSTOP)
-    until(lambda: ours.ensure_worker("cpu") == "" and len(spool.workers()) == 2)
+    until(lambda: ours.ensure_workers(["cpu"]) == "" and len(spool.workers()) == 2)
     (other,) = set(spool.workers()) - {worker}
     until(lambda: spool.beat(other).count)
     monkeypatch.setattr(heartbeat, "SILENT_SECONDS", 60.0)  # however busy the machine is
-    assert ours.ensure_worker("cpu") == ""
+    assert ours.ensure_workers(["cpu"]) == ""
     assert set(spool.workers()) == {worker, other}
     for each in (worker, other):
         ours.end(each)

@@ -5,7 +5,18 @@ from typing import Literal
 
 from explorer.contracts.inspection import ImportResult
 
-EndStatus = Literal["done", "failed", "cancelled"]
+EndStatus = Literal["done", "failed", "cancelled", "handed_back"]  # the last: others go on
+
+
+@dataclass(frozen=True, kw_only=True)
+class Speed:
+    """How fast a worker is at a job, and what that takes of its device."""
+
+    units_per_second: float | None = None  # of its last piece; None before that
+    device_bytes: int = 0  # of a device's own memory
+
+
+UNKNOWN_SPEED = Speed()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,6 +27,7 @@ class WorkerProgress:
     done: int | None = None  # of `total`
     total: int | None = None
     within: str = ""  # where it is within a unit of work
+    speed: Speed = UNKNOWN_SPEED
     time: float = 0.0  # when it said so
 
 

@@ -25,10 +25,17 @@ class AnswerRequest:
     files: tuple[Path, ...]  # of the points' tensors
     further_fingerprints: Mapping[str, str] = field(default_factory=dict)  # of splits read too
     done: tuple[int, ...] = ()  # units that are answered
+    units: tuple[int, ...] = ()  # the only ones that are wanted: a share; none: all
+    device: str = ""  # title of the device that a share is answered on; "": any
     choices: Mapping[str, EarlierChoice] = field(default_factory=dict)  # by device
     states: Mapping[str, tuple[Path, ...]] = field(default_factory=dict)  # by unit: parts in order
     losses: tuple[float | None, ...] = ()  # of each point at its import; None where unknown
     task: Literal["answer"] = "answer"
+
+    def not_wanted(self, units: int) -> set[int]:
+        """The units, of so many, that are answered or are another's share."""
+        others = set(range(units)) - set(self.units) if self.units else set()
+        return others | set(self.done)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,8 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from explorer.codec import from_json, to_json
 from explorer.jobs.life_lock import LifeLock, holder_of
-from explorer.jobs.process import MARK_VARIABLE, ProcessName, end_with_descendants
+from explorer.jobs.process import (
+    MARK_VARIABLE,
+    ProcessName,
+    end_with_descendants,
+    memory_with_children,
+)
 
 BEAT_SECONDS = 1.0
 SILENT_SECONDS = 5.0  # without a beat after which others no longer wait behind a worker
@@ -29,7 +35,21 @@ BEATS_WITHOUT_JOB = (
     2  # further ones that do not name a job: the first may have been composed before the claim
 )
 MAX_BEAT_BYTES = 1 << 16  # of a beat that is read: more is none of ours
+BEATS_PER_MEMORY = 5  # the memory of a worker is looked at in one of so many
 LOCK_SUFFIX = ".lock"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a worker computes."""
+
+    wanted: str = ""  # device as it was asked for
+    name: str = ""  # of the one that it has, to torch; "" until it is loaded
+    device: str = ""  # what that calls itself
+    devices: tuple[str, ...] = ()  # names of all of its machine, the best first
+
+
+NOWHERE = Place()
 
 
 @dataclass(frozen=True)
@@ -40,6 +60,8 @@ class Beat:
     jobs: frozenset[str] = frozenset()  # that it works at
     mark: str = ""  # that its descendants inherited
     is_locked: bool = False  # whether it holds a lock as long as it lives
+    place: Place = NOWHERE
+    memory: int = 0  # bytes of the machine's that it and its processes hold
 
     @classmethod
     def read(cls, path: Path) -> "Beat | None":
@@ -49,8 +71,15 @@ class Beat:
                 if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                     return None
                 fields = json.loads(file.read(MAX_BEAT_BYTES))
-            beat = cls(fields["beat"], frozenset(fields["jobs"]), fields["mark"], fields["lock"])
-        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            beat = cls(
+                fields["beat"],
+                frozenset(fields["jobs"]),
+                fields["mark"],
+                fields["lock"],
+                from_json(Place, fields.get("place", {})),  # an earlier version says no more
+                fields.get("memory", 0),
+            )
+        except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
             return None
         return beat if beat._is_well_formed else None
 
@@ -60,6 +89,7 @@ class Beat:
             type(self.count) is int
             and isinstance(self.mark, str)
             and isinstance(self.is_locked, bool)
+            and type(self.memory) is int
             and all(isinstance(job, str) for job in self.jobs)
         )
 
@@ -67,8 +97,9 @@ class Beat:
         """Write it whole; on a full disk it is left out."""
         partial = path.with_name(f".{path.name}")
         fields = {"beat": self.count, "jobs": sorted(self.jobs), "mark": self.mark}
+        fields |= {"lock": self.is_locked, "place": to_json(self.place), "memory": self.memory}
         try:
-            partial.write_text(json.dumps(fields | {"lock": self.is_locked}))
+            partial.write_text(json.dumps(fields))
             partial.replace(path)
         except OSError:
             return
@@ -111,15 +142,23 @@ def lock_of(entry: Path) -> Path:
 class Heartbeat:
     """A thread that writes the beats of this process; it ends a worker whose spool is gone."""
 
-    def __init__(self, entry: Path, held_jobs: Set[str], is_there: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        entry: Path,
+        held_jobs: Set[str],
+        is_there: Callable[[], bool],
+        place: Place = NOWHERE,
+    ) -> None:
         """Prepare; the beats come within the context.
 
         Args:
             entry: the worker's file in the spool.
             held_jobs: ids of the jobs that it works at, as they change.
             is_there: whether the spool still lies where it was.
+            place: where it computes.
         """
         self._entry, self._held_jobs, self._is_there = entry, held_jobs, is_there
+        self._place, self._memory = place, 0
         self._lock = LifeLock(lock_of(entry))
         self._mark = os.environ.get(MARK_VARIABLE, "")
         self._count = 0
@@ -147,7 +186,11 @@ class Heartbeat:
         """Write one beat."""
         self._count += 1
         is_locked = self._lock.hold()  # first: who says that it holds a lock must hold it
-        Beat(self._count, frozenset(self._held_jobs), self._mark, is_locked).write(self._entry)
+        if self._count % BEATS_PER_MEMORY == 1 and self._place.device:
+            self._memory = memory_with_children(os.getpid())
+        jobs = frozenset(self._held_jobs)
+        beat = Beat(self._count, jobs, self._mark, is_locked, self._place, self._memory)
+        beat.write(self._entry)
 
 
 class HeartbeatMonitor:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Hashable
 from multiprocessing.connection import Connection
 
 from explorer.contracts.request import Request
+from explorer.jobs.heartbeat import NOWHERE, Place
 from explorer.jobs.job_folder import JobFolder
 from explorer.jobs.partner import Partner, start_partner
 from explorer.jobs.process import ProcessName, adopt_orphans, end_strays
@@ -28,6 +29,7 @@ class Isolation:
         key: Callable[[Request], Hashable],
         serve: Callable[..., Callable[[Partner], None]],
         tell: Callable[[JobFolder, BaseException], None],
+        place: Place = NOWHERE,
     ) -> None:
         """Prepare.
 
@@ -37,8 +39,9 @@ class Isolation:
                 raises is how the job ended.
             serve: of a key: what its process does with its partner.
             tell: writes how a job failed.
+            place: where it computes.
         """
-        self.spool = spool
+        self.spool, self.place = spool, place
         self.name = ProcessName.of(os.getpid())
         self._key, self._work, self._tell = key, serve, tell
         self._partners: dict[Hashable, Partner] = {}  # the one used last comes last
@@ -47,10 +50,10 @@ class Isolation:
     def serve(self, linger: float) -> None:
         """Have done what is queued; leave after `linger` seconds without work."""
         adopt_orphans()
-        with self.spool.enrolled_worker(self.name):
+        with self.spool.enrolled_worker(self.name, self.place):
             last = time.monotonic()
-            while time.monotonic() - last < linger:
-                job = self.spool.claim_next(self.name)
+            while time.monotonic() - last < linger and not self.spool.is_to_leave(self.name):
+                job = self.spool.claim_next(self.name, device=self.place.device)
                 if job is None:
                     time.sleep(POLL_SECONDS)
                 else:

@@ -11,7 +11,14 @@ from typing import TypeVar
 
 from explorer.codec import from_json, to_json
 from explorer.contracts.inspection import ImportResult
-from explorer.contracts.progress import Ending, EndStatus, StoredProgress, WorkerProgress
+from explorer.contracts.progress import (
+    UNKNOWN_SPEED,
+    Ending,
+    EndStatus,
+    Speed,
+    StoredProgress,
+    WorkerProgress,
+)
 from explorer.contracts.request import Request, request_from_json
 from explorer.jobs import signature
 from explorer.jobs.json_files import json_value, read_json, write_json
@@ -152,6 +159,28 @@ class JobFolder:
         """Ask the worker to stop after the piece in hand."""
         (self.path / "cancel").touch()
 
+    def ask_back(self) -> None:
+        """Ask the worker to hand the job back after the piece in hand, for others to share it."""
+        (self.path / "hand_back").touch()
+
+    @property
+    def is_asked_back(self) -> bool:
+        """Whether its worker is to hand it back."""
+        return os.path.lexists(self.path / "hand_back")
+
+    def put_back(self, request: Request) -> None:
+        """Offer a job that its worker has handed back."""
+        (self.path / "hand_back").unlink(missing_ok=True)
+        (self.path / "finished.json").unlink(missing_ok=True)
+        self.offer(request)
+
+    def set_aside(self) -> None:
+        """Be neither queued nor claimed: its shares are, from now on."""
+        for name in ("hand_back", "finished.json", "queued", "progress.json"):
+            (self.path / name).unlink(missing_ok=True)
+        for claim in self.path.glob("claimed.*"):
+            claim.unlink()
+
     @property
     def is_cancelled(self) -> bool:
         """Whether somebody asked to stop."""
@@ -195,11 +224,16 @@ class JobFolder:
             ) from error
 
     def report(
-        self, stage: str, done: int | None = None, total: int | None = None, within: str = ""
+        self,
+        stage: str,
+        done: int | None = None,
+        total: int | None = None,
+        within: str = "",
+        speed: Speed = UNKNOWN_SPEED,
     ) -> None:
         """Tell what the worker is doing, and how far it is."""
         progress = WorkerProgress(
-            stage=stage, done=done, total=total, within=within, time=time.time()
+            stage=stage, done=done, total=total, within=within, time=time.time(), speed=speed
         )
         _write_progress(self.path / "progress.json", progress)
 

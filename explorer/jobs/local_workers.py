@@ -6,12 +6,17 @@ import signal
 import subprocess
 import sys
 import uuid
-from collections.abc import Mapping, Set
+from collections import Counter
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol
 
+import psutil
+
+from explorer.contracts.devices import CORES_VARIABLE
 from explorer.jobs import bounded_log
-from explorer.jobs.heartbeat import HeartbeatMonitor
+from explorer.jobs.heartbeat import NOWHERE, HeartbeatMonitor, Place
 from explorer.jobs.process import (
     JOB_START_WORDS,
     MARK_VARIABLE,
@@ -55,46 +60,111 @@ def start_worker(arguments: list[str], environment: Mapping[str, str], output: I
     )
 
 
+@dataclass
+class Hired:
+    """A worker that was started from here."""
+
+    child: Child
+    name: ProcessName
+    device: str
+    logger: subprocess.Popen[bytes]  # keeps what it says
+    took_a_job: bool = False
+
+
 class LocalWorkers:
     """Starts workers; each lives on when this process ends."""
 
     def __init__(self, spool: Spool) -> None:
         self._spool = spool
         self._log = spool.folder / "worker.log"
-        self._child: Child | None = None  # the last one started
-        self._child_name: ProcessName | None = None
-        self._logger: subprocess.Popen[bytes] | None = None  # keeps what it says
+        self._hired: list[Hired] = []
+        self._ended: Hired | None = None  # the last of them that has
         self._monitor = HeartbeatMonitor()
-        self._took_a_job = False
-        self._failed_starts = 0
+        self._failed_starts: Counter[str] = Counter()  # in a row, by device
 
-    def ensure_worker(self, device: str) -> str:
-        """Have one worker that runs; why not, where too many starts in a row failed, else nothing.
+    def ensure_workers(self, devices: Sequence[str], waiting: int = 1) -> str:
+        """Have workers for what waits; why not, where too many starts in a row failed, else "".
 
-        One that was stopped would let everything wait; it goes on beside the other if it may.
+        One that was stopped would let everything wait; it goes on beside another if it may.
+
+        Args:
+            devices: names of those that may each have a worker, one as often as it may have some.
+            waiting: jobs and shares that nobody has.
         """
-        if self._child is not None and self._child.poll():  # polled, or the dead stay zombies
-            self._failed_starts = 0 if self._took_a_job else self._failed_starts + 1
-        if any(not self.is_silent(w) for w in self._spool.workers() if self.is_alive(w)):
-            return ""
-        if self._logger is not None:
-            self._logger.poll()
-        failed, self._child, self._child_name = self._child, None, None
-        if failed is not None and self._failed_starts >= STARTS_ALLOWED:
-            self._failed_starts = 0
-            return f"no worker could be started{self._child_end_text(failed)}"
-        self._start(device)
+        self._bury()
+        sound = [one for one in devices if self._failed_starts[one] < STARTS_ALLOWED]
+        if not sound and self._ended is not None:
+            self._failed_starts.clear()
+            return f"no worker could be started{self._child_end_text(self._ended)}"
+        free = self.free_devices(sound)
+        for device in free[: max(0, waiting - self.idle_count())]:
+            self._start(device, _core_share(device, devices))
         return ""
+
+    def free_devices(self, devices: Sequence[str]) -> list[str]:
+        """Those of the devices for which no worker is there."""
+        places = map(self._beat_place, self._present())
+        taken = Counter(one.name if one.name in devices else one.wanted for one in places)
+        free = []
+        for device in devices:
+            if taken[device]:
+                taken[device] -= 1
+            else:
+                free.append(device)
+        surplus = taken.total()  # of workers whose devices were named otherwise
+        return free[: max(0, len(free) - surplus)]
+
+    def idle_count(self) -> int:
+        """Living workers that have nothing to do, as far as their last beats say."""
+        beats = [self._spool.beat(worker) for worker in self._present()]
+        return sum(beat is None or not beat.jobs for beat in beats)
+
+    def _present(self) -> list[ProcessName]:
+        """The living workers of this machine that give beats and are to stay."""
+        return [
+            worker
+            for worker in self._spool.workers()
+            if self.is_alive(worker)
+            and not self.is_silent(worker)
+            and not self._spool.is_to_leave(worker)
+        ]
+
+    def _beat_place(self, worker: ProcessName) -> Place:
+        beat = self._spool.beat(worker)
+        return beat.place if beat else NOWHERE
+
+    def device_names(self) -> tuple[str, ...]:
+        """All devices of this machine, as its workers say; none while that is not known."""
+        places = (self._beat_place(worker) for worker in self._spool.workers())
+        return next((place.devices for place in places if place.devices), ())
+
+    def _bury(self) -> None:
+        """Take note of those hired that have ended; polled, or the dead stay zombies."""
+        for hired in list(self._hired):
+            status = hired.child.poll()
+            if status is None:
+                continue
+            self._hired.remove(hired)
+            hired.logger.poll()
+            if status:
+                self._failed_starts[hired.device] += 0 if hired.took_a_job else 1
+                self._ended = hired
 
     def note_job_taken(self, worker: ProcessName) -> None:
         """Take note that this worker has taken a job."""
-        self._took_a_job |= worker == self._child_name
+        if hired := self._child_named(worker):
+            hired.took_a_job = True
+            self._failed_starts[hired.device] = 0
 
     def is_alive(self, worker: ProcessName) -> bool:
         """Whether a worker is alive: a child until it is waited for, another as the spool tells."""
-        if worker == self._child_name and self._child is not None:
-            return self._child.poll() is None
+        if hired := self._child_named(worker):
+            return hired.child.poll() is None
         return self._monitor.is_alive(worker, self._spool.life_sign(worker))
+
+    def _child_named(self, worker: ProcessName) -> Hired | None:
+        ended = [self._ended] if self._ended else []
+        return next((hired for hired in (*self._hired, *ended) if hired.name == worker), None)
 
     def is_silent(self, worker: ProcessName) -> bool:
         """Whether a living worker gives no beats, as one that was stopped."""
@@ -113,7 +183,7 @@ class LocalWorkers:
         """
         sign = self._spool.life_sign(worker)
         mark = sign.beat.mark if sign.beat else ""
-        if worker.is_here and (worker == self._child_name or sign.holder == worker.pid):
+        if worker.is_here and (self._child_named(worker) or sign.holder == worker.pid):
             end_with_descendants(worker, mark)
         elif worker.is_here:
             end_marked(mark)
@@ -137,39 +207,48 @@ class LocalWorkers:
 
     def end_text(self, worker: ProcessName) -> str:
         """How a dead worker ended, as far as it is known."""
-        child = self._child
-        if child is not None and worker == self._child_name:
+        if hired := self._child_named(worker):
             with contextlib.suppress(subprocess.TimeoutExpired):
-                child.wait(GONE_SECONDS)  # its threads may end after it looks dead
-            return self._child_end_text(child)
+                hired.child.wait(GONE_SECONDS)  # its threads may end after it looks dead
+            return self._child_end_text(hired)
         return f"; it last said: {_last_line(self._log)}"
 
-    def _start(self, device: str) -> None:
+    def _start(self, device: str, cores: int = 0) -> None:
         mark = uuid.uuid4().hex
-        self._logger = subprocess.Popen(
+        logger = subprocess.Popen(
             [*LOG_COMMAND, str(self._log.resolve())],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,  # it ends with the last that writes to it
         )
-        if self._logger.stdin is None:
+        if logger.stdin is None:
             raise AssertionError("a pipe was asked for")
-        with self._logger.stdin as output:
+        with logger.stdin as output:
             # PASSIVE: or idle threads starve the app
             environment = {**os.environ, "OMP_WAIT_POLICY": "PASSIVE", MARK_VARIABLE: mark}
+            if cores:
+                environment |= {CORES_VARIABLE: str(cores), "OMP_NUM_THREADS": str(cores)}
             arguments = [str(self._spool.folder.resolve()), "--device", device]
-            self._child = start_worker(arguments, environment, output)
-        self._took_a_job = False
-        self._child_name = ProcessName.of(self._child.pid)
-        self._spool.enrol(self._child_name, mark)  # before it has loaded torch
+            child = start_worker(arguments, environment, output)
+        hired = Hired(child, ProcessName.of(child.pid), device, logger)
+        self._hired.append(hired)
+        self._spool.enrol(hired.name, mark, Place(wanted=device))  # before it has loaded torch
 
-    def _child_end_text(self, child: Child) -> str:
-        if self._logger is not None:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._logger.wait(GONE_SECONDS)  # what was said last is written by then
-        how = f" ({_exit_text(child.returncode)})" if child.returncode else ""
+    def _child_end_text(self, hired: Hired) -> str:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            hired.logger.wait(GONE_SECONDS)  # what was said last is written by then
+        status = hired.child.returncode
+        how = f" ({_exit_text(status)})" if status else ""
         return f"{how}; it last said: {_last_line(self._log)}"
+
+
+def _core_share(device: str, devices: Sequence[str]) -> int:
+    """Cores for one of several workers of a processor; 0 where it is alone there."""
+    sharers = sum(other == device for other in devices)
+    if sharers < 2 or not device.startswith("cpu"):
+        return 0
+    return max(1, (psutil.cpu_count(logical=False) or 1) // sharers)
 
 
 def _exit_text(status: int) -> str:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from explorer.jobs.job_folder import JobFolder
 from explorer.jobs.process import end_strays
+from explorer.jobs.shares import folder_at
 
 LOOK_SECONDS = 0.5  # until a process that says nothing is looked at
 DISMISS_SECONDS = 0.02  # between two looks at a process that should end by itself
@@ -53,7 +54,7 @@ class Partner:
 
     def _serve(self, run: RunJob) -> None:
         while job_path := self.receive():
-            run(JobFolder(Path(os.fsdecode(job_path))))
+            run(folder_at(Path(os.fsdecode(job_path))))
             self.connection.send_bytes(_ENDED)
 
     def receive(self) -> bytes:

@@ -161,6 +161,16 @@ def end_strays(kept_pids: Collection[int] = ()) -> None:
             return
 
 
+def memory_with_children(pid: int) -> int:
+    """Bytes of memory that a process and its descendants hold; what they share is counted once."""
+    total = 0
+    for member in (pid, *_children(pid)):
+        with contextlib.suppress(psutil.Error):
+            used = psutil.Process(member).memory_info()
+            total += used.rss - (getattr(used, "shared", 0) if member != pid else 0)
+    return total
+
+
 def _children(pid: int, recursive: bool = True) -> list[int]:
     """The descendants of a process that still have it as an ancestor."""
     try:

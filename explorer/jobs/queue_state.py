@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from explorer.jobs.job_folder import JobFolder
 from explorer.jobs.process import ProcessName, this_host
+from explorer.jobs.shares import Share, parts_of, shares_of
 from explorer.jobs.spool import Spool
 from explorer.jobs.supervisor_lock import is_supervised
 
@@ -39,6 +40,8 @@ def job_state(spool: Spool, job_id: str, jobs: Sequence[JobFolder] | None = None
     jobs = spool.jobs() if jobs is None else jobs
     if waiting := _waiting_state(spool, job_id, jobs) or _parked_state(folder, jobs):
         return waiting
+    if shares := shares_of(folder):
+        return _shared_state(folder, shares)
     worker = folder.worker
     if worker is None:  # this folder is a copy, or its supervisor was killed at just that moment
         return JobState("waits to be taken up again")
@@ -50,6 +53,21 @@ def job_state(spool: Spool, job_id: str, jobs: Sequence[JobFolder] | None = None
     within = f", {progress.within}" if progress and progress.within else ""
     stage = progress.stage if progress else "starting"
     return JobState(stage, *_count(folder), rest=place + within)
+
+
+def _shared_state(folder: JobFolder, shares: Sequence[Share]) -> JobState:
+    """Of a job that several workers have."""
+    hosts = [share.worker.host for share in shares if share.worker]
+    if not hosts:
+        return JobState("waits for a worker to start")
+    elsewhere = sorted(set(hosts) - {this_host()})
+    place = f" on {len(hosts)} worker{'s' if len(hosts) > 1 else ''}"
+    return JobState("computing", *_count(folder), rest=place + "".join(f", {h}" for h in elsewhere))
+
+
+def _is_at_work(job: JobFolder) -> bool:
+    """Whether some worker has the job, or one of its shares."""
+    return not job.ending and any(part.worker is not None for part in parts_of(job))
 
 
 def _parked_state(folder: JobFolder, jobs: Sequence[JobFolder]) -> JobState | None:
@@ -76,7 +94,7 @@ def _waiting_state(spool: Spool, job_id: str, jobs: Sequence[JobFolder]) -> JobS
         return None
     if jobs[place].is_cancelled:
         return JobState("is being cancelled")
-    at_work = [job for job in jobs if job.worker is not None and not job.ending]
+    at_work = [job for job in jobs if _is_at_work(job)]
     before = [job for job in jobs[:place] if job.is_queued]
     if not is_supervised(spool.folder):
         return JobState("waits for the app or a command that computes: none is running")

@@ -3,8 +3,10 @@
     <jobs>/<priority>-<time>-<id>/   request.json, queued | claimed.<worker>, cancel,
                                      pieces/ (see piece_files), progress.json, finished.json, log,
                                      told.json
+                                     shares/ of a long job, see `shares`
     <jobs>/workers/<worker>          one file per living worker, with its heartbeat, and beside it
                                      <worker>.lock, which it holds as long as it lives
+    <jobs>/leave.<worker>            it is to leave after the piece in hand
 
 A worker stands in a file's name as `<spool>.<pid>.<started>.<kernel>.<table>.<host>`, see
 `ProcessName`: ids are used again, and the copy of a folder has no workers.
@@ -18,9 +20,11 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
-from explorer.jobs.heartbeat import LOCK_SUFFIX, Beat, Heartbeat, LifeSign, lock_of
+from explorer.contracts.request import AnswerRequest, Request
+from explorer.jobs.heartbeat import LOCK_SUFFIX, NOWHERE, Beat, Heartbeat, LifeSign, Place, lock_of
 from explorer.jobs.job_folder import JobFolder
 from explorer.jobs.process import MARK_VARIABLE, ProcessName, end_marked
+from explorer.jobs.shares import parts_of
 from explorer.jobs.spool_identity import identity_of, worker_named
 from explorer.jobs.whole_folder import remove_tree
 
@@ -87,15 +91,29 @@ class Spool:
         """The job with that id."""
         return next((job for job in self.jobs() if job.id == job_id), None)
 
-    def claim_next(self, worker: ProcessName, more_urgent_than: int = 100) -> JobFolder | None:
-        """The most urgent queued job that we have signed, now the worker's; see `at_work`."""
-        for job in self.jobs():
-            if job.priority < more_urgent_than and job.is_queued and job.is_ours:
+    def claim_next(
+        self, worker: ProcessName, more_urgent_than: int = 100, device: str = ""
+    ) -> JobFolder | None:
+        """The most urgent queued job or share that we have signed, now the worker's; see `at_work`.
+
+        Args:
+            worker: that claims.
+            more_urgent_than: a priority.
+            device: title of the worker's; shares of another's are left to others.
+        """
+        for job in self._queued_before(more_urgent_than):
+            if job.is_ours and _may_answer(device, job.request):
                 self._held.add(job.id)  # before the claim: no heartbeat may miss it
                 if job.claim(worker):
                     return job
                 self._held.discard(job.id)
         return None
+
+    def _queued_before(self, priority: int) -> Iterator[JobFolder]:
+        """Jobs and shares that wait for a worker and are more urgent than that."""
+        for job in self.jobs():
+            if job.priority < priority:
+                yield from (part for part in parts_of(job) if part.is_queued)
 
     @contextlib.contextmanager
     def at_work(self, job: JobFolder) -> Iterator[None]:
@@ -107,21 +125,26 @@ class Spool:
             self._held.discard(job.id)
 
     @contextlib.contextmanager
-    def enrolled_worker(self, worker: ProcessName) -> Iterator[None]:
-        """Be listed as a living worker, with a heartbeat that names the jobs it works at."""
+    def enrolled_worker(self, worker: ProcessName, place: Place = NOWHERE) -> Iterator[None]:
+        """Be listed as a living worker, with a heartbeat that names the jobs it works at.
+
+        Args:
+            worker: this process.
+            place: where it computes.
+        """
         entry = self._entry(worker)
         try:
-            with Heartbeat(entry, self._held, lambda: self.is_there):
+            with Heartbeat(entry, self._held, lambda: self.is_there, place):
                 yield
         finally:
             if os.getpid() == worker.pid:  # not a child that goes on where its parent was
                 end_marked(os.environ.get(MARK_VARIABLE, ""))  # what its jobs have started
                 self.strike_off(worker)
 
-    def enrol(self, worker: ProcessName, mark: str = "") -> None:
+    def enrol(self, worker: ProcessName, mark: str = "", place: Place = NOWHERE) -> None:
         """List a process as a worker before its first beat, until it dies or leaves."""
         if not self._entry(worker).exists():
-            Beat(0, mark=mark).write(self._entry(worker))
+            Beat(0, mark=mark, place=place).write(self._entry(worker))
 
     def workers(self) -> list[ProcessName]:
         """The workers of this machine but for those that have certainly ended."""
@@ -155,11 +178,28 @@ class Spool:
     def strike_off(self, worker: ProcessName) -> None:
         """List a worker no longer."""
         entry = self._entry(worker)
-        for file in (entry, lock_of(entry)):
+        for file in (entry, lock_of(entry), self._leave(worker)):
             file.unlink(missing_ok=True)
+
+    def ask_to_leave(self, worker: ProcessName) -> None:
+        """Have a worker end after the piece in hand; what is left of its job is another's."""
+        self._leave(worker).touch()
+
+    def is_to_leave(self, worker: ProcessName) -> bool:
+        """Whether a worker was asked to leave."""
+        return os.path.lexists(self._leave(worker))
+
+    def _leave(self, worker: ProcessName) -> Path:
+        return self.folder / f"leave.{self.identity}.{worker}"
 
     def _entry(self, worker: ProcessName) -> Path:
         return self.folder / "workers" / f"{self.identity}.{worker}"
+
+
+def _may_answer(device: str, request: Request) -> bool:
+    """Whether a worker with that device may have it: an answer is of one kind of device."""
+    wanted = request.device if isinstance(request, AnswerRequest) else ""
+    return not wanted or not device or wanted == device
 
 
 def _is_old(path: Path) -> bool:

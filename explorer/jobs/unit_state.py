@@ -14,7 +14,7 @@ from safetensors.numpy import load_file
 
 from explorer.jobs.job_folder import JobFolder
 from explorer.kinds.piece import Piece, PieceState
-from explorer.kinds.progress import JobCancelled, Progress, Record
+from explorer.kinds.progress import JobCancelled, JobHandedBack, Progress, Record
 
 KEEP_SECONDS = 1.0  # between two parts of state: so much work and the step in hand may be lost
 REPORT_SECONDS = 0.5  # between two words on where the work is
@@ -32,6 +32,7 @@ class JobProgress(Progress):
         states: Mapping[str, Sequence[Path]],
         put: Callable[[Piece], None],
         keep_seconds: float = KEEP_SECONDS,
+        leave: Callable[[], None] = lambda: None,
     ) -> None:
         """Begin.
 
@@ -40,8 +41,9 @@ class JobProgress(Progress):
             states: files of what is kept of units, in parts, by unit.
             put: puts a piece into the job's folder.
             keep_seconds: between two parts.
+            leave: raises `JobHandedBack` where the worker is to leave.
         """
-        self._job, self._states, self._put = job, states, put
+        self._job, self._states, self._put, self._leave = job, states, put, leave
         self._keep_seconds = keep_seconds
         self._unit, self._parts, self._keeps = -1, 0, True
         self._pending: list[Record] = []
@@ -55,6 +57,11 @@ class JobProgress(Progress):
         if self._job.is_cancelled:
             self._flush()
             raise JobCancelled
+        try:
+            self._leave()
+        except JobHandedBack:
+            self._flush()
+            raise
 
     def report(self, words: str) -> None:
         """See `Progress.report`."""

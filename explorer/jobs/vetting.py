@@ -11,6 +11,7 @@ from pathlib import Path
 
 from explorer.ask import requests
 from explorer.jobs.job_folder import JobFolder
+from explorer.jobs.shares import join_shares, keep_pieces
 from explorer.jobs.spool import Spool
 from store import Catalog, UnknownEntry, records
 
@@ -36,6 +37,7 @@ def job_of(catalog: Catalog, spool: Spool, folder: JobFolder) -> records.Job | N
         folder.remove()  # it had ended just before a crash
         return None
     if not folder.is_ours:
+        keep_pieces(folder)
         folder.offer_anew(requests.request_of(catalog, job))
         log.warning(
             "%s was written for another catalog, by another user or by another version of this "
@@ -43,6 +45,17 @@ def job_of(catalog: Catalog, spool: Spool, folder: JobFolder) -> records.Job | N
             folder.path,
         )
     return job
+
+
+def rejoin(catalog: Catalog, folder: JobFolder) -> None:
+    """Offer a job anew of which a share is none of ours; its pieces stay.
+
+    Raises:
+        UnknownEntry: what the job is about is gone.
+        ValueError: it was asked of another version of this program.
+    """
+    join_shares(folder)
+    folder.put_back(requests.request_of(catalog, catalog.job(folder.id)))
 
 
 def _refuse(folder: JobFolder, why: str) -> None:

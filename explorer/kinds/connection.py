@@ -52,6 +52,7 @@ CONNECTION = Kind(
     icon=":material/route:",
     sources=("garipov2018",),
     joined="to",
+    in_order=True,
     unit="measurements",
     own_pace=True,
     brings_path=True,

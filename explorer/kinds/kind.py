@@ -42,6 +42,7 @@ class Kind:
     of_samples: Mapping[str, int] = field(default_factory=dict)
     # settings with which it is asked of each shipped model at the first start; none: it is not
     sources: tuple[str, ...] = ()  # keys of explorer/figures/bibliography.py: whom a figure cites
+    in_order: bool = False  # whether a unit goes on from the one before: no two workers share it
     unit: str = "points"  # the word for units of work
     point_words: str = ""  # of the point that each unit brings, with its number: "end of search {}"
     point_text: str = ""  # "module:function", numpy: result, unit -> what its point is, in words

@@ -51,6 +51,7 @@ MANIFOLD = Kind(
     page="explorer/pages/manifold.py",
     icon=":material/moving:",
     sources=("cooper2018",),
+    in_order=True,
     unit="places",
     point_words="end of the walk",
     point_text="explorer.kinds.manifold:place_text",

@@ -11,6 +11,10 @@ class JobCancelled(BaseException):
     """Somebody asked to stop; no handler of errors takes it for one."""
 
 
+class JobHandedBack(BaseException):
+    """Somebody else is to go on; no handler of errors takes it for one."""
+
+
 class Progress:
     """Of one answer; this one tells nobody and keeps nothing."""
 

@@ -7,10 +7,11 @@ step can be repeated: a piece leaves the spool only after the catalog has it.
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from filelock import FileLock, Timeout
 
+from explorer.contracts.devices import devices_for_workers, listed_devices
 from explorer.contracts.progress import Ending
 from explorer.gallery.wishes import WishKeeper
 from explorer.importing.following import Follower
@@ -18,6 +19,7 @@ from explorer.jobs import vetting
 from explorer.jobs.job_folder import JobFolder
 from explorer.jobs.local_workers import LocalWorkers
 from explorer.jobs.process import ProcessName
+from explorer.jobs.shares import Share, join_shares, shares_of
 from explorer.jobs.spool import Spool
 from explorer.jobs.spool_identity import identity_of
 from explorer.jobs.supervisor_lock import remove_impostor, supervisor_lock
@@ -26,6 +28,7 @@ from explorer.supervisor.endings import fail, fail_removed, settle
 from explorer.supervisor.ingestion import Ingestion
 from explorer.supervisor.lost_jobs import LostJobs
 from explorer.supervisor.result_numbers import NumbersKeeper
+from explorer.supervisor.sharing import Sharing
 from explorer.supervisor.tracked_job import TrackedJob, stored_progress, tell
 from explorer.supervisor.worker_watch import WorkerWatch
 from store import Catalog, CatalogBusy, CatalogDamaged, CatalogError, CatalogFull
@@ -53,12 +56,17 @@ class Supervisor:
 
         Args:
             catalog: the catalog to serve.
-            device: where workers compute.
+            device: where workers compute, as `listed_devices` reads it.
             completed: called with the key of each question that becomes complete.
             hires: whether to start workers.
+
+        Raises:
+            ValueError: the device is no list of any.
         """
         self.catalog = catalog
+        listed_devices(device)  # refused here rather than in a thread
         self.device = device
+        self.paused: set[str] = set()  # names of devices that get no worker
         self.trouble = ""  # one sentence while the catalog cannot be written
         self._completed = completed
         self._hires = hires
@@ -68,6 +76,7 @@ class Supervisor:
         self._follower = Follower(catalog)
         self._wish_keeper = WishKeeper(catalog)
         self._ingestion = Ingestion(catalog)
+        self._sharing = Sharing(catalog)
         self._result_numbers = NumbersKeeper(catalog)
         self._reset()
         self._place = identity_of(catalog.folder)
@@ -155,14 +164,13 @@ class Supervisor:
 
     def step(self) -> None:
         """Ingest what has arrived, settle what has ended, start what waits."""
-        waiting = []
+        waiting: list[JobFolder] = []
         folders = self._spool.jobs()
         present = {folder.id for folder in folders}
         self._end_removed(present)
         for folder in folders:
             try:
-                if self._advance(folder):
-                    waiting.append(folder)
+                waiting += self._advance(folder)
             except (CatalogBusy, CatalogFull, CatalogDamaged):
                 raise  # nothing is wrong with the job: it waits
             except OSError as error:
@@ -173,27 +181,85 @@ class Supervisor:
             except Exception as error:
                 self._give_up(folder, error)
         self._local_workers.remove_dead(present)
-        if waiting and self._hires and (trouble := self._local_workers.ensure_worker(self.device)):
-            for folder in waiting:
+        if self._hires:
+            self._employ(waiting, folders)
+
+    def _employ(self, waiting: Sequence[JobFolder], folders: Sequence[JobFolder]) -> None:
+        """Have workers for what waits; where nothing does, share what takes long."""
+        devices = self.worker_devices
+        if waiting:
+            trouble = self._local_workers.ensure_workers(devices, len(waiting)) if devices else ""
+            for folder in waiting if trouble else ():
                 if folder.withdraw():
                     folder.finish("failed", error=trouble)
+        elif folders and self._workers_to_spare:
+            self._sharing.share_longest(self._jobs, folders)
 
-    def _advance(self, folder: JobFolder) -> bool:
-        """Do what there is to do for one job; whether it waits for a worker."""
+    @property
+    def worker_devices(self) -> list[str]:
+        """Names of the devices that may each have a worker."""
+        names = self._local_workers.device_names()
+        return devices_for_workers(listed_devices(self.device), names, self.paused)
+
+    @property
+    def _workers_to_spare(self) -> int:
+        """Workers that have nothing to do, and devices that have none."""
+        free = self._local_workers.free_devices(self.worker_devices)
+        return len(free) + self._local_workers.idle_count()
+
+    def _advance(self, folder: JobFolder) -> list[JobFolder]:
+        """Do what there is to do for one job; what of it waits for a worker."""
         job = self._jobs.get(folder.id) or self._track_job(folder)
         if job is None:
-            return False
+            return []
+        if not folder.ending and shares_of(folder):
+            return self._advance_shares(folder, job)
+        return self._advance_part(folder, job)
+
+    def _advance_part(self, folder: JobFolder, job: TrackedJob) -> list[JobFolder]:
+        """Do what there is to do for a job or a share that one worker answers."""
         try:
             ended = folder.ending  # read before the pieces: none can come after it
         finally:  # whatever it is, what was computed is stored
             self._ingestion.ingest(folder, job)
-        if ended:
+        if ended and ended.status == "handed_back":
+            self._sharing.take_back(folder, job, 1 + self._workers_to_spare)
+        elif ended:
             self._settle(folder, job, ended)
         elif folder.is_queued:
-            return self._keep_waiting(folder)
+            return [folder] if self._keep_waiting(folder) else []
         else:
             self._watch.watch(folder, job)
-        return False
+        return []
+
+    def _advance_shares(self, folder: JobFolder, job: TrackedJob) -> list[JobFolder]:
+        """Do what there is to do for the shares of a job; those that wait for a worker."""
+        waiting: list[JobFolder] = []
+        for share in shares_of(folder):
+            if share.path.name not in job.shares and not share.is_ours:
+                vetting.rejoin(self.catalog, folder)
+                return []
+            waiting += self._advance_part(share, job.of_share(share.path.name))
+        left = shares_of(folder)
+        if job.failure:
+            self._end_shares(folder, left, job.failure)
+            return []
+        if not left:
+            join_shares(folder)
+            folder.finish("done")
+        elif self._sharing.are_left_alone(left, job):
+            join_shares(folder)
+            folder.put_back(self._sharing.request_of(folder))
+        return waiting
+
+    def _end_shares(self, folder: JobFolder, left: Sequence[Share], failure: Ending) -> None:
+        """End a job of which a share has failed, once no worker is at any other."""
+        for share in left:
+            if not share.withdraw():
+                share.cancel()
+        if not any(share.worker for share in left):
+            join_shares(folder)
+            folder.finish(failure.status, error=failure.error)
 
     def _track_job(self, folder: JobFolder) -> TrackedJob | None:
         """The job of a folder that was not seen before; None where it is none of this catalog."""
@@ -221,7 +287,11 @@ class Supervisor:
         self._forget(folder)
 
     def _settle(self, folder: JobFolder, tracked: TrackedJob, ended: Ending) -> None:
-        """Write how a job ended, then remove its folder."""
+        """Write how a job or a share ended, then remove its folder."""
+        if isinstance(folder, Share):
+            self._jobs[folder.id].note_share_end(ended)
+            folder.remove()
+            return
         job = settle(self.catalog, folder, tracked, ended)
         if job is None:
             return

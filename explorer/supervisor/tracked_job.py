@@ -1,8 +1,8 @@
 """What the supervisor remembers of a job, and what it says of it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from explorer.contracts.progress import StoredProgress
+from explorer.contracts.progress import Ending, StoredProgress
 from explorer.jobs.job_folder import JobFolder
 from explorer.jobs.process import ProcessName
 from explorer.kinds import Kind
@@ -22,6 +22,22 @@ class TrackedJob:
     told: StoredProgress | None = None  # what stands in its folder
     offers: int = 0  # of what its workers called done, since its answer had other units
     units_offered_at: int = -1  # units that were answered then
+    seconds_per_unit: float = 0.0  # of the last piece
+    shares: dict[str, "TrackedJob"] = field(default_factory=dict)  # by name of their folders
+    failure: Ending | None = None  # of the first share that did not come to its end
+    untaken: float | None = None  # since when nobody is at work at any of its shares
+
+    def of_share(self, name: str) -> "TrackedJob":
+        """What is remembered of one of its shares."""
+        return self.shares.setdefault(
+            name,
+            TrackedJob(self.kind, self.settings, seconds_per_unit=self.seconds_per_unit),
+        )
+
+    def note_share_end(self, ended: Ending) -> None:
+        """Remember how a share ended, where others need not go on."""
+        if ended.status != "done":
+            self.failure = self.failure or ended
 
 
 def tell(folder: JobFolder, job: TrackedJob, progress: StoredProgress) -> None:

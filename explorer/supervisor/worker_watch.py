@@ -3,12 +3,13 @@
 import time
 from dataclasses import replace
 
-from explorer.ask import requests
 from explorer.jobs.job_folder import JobFolder
 from explorer.jobs.local_workers import LocalWorkers
 from explorer.jobs.process import ProcessName
+from explorer.jobs.shares import parts_of
 from explorer.jobs.spool import Spool
 from explorer.supervisor.ingestion import Ingestion
+from explorer.supervisor.sharing import Sharing
 from explorer.supervisor.tracked_job import TrackedJob, note, tell
 from store import Catalog
 
@@ -25,6 +26,7 @@ class WorkerWatch:
         self._spool = spool
         self._local_workers = local_workers
         self._ingestion = Ingestion(catalog)
+        self._sharing = Sharing(catalog)
 
     def watch(self, folder: JobFolder, job: TrackedJob) -> None:
         """See whether somebody works at a claimed job."""
@@ -57,7 +59,8 @@ class WorkerWatch:
         """Whether the job waits until its worker has done a more urgent one."""
         return any(
             other.worker == worker and other.priority < folder.priority
-            for other in self._spool.jobs()
+            for job in self._spool.jobs()
+            for other in parts_of(job)
         )
 
     def _replace_worker(self, folder: JobFolder, job: TrackedJob, worker: ProcessName) -> None:
@@ -81,4 +84,4 @@ class WorkerWatch:
         if folder.is_cancelled:
             folder.finish("cancelled")
         else:
-            folder.offer(requests.request_of(self.catalog, self.catalog.job(folder.id)))
+            folder.offer(self._sharing.request_of(folder))

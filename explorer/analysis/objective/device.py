@@ -1,10 +1,13 @@
 """Which device answers, and arithmetic without silent shortcuts on it."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import psutil
 import torch
+
+from explorer.contracts.devices import CORES_VARIABLE
 
 
 def device_names() -> tuple[str, ...]:
@@ -43,9 +46,17 @@ def free_bytes(device: torch.device) -> int:
     return psutil.virtual_memory().available
 
 
+def reserved_bytes(device: torch.device) -> int:
+    """Memory of its own that a device has set aside for this process; 0 for the machine's."""
+    return torch.cuda.memory_reserved(device) if device.type == "cuda" else 0
+
+
 def core_count() -> int:
-    """Cores of this machine, without those that are only threads of another."""
-    return psutil.cpu_count(logical=False) or 1
+    """Cores for this process, without those that are only threads of another.
+
+    `CORES_VARIABLE` says how many where several workers share a machine's.
+    """
+    return int(os.environ.get(CORES_VARIABLE, 0)) or psutil.cpu_count(logical=False) or 1
 
 
 @contextmanager

@@ -7,6 +7,7 @@ answers.
 
 import argparse
 import gc
+import json
 import os
 import signal
 import time
@@ -16,6 +17,7 @@ from pathlib import Path
 import psutil
 
 from explorer.analysis.objective import device as devices
+from explorer.jobs.heartbeat import Place
 from explorer.jobs.isolation import Isolation
 from explorer.jobs.partner import Partner, start_partner
 from explorer.jobs.process import ProcessName
@@ -34,29 +36,32 @@ def main() -> None:
     parser.add_argument("--linger", type=float, default=60.0)
     options = parser.parse_args()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in the app's terminal is not for us
-    device = _device_in_child(options.device)
+    place = _device_in_child(options.device)
     seconds = max(0.0, time.time() - psutil.Process().create_time())
-    name = ProcessName.of(os.getpid())
-    context = WorkerContext(options.jobs.resolve(), name, device, seconds)
+    worker = ProcessName.of(os.getpid())
+    context = WorkerContext(options.jobs.resolve(), worker, place, seconds)
     serve = partial(partial, serve_jobs, context)
     gc.freeze()  # what is loaded stays, and is shared by the processes of all problems
-    Isolation(Spool(context.jobs), JobSubject.of, serve, write_failure).serve(options.linger)
+    isolation = Isolation(Spool(context.jobs), JobSubject.of, serve, write_failure, place)
+    isolation.serve(options.linger)
 
 
-def _device_in_child(device_name: str) -> str:
+def _device_in_child(wanted: str) -> Place:
     """The device wanted, looked up in another process: what has looked at CUDA cannot be forked.
 
     Raises:
         SystemExit: there is no such device; the other process has said so.
     """
-    partner = start_partner(partial(_send_device, device_name), [])
-    device = partner.receive().decode()
+    partner = start_partner(partial(_send_device, wanted), [])
+    name, title, *names = json.loads(partner.receive())
     partner.dismiss()
-    return device
+    return Place(wanted=wanted, name=name, device=title, devices=tuple(names))
 
 
-def _send_device(device_name: str, partner: Partner) -> None:
-    partner.connection.send_bytes(str(devices.device_from_name(device_name)).encode())
+def _send_device(wanted: str, partner: Partner) -> None:
+    device = devices.device_from_name(wanted)
+    words = [str(device), devices.device_title(device), *devices.device_names()]
+    partner.connection.send_bytes(json.dumps(words).encode())
 
 
 if __name__ == "__main__":

@@ -26,7 +26,9 @@ from explorer.analysis.objective.plane import EarlierChoices
 from explorer.analysis.objective.reading_progress import report_reading_to
 from explorer.analysis.objective.user_errors import end_forked_copy, explain_problem_errors
 from explorer.contracts.inspection import ImportResult
+from explorer.contracts.progress import Speed
 from explorer.contracts.request import AnswerRequest, ImportRequest, Request
+from explorer.jobs.heartbeat import Place
 from explorer.jobs.job_folder import JobFolder
 from explorer.jobs.partner import Partner
 from explorer.jobs.process import JOB_START_WORDS, ProcessName
@@ -39,7 +41,7 @@ from explorer.jobs.worker.subject import JobSubject
 from explorer.kinds import Piece, kind_named, settings_from_json
 from explorer.kinds.kind import named_code
 from explorer.kinds.objective_settings import ObjectiveSettings
-from explorer.kinds.progress import JobCancelled, Progress
+from explorer.kinds.progress import JobCancelled, JobHandedBack, Progress
 from explorer.problem import Problem
 
 
@@ -66,7 +68,7 @@ class WorkerContext:
 
     jobs: Path  # folder of the spool
     name: ProcessName  # in which jobs are claimed: of the process that watches over the others
-    device: str
+    place: Place  # where it computes
     seconds: float  # that it took until work could begin
 
 
@@ -94,6 +96,7 @@ class Worker:
         self.device = device
         self.name = context.name if context else ProcessName.of(os.getpid())
         self.start = context.seconds if context else 0.0
+        self._title = context.place.device if context else ""
         self._code = subject.code if subject else None
         self._partner = partner
         self._process = os.getpid()
@@ -142,8 +145,9 @@ class Worker:
                 points[place] |= preconditioner.stored_diagonal(request.files[place], digest)
         answer = cast(Answer, named_code(kind.answer))
         with devices.precision_flags("float32"):
-            progress = JobProgress(job, request.states, partial(self._put, job))
-            done, choices = set(request.done), request.choices
+            put = partial(self._put, job)
+            progress = JobProgress(job, request.states, put, leave=self._leave)
+            done, choices = request.not_wanted(settings.units), request.choices
             pieces = _with_code_errors(
                 loaded.path,
                 lambda: answer(
@@ -153,8 +157,20 @@ class Worker:
             for piece in self._with_setup_time(pieces, began):
                 check_as_measured(piece, request)
                 self._put(job, piece)
-                job.report("computing")
+                job.report("computing", speed=self._speed(piece))
                 self._do_urgent_jobs(job)
+                if job.is_asked_back:
+                    raise JobHandedBack
+
+    def _speed(self, piece: Piece) -> Speed:
+        """How fast a piece was computed."""
+        per_second = len(piece.units) / piece.seconds if piece.seconds else None
+        return Speed(units_per_second=per_second, device_bytes=devices.reserved_bytes(self.device))
+
+    def _leave(self) -> None:
+        """Hand back what is left where somebody has asked this worker to leave."""
+        if self.spool.is_to_leave(self.name):
+            raise JobHandedBack
 
     def _put(self, job: JobFolder, piece: Piece) -> None:
         """Put a piece into the job's folder."""
@@ -222,7 +238,8 @@ class Worker:
     def _do_urgent_jobs(self, job: JobFolder) -> None:
         """Stop when cancelled; let more urgent jobs go first."""
         while not job.is_cancelled:
-            urgent = self.spool.claim_next(self.name, more_urgent_than=job.priority)
+            self._leave()
+            urgent = self.spool.claim_next(self.name, job.priority, self._title)
             if urgent is None:
                 return
             if self._partner is None:

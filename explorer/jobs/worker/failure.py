@@ -8,7 +8,7 @@ import torch
 
 from explorer.admission import FileNotAdmitted
 from explorer.jobs.job_folder import JobFolder
-from explorer.kinds.progress import JobCancelled
+from explorer.kinds.progress import JobCancelled, JobHandedBack
 from explorer.wording import one_line
 
 MAX_ERROR_LENGTH = 2000  # characters of an error
@@ -25,6 +25,9 @@ def write_failure(job: JobFolder, error: BaseException) -> None:
         return  # the supervisor has given it up
     if isinstance(error, JobCancelled):
         job.finish("cancelled")
+        return
+    if isinstance(error, JobHandedBack):
+        job.finish("handed_back")
         return
     with contextlib.suppress(OSError, ValueError):  # the code may have closed what this goes to
         traceback.print_exception(error)

@@ -22,7 +22,10 @@ def serve_jobs(context: WorkerContext, subject: JobSubject, partner: Partner) ->
     sys.argv[:] = [str(subject.path)]
     os.chdir(subject.code.problem.parent)
     admit(subject.code.digests, subject.path, partial(_refusal, subject))
-    worker = Worker(Spool(context.jobs), torch.device(context.device), context, subject, partner)
+    torch_device = torch.device(context.place.name)
+    if torch_device.type == "cuda":  # what a problem puts on "cuda" lies there too
+        torch.cuda.set_device(torch_device)
+    worker = Worker(Spool(context.jobs), torch_device, context, subject, partner)
     partner.serve(worker.run)
 
 

@@ -1,0 +1,39 @@
+"""Devices by name, as a user lists them: which of them may each have a worker."""
+
+from collections.abc import Collection, Sequence
+
+ALL = "auto"  # every CUDA device; where there is none, the best device
+CORES_VARIABLE = "EXPLORER_CORES"  # environment variable: cores that a worker may use
+MOST_DEVICES = 64  # workers of one machine
+
+
+def listed_devices(text: str) -> list[str]:
+    """The devices of a list such as "cuda:0, cuda:2" or "cpu, cpu", one as often as it is named.
+
+    Raises:
+        ValueError: it is none.
+    """
+    names = [name.strip() for name in text.split(",")]
+    if "" in names or len(names) > MOST_DEVICES:
+        raise ValueError(
+            f"device must be auto, cpu, cuda, mps or a list such as cuda:0,cuda:1, got {text!r}"
+        )
+    return names
+
+
+def devices_for_workers(
+    wanted: Sequence[str], present: Sequence[str], paused: Collection[str] = ()
+) -> list[str]:
+    """The devices that may each have a worker.
+
+    Args:
+        wanted: as listed; auto and cuda stand for all CUDA devices.
+        present: names of this machine's devices, the best first; none while nobody has told.
+        paused: names of those that a user has stopped.
+    """
+    names: list[str] = []
+    for name in wanted:
+        cuda = [one for one in present if one.startswith("cuda:")] if name in (ALL, "cuda") else []
+        best = [present[0]] if present and name == ALL else [name]
+        names += cuda or best
+    return [name for name in names if name not in paused]

@@ -1,0 +1,216 @@
+"""Long jobs shared among workers: cut, claimed, watched and brought home like jobs."""
+
+import os
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from explorer.ask import questions, requests
+from explorer.contracts.devices import devices_for_workers, listed_devices
+from explorer.contracts.request import AnswerRequest
+from explorer.jobs.job_folder import JobFolder
+from explorer.jobs.process import ProcessName
+from explorer.jobs.queue_state import job_state
+from explorer.jobs.shares import contiguous_parts, offer_shares, shares_of
+from explorer.jobs.spool import Spool
+from explorer.jobs.worker.answering import Worker
+from explorer.kinds.line import LINE, LineSettings
+from explorer.kinds.surface import SURFACE, SurfaceSettings
+from explorer.supervisor import sharing
+from explorer.supervisor.supervisor import Supervisor
+from store import Catalog
+from tests.filling import add_tiny, new_catalog, work
+from tests.tiny import ended, imported, supervised, until, until_stored
+
+SETTINGS = SurfaceSettings(x_count=31, y_count=21)
+
+
+def test_units_are_cut_into_neighbours_of_about_one_size() -> None:
+    """None is lost or doubled, whatever the numbers; never more parts than units."""
+    for count in range(9):
+        for parts in range(1, 5):
+            cut = contiguous_parts(range(count), parts)
+            assert [unit for part in cut for unit in part] == list(range(count))
+            sizes = [len(part) for part in cut]
+            assert (
+                len(cut) == min(count, parts) and max(sizes, default=0) - min(sizes, default=0) < 2
+            )
+
+
+@pytest.mark.parametrize(
+    ("wanted", "present", "paused", "devices"),
+    [
+        ("auto", (), (), ["auto"]),
+        ("auto", ("cpu",), (), ["cpu"]),
+        ("auto", ("cuda:0", "cuda:1", "cpu"), (), ["cuda:0", "cuda:1"]),
+        ("cuda", ("cuda:0", "cuda:1", "cpu"), ("cuda:0",), ["cuda:1"]),
+        ("mps, cpu", ("mps", "cpu"), (), ["mps", "cpu"]),
+        ("cpu,cpu", ("cpu",), (), ["cpu", "cpu"]),
+        ("cuda:3", ("cuda:0", "cpu"), (), ["cuda:3"]),  # its worker says that there is none
+    ],
+)
+def test_devices_are_those_of_the_list(wanted, present, paused, devices) -> None:
+    """All CUDA devices where none is named; one as often as it is named."""
+    assert devices_for_workers(listed_devices(wanted), present, paused) == devices
+
+
+@pytest.mark.parametrize("wanted", ["", "cpu,,cpu", ",".join(["cpu"] * 65)])
+def test_what_is_no_list_of_devices_is_refused(wanted: str, tmp_path: Path) -> None:
+    """In one sentence, before anything is begun."""
+    with pytest.raises(ValueError, match="device must be auto, cpu"):
+        Supervisor(Catalog(tmp_path), wanted)
+
+
+def test_two_workers_share_a_long_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both bring units; the death of one loses no more than what it had in hand."""
+    monkeypatch.setattr(sharing, "SHARED_SECONDS", 1.0)
+    with supervised(tmp_path / "catalog", "cpu,cpu") as (catalog, _):
+        quick = imported(catalog, tmp_path / "quick", "quick")
+        alone = questions.ask(catalog, SURFACE, quick, SETTINGS)
+        until_stored(catalog, lambda: catalog.question(alone).status == "complete")
+        model = imported(catalog, tmp_path / "slow", "slow", pause=0.01)
+        key = questions.ask(catalog, SURFACE, model, SETTINGS)
+        job = catalog.active_job_for(key)
+        spool = Spool(catalog.jobs_folder)
+        workers = until(lambda: _workers_at(spool, job.id, 2))
+        assert job_state(spool, job.id).rest == " on 2 workers"
+        os.kill(min(workers, key=str).pid, signal.SIGKILL)
+        done = ended(catalog, job.id)
+        assert (done.status, done.error) == ("done", None)
+        assert_same_values(catalog, alone, key)
+
+
+def assert_same_values(catalog: Catalog, key: str, other: str) -> None:
+    """Two answers have the same values, unit by unit."""
+    one, two = (catalog.values(each, SURFACE.table) for each in (key, other))
+    assert one.keys() == two.keys()
+    for name, column in one.items():
+        ours, theirs = np.argsort(one["unit"]), np.argsort(two["unit"])
+        np.testing.assert_allclose(two[name][theirs], column[ours], rtol=1e-5, err_msg=name)
+
+
+def _workers_at(spool: Spool, job_id: str, count: int) -> set[ProcessName]:
+    """The workers that have shares of a job, once there are so many."""
+    job = spool.job(job_id)
+    workers = {share.worker for share in (shares_of(job) if job else []) if share.worker}
+    return workers if len(workers) >= count else set()
+
+
+def _asked(tmp_path: Path) -> tuple[Catalog, Spool, JobFolder, str]:
+    """A catalog with a line that waits, its spool, its job's folder and its key."""
+    catalog = new_catalog(tmp_path / "catalog")
+    add_tiny(catalog, tmp_path, "one", [0])
+    key = questions.ask(catalog, LINE, catalog.models()[0], LineSettings(x_count=9))
+    spool = Spool(catalog.jobs_folder)
+    return catalog, spool, spool.jobs()[0], key
+
+
+def _cut(catalog: Catalog, job: JobFolder, count: int) -> AnswerRequest:
+    """Cut a waiting job into shares, as after its first piece."""
+    request = requests.request_of(catalog, catalog.job(job.id))
+    assert isinstance(request, AnswerRequest)
+    units = contiguous_parts(range(9), count)
+    offer_shares(job, [replace(request, units=part) for part in units])
+    job.set_aside()
+    return request
+
+
+def test_a_share_that_fails_ends_its_job_and_the_others(tmp_path: Path) -> None:
+    """The job has its sentence; what other shares have brought stays, and resuming goes on."""
+    catalog, spool, job, key = _asked(tmp_path)
+    _cut(catalog, job, 3)
+    supervisor = Supervisor(catalog, "cpu", hires=False)
+    first, second, _ = shares_of(job)
+    work_at(spool, first)
+    assert second.claim(ProcessName.of(os.getpid()))
+    second.finish("failed", error="the loss is no number")
+    until(lambda: supervisor.step() or not spool.jobs())
+    (record,) = [each for each in catalog.jobs() if each.id == job.id]
+    assert (record.status, record.error) == ("failed", "the loss is no number")
+    assert catalog.question(key).units_done == 3
+    questions.resume(catalog, catalog.question(key))
+    work(catalog)
+    assert catalog.question(key).status == "complete"
+
+
+def work_at(spool: Spool, part: JobFolder) -> None:
+    """Answer one share in this process."""
+    name = ProcessName.of(os.getpid())
+    assert part.claim(name)
+    Worker(spool, torch.device("cpu")).run(part)
+
+
+def test_a_cancel_ends_all_shares(tmp_path: Path) -> None:
+    """Those that wait at once, and what was computed stays."""
+    catalog, spool, job, key = _asked(tmp_path)
+    _cut(catalog, job, 3)
+    supervisor = Supervisor(catalog, "cpu", hires=False)
+    work_at(spool, shares_of(job)[1])
+    requests.cancel(catalog, job.id)
+    until(lambda: supervisor.step() or not spool.jobs())
+    assert catalog.job(job.id).status == "cancelled"
+    assert catalog.question(key).units_done == 3
+
+
+def test_a_share_of_another_device_is_left_to_that(tmp_path: Path) -> None:
+    """An answer is of one kind of device; once nobody takes its shares, it is one job again."""
+    catalog, spool, job, key = _asked(tmp_path)
+    request = _cut(catalog, job, 2)
+    for share in shares_of(job):
+        share.put_back(replace(request, units=(1, 2), device="a quick device"))
+    us = ProcessName.of(os.getpid())
+    assert spool.claim_next(us, device="cpu, 2 threads") is None
+    supervisor = Supervisor(catalog, "cpu", hires=False)
+    supervisor.step()
+    assert shares_of(job)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sharing, "UNTAKEN_SECONDS", 0.0)
+        until(lambda: supervisor.step() or not shares_of(job))
+    assert job.is_queued
+    work(catalog)
+    assert catalog.question(key).status == "complete"
+
+
+def test_a_share_that_another_wrote_is_not_run(tmp_path: Path) -> None:
+    """The job is offered anew, by the database's word."""
+    catalog, _, job, key = _asked(tmp_path)
+    _cut(catalog, job, 2)
+    (shares_of(job)[0].path / "request.json").write_text('{"body": "{}", "signature": "00"}')
+    Supervisor(catalog, "cpu", hires=False).step()
+    assert job.is_queued and not shares_of(job)
+    work(catalog)
+    assert catalog.question(key).status == "complete"
+
+
+def test_a_supervisor_that_dies_while_it_cuts_loses_nothing(tmp_path: Path) -> None:
+    """Some shares are there, and the job still says that it was handed back: it is one again."""
+    catalog, _, job, key = _asked(tmp_path)
+    request = requests.request_of(catalog, catalog.job(job.id))
+    assert job.claim(ProcessName.of(os.getpid()))
+    job.ask_back()
+    job.finish("handed_back")
+    offer_shares(job, [replace(request, units=(0, 1))])
+    Supervisor(catalog, "cpu", hires=False).step()
+    assert job.is_queued and not shares_of(job)
+    work(catalog)
+    assert catalog.question(key).status == "complete"
+
+
+def test_a_worker_that_is_to_leave_hands_its_job_back(tmp_path: Path) -> None:
+    """After the piece in hand; the rest waits for another, and what it brought stays."""
+    catalog, spool, job, key = _asked(tmp_path)
+    us = ProcessName.of(os.getpid())
+    assert job.claim(us)
+    spool.ask_to_leave(us)
+    Worker(spool, torch.device("cpu")).run(job)
+    assert job.ending.status == "handed_back"
+    spool.strike_off(us)
+    assert not spool.is_to_leave(us)
+    Supervisor(catalog, "cpu", hires=False).step()
+    assert job.is_queued and catalog.job(job.id).is_active
+    work(catalog)
+    assert catalog.question(key).status == "complete"
