@@ -1,10 +1,24 @@
-"""Devices by name, as a user lists them: which of them may each have a worker."""
+"""Devices by name: where a worker computes, and which devices may each have one."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 ALL = "auto"  # every CUDA device; where there is none, the best device
 CORES_VARIABLE = "EXPLORER_CORES"  # environment variable: cores that a worker may use
 MOST_DEVICES = 64  # workers of one machine
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a worker computes."""
+
+    wanted: str = ""  # device as it was asked for
+    name: str = ""  # of the one that it has, to torch; "" until it is loaded
+    device: str = ""  # what that calls itself
+    devices: tuple[str, ...] = ()  # names of all of its machine, the best first
+
+
+NOWHERE = Place()
 
 
 def listed_devices(text: str) -> list[str]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Self
 
 from explorer.codec import from_json, to_json
+from explorer.contracts.devices import NOWHERE, Place
 from explorer.jobs.life_lock import LifeLock, holder_of
 from explorer.jobs.process import (
     MARK_VARIABLE,
@@ -37,19 +38,6 @@ BEATS_WITHOUT_JOB = (
 MAX_BEAT_BYTES = 1 << 16  # of a beat that is read: more is none of ours
 BEATS_PER_MEMORY = 5  # the memory of a worker is looked at in one of so many
 LOCK_SUFFIX = ".lock"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Place:
-    """Where a worker computes."""
-
-    wanted: str = ""  # device as it was asked for
-    name: str = ""  # of the one that it has, to torch; "" until it is loaded
-    device: str = ""  # what that calls itself
-    devices: tuple[str, ...] = ()  # names of all of its machine, the best first
-
-
-NOWHERE = Place()
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ import time
 from collections.abc import Callable, Hashable
 from multiprocessing.connection import Connection
 
+from explorer.contracts.devices import NOWHERE, Place
 from explorer.contracts.request import Request
-from explorer.jobs.heartbeat import NOWHERE, Place
 from explorer.jobs.job_folder import JobFolder
 from explorer.jobs.partner import Partner, start_partner
 from explorer.jobs.process import ProcessName, adopt_orphans, end_strays

@@ -14,9 +14,9 @@ from typing import IO, Protocol
 
 import psutil
 
-from explorer.contracts.devices import CORES_VARIABLE
+from explorer.contracts.devices import CORES_VARIABLE, NOWHERE, Place
 from explorer.jobs import bounded_log
-from explorer.jobs.heartbeat import NOWHERE, HeartbeatMonitor, Place
+from explorer.jobs.heartbeat import HeartbeatMonitor
 from explorer.jobs.process import (
     JOB_START_WORDS,
     MARK_VARIABLE,

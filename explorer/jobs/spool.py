@@ -20,8 +20,9 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
+from explorer.contracts.devices import NOWHERE, Place
 from explorer.contracts.request import AnswerRequest, Request
-from explorer.jobs.heartbeat import LOCK_SUFFIX, NOWHERE, Beat, Heartbeat, LifeSign, Place, lock_of
+from explorer.jobs.heartbeat import LOCK_SUFFIX, Beat, Heartbeat, LifeSign, lock_of
 from explorer.jobs.job_folder import JobFolder
 from explorer.jobs.process import MARK_VARIABLE, ProcessName, end_marked
 from explorer.jobs.shares import parts_of

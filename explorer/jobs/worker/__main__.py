@@ -17,7 +17,7 @@ from pathlib import Path
 import psutil
 
 from explorer.analysis.objective import device as devices
-from explorer.jobs.heartbeat import Place
+from explorer.contracts.devices import Place
 from explorer.jobs.isolation import Isolation
 from explorer.jobs.partner import Partner, start_partner
 from explorer.jobs.process import ProcessName

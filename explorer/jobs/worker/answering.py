@@ -25,10 +25,10 @@ from explorer.analysis.objective.named_tensors import Tensors
 from explorer.analysis.objective.plane import EarlierChoices
 from explorer.analysis.objective.reading_progress import report_reading_to
 from explorer.analysis.objective.user_errors import end_forked_copy, explain_problem_errors
+from explorer.contracts.devices import Place
 from explorer.contracts.inspection import ImportResult
 from explorer.contracts.progress import Speed
 from explorer.contracts.request import AnswerRequest, ImportRequest, Request
-from explorer.jobs.heartbeat import Place
 from explorer.jobs.job_folder import JobFolder
 from explorer.jobs.partner import Partner
 from explorer.jobs.process import JOB_START_WORDS, ProcessName
