@@ -47,17 +47,17 @@ def function_problem(
     """
     if of_tensors and (gradient is not None or hessian is not None):
         raise ValueError("with of_tensors=True torch differentiates f: give no gradient or hessian")
-    for name, given in {"f": f, "gradient": gradient, "hessian": hessian}.items():
-        if not callable(given) and (given is not None or name == "f"):
-            raise ValueError(f"{name} must be a function, got {type(given).__name__}")
+    for name, code in {"f": f, "gradient": gradient, "hessian": hessian}.items():
+        if not callable(code) and (code is not None or name == "f"):
+            raise ValueError(f"{name} must be a function, got {type(code).__name__}")
     point = _real("start", start)
     if point.ndim != 1 or not point.size or not np.isfinite(point).all():
         raise ValueError(f"start must be one row of finite numbers, got {start!r}")
     if of_tensors:
         model: FunctionModel = FunctionModel(point, f, "by torch", "by torch")
     else:
-        code = NumpyCode(f, gradient, hessian)
-        model = FunctionModel(point, code.at_tensor, *code.derivative_words)
+        numpy_code = NumpyCode(f, gradient, hessian)
+        model = FunctionModel(point, numpy_code.at_tensor, *numpy_code.derivative_words)
     return Problem(model, {SPLIT: torch.zeros(1, 1)}, loss=function_value, forward=_forward)
 
 
@@ -84,8 +84,8 @@ class FunctionModel(nn.Module):
         """The function's value, of no dimension."""
         value = self.function(self.point[0])
         if not isinstance(value, Tensor) or value.dim():
-            got = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
-            raise ValueError(f"the function must return a tensor of no dimension, got {got}")
+            sort = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
+            raise ValueError(f"the function must return a tensor of no dimension, got {sort}")
         return value
 
     def extra_repr(self) -> str:
@@ -175,14 +175,14 @@ def _real(what: str, values: object) -> np.ndarray:
             the real part.
     """
     try:
-        given = np.asarray(values)
-        exact = given.dtype.kind == "O" and not any(value is None for value in given.flat)
-        if exact or given.dtype.kind in "biuf":  # fractions and large whole numbers are objects
-            return given.astype(np.float64)
-        got = type(values).__name__ if not given.ndim else f"an array of {given.dtype}"
+        array = np.asarray(values)
+        exact = array.dtype.kind == "O" and not any(value is None for value in array.flat)
+        if exact or array.dtype.kind in "biuf":  # fractions and large whole numbers are objects
+            return array.astype(np.float64)
+        reason = type(values).__name__ if not array.ndim else f"an array of {array.dtype}"
     except (TypeError, ValueError, OverflowError) as error:
-        got = str(error)
-    raise ValueError(f"{what} must be real numbers, got {got}")
+        reason = str(error)
+    raise ValueError(f"{what} must be real numbers, got {reason}")
 
 
 @torch.compiler.disable

@@ -28,15 +28,15 @@ class Player:
         Raises:
             ValueError: patterns are no texts, or the loss is no function.
         """
-        given = self.parameters
-        texts = isinstance(given, str | list | tuple) and all(isinstance(p, str) for p in given)
-        if not texts or not given:
+        names = self.parameters
+        are_texts = isinstance(names, str | list | tuple) and all(isinstance(n, str) for n in names)
+        if not are_texts or not names:
             raise ValueError(
-                f'the parameters of a player must be patterns such as "generator.*", got {given!r}'
+                f'the parameters of a player must be patterns such as "generator.*", got {names!r}'
             )
         if not callable(self.loss):
-            got = type(self.loss).__name__
-            raise ValueError(f"the loss of a player must be a function, got {got}")
+            sort = type(self.loss).__name__
+            raise ValueError(f"the loss of a player must be a function, got {sort}")
 
     @property
     def patterns(self) -> tuple[str, ...]:

@@ -71,10 +71,10 @@ class Kind:
         """
         own = len(self.subjects[: self.runs_from])
         further = settings.further_subjects
-        given = dict(zip(further, names[own : own + len(further)], strict=True))
+        named = dict(zip(further, names[own : own + len(further)], strict=True))
         main = [*names[:own], *names[own + len(further) :]]
         text = f" {self.joined} ".join(dict.fromkeys(main) if self.own_second else main)
-        return f"{text} ({settings.further_words(given, names[0])})" if given else text
+        return f"{text} ({settings.further_words(named, names[0])})" if named else text
 
     def single_subjects(self, settings: ObjectiveSettings) -> tuple[str, ...]:
         """The names of the subjects that are one point each: the kind's, then the settings'."""

@@ -89,7 +89,7 @@ class StabilitySettings(OfRuns, CurvatureSettings):
             f"steps of {self.step_rate:g}": bool(self.step_rate),
             "projection": self.projected,
         }
-        more = [word for word, asked in words.items() if asked]
+        more = [word for word, is_measured in words.items() if is_measured]
         return (*super().distinguishing_words, *preconditioned, *more, f"seed {self.seed}")
 
     def about(self, runs: Sequence[RunSnapshots]) -> Self:

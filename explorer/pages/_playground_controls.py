@@ -134,8 +134,8 @@ def _is_between(text: str, low: float, high: float) -> bool:
 def _choose_optimisers() -> tuple[str, ...]:
     titles = {optimiser.title: name for name, optimiser in OPTIMISERS.items()}
     first = [OPTIMISERS[name].title for name in FIRST_SHOWN]
-    given = st.query_params.get_all("optimisers")
-    if any(title not in titles for title in given):
+    in_address = st.query_params.get_all("optimisers")
+    if any(title not in titles for title in in_address):
         check_address("optimisers", f"some of {', '.join(titles)}", lambda _: False)
     chosen = choose_several_named("Racing", list(titles), "optimisers", first)
     return tuple(name for title, name in titles.items() if title in chosen)

@@ -63,8 +63,8 @@ def show_comparisons(question: records.Question, spectrum: Spectrum) -> None:
         title = f"Hessian against {other}"
         st.subheader(title, anchor=False, help=term_help("fisher_gap"))
         gap = spectrum.fisher_gap
-        said = "on its way" if gap is None else f"**{interval_text(gap)}**"
-        st.markdown(f"norm(H − F) / norm(H), of Frobenius: {said}.")
+        value = "on its way" if gap is None else f"**{interval_text(gap)}**"
+        st.markdown(f"norm(H − F) / norm(H), of Frobenius: {value}.")
         st.caption(
             "It falls towards 0 where the model fits all examples: what the Hessian has beside "
             "Gauss-Newton is weighed by the derivatives of the loss by the outputs."

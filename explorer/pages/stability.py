@@ -107,7 +107,13 @@ def explain_matrix(stability: Stability, training: Training) -> None:
             "Eigenvalues are those of the Hessian preconditioned by Adam's second moments; "
             "snapshots without them have none."
         )
-    if np.isnan(stability.values["noise"][stability.computed & np.isfinite(stability.loss)]).any():
+    is_finite = stability.computed & np.isfinite(stability.loss)
+    if CRITICAL in stability.values and np.isnan(stability.values[CRITICAL][is_finite]).any():
+        st.caption(
+            "Critical sharpness is missing where no step along the update leads above the loss, or "
+            "the gradient is so small that rounding hides the first one that does: try float64."
+        )
+    if np.isnan(stability.values["noise"][is_finite]).any():
         st.caption(
             "The noise is unknown: the loss must give one value per example, not a sum and a count."
         )

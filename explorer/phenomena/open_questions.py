@@ -256,8 +256,8 @@ OPEN_QUESTIONS = (
             "Addition modulo 31 from half of its table. After 200 steps the half is known by heart "
             "and the rest is not; weight decay goes on, and thousands of steps later the rest is "
             "known too. The later place has smaller weights, less curvature and bears more noise. "
-            "On the straight way there the test error falls all along, while the train loss "
-            "crosses a hill."
+            "On the straight way there the test error stays at guessing for half of the way and "
+            "then falls, while the train loss crosses a hill."
         ),
         loose=(
             "Why it takes so long, and when it happens at all, is an open question: without weight "
