@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from explorer.phenomena.phenomenon import Phenomenon, Proof, Verdict
+from explorer.phenomena.phenomenon import WHOSE_EXPECTATION, Phenomenon, Proof, Verdict
 from sample_models.answers import SampleAnswers
 
 
@@ -47,6 +47,7 @@ def verify(phenomena: Iterable[Phenomenon], file: Path | None = None) -> bool:
     for phenomenon in phenomena:
         rows.append(verified(phenomenon, answers))
         print("\n".join(row_lines(rows[-1])), flush=True)
+    print(WHOSE_EXPECTATION)
     print(summary(rows))
     if file is not None:
         text = json.dumps([dataclasses.asdict(row) for row in rows], indent=2)

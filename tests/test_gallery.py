@@ -14,7 +14,7 @@ from explorer.kinds.citations import CITATIONS
 from explorer.kinds.result import Result
 from explorer.pages import _running
 from explorer.phenomena import PHENOMENA, phenomenon_named
-from explorer.phenomena.phenomenon import Group, Phenomenon, Proof, Verdict
+from explorer.phenomena.phenomenon import WHOSE_EXPECTATION, Group, Phenomenon, Proof, Verdict
 from sample_models import sample_named
 from sample_models.verification import row_lines, verified
 from store import Catalog
@@ -144,6 +144,7 @@ def test_cards_and_phenomenon_are_shown(shown: Catalog) -> None:
     assert charts(app) == 2
     (table,) = app.table
     assert list(table.value["As expected"]) == ["yes", "yes"]
+    assert WHOSE_EXPECTATION in texts(app, "caption")
     assert not [label for label in labels(app) if label.startswith("Compute")]
     links = [link.proto.label for link in app.get("page_link")]
     assert sum(label.startswith("Open in ") for label in links) == 3

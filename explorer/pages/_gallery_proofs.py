@@ -8,7 +8,7 @@ import streamlit as st
 from explorer.gallery.state import PhenomenonState, proofs_of
 from explorer.pages._parts import sentence
 from explorer.pages._text import as_text
-from explorer.phenomena.phenomenon import Proof, Verdict
+from explorer.phenomena.phenomenon import WHOSE_EXPECTATION, Proof, Verdict
 from explorer.render.marks.ticks import number_text
 from store import Catalog, UnreadableAnswer
 
@@ -84,6 +84,7 @@ def show_table(measured: tuple[Proof, ...]) -> None:
         for proof in measured
     ]
     st.table(rows, hide_index=True)  # it wraps its words, as a data frame does not
+    st.caption(WHOSE_EXPECTATION)
 
 
 def expected_text(proof: Proof) -> str:

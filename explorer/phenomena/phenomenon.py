@@ -24,6 +24,12 @@ class Group(StrEnum):
     BEYOND = "Beyond supervised learning"
 
 
+WHOSE_EXPECTATION = (
+    "The ends are this program's: so clear must it be here. Where a number is a source's or a "
+    "law's, that is named; “measured before” is a single earlier run of our own."
+)
+
+
 class Verdict(StrEnum):
     """How what was measured stands to what was expected."""
 
