@@ -89,7 +89,7 @@ def snapshot_curvature(
 
     They are those of the Hessian H, or of P^-1/2 H P^-1/2 for a diagonal P that is not empty.
 
-    Source: Hutchinson 1990 for the trace, with the standard error of its mean; E norm(Hv)^2 for the
+    Source: Hutchinson 1989 for the trace, with the standard error of its mean; E norm(Hv)^2 for the
     squares.
     """
     matrix: Product = Curvature(objective, hessian)

@@ -15,7 +15,7 @@ def relative_gap(differences: np.ndarray, squares: np.ndarray, exact: bool) -> E
     noise is common: the interval is that of a ratio of means, by the deviations from it. With
     twenty vectors and eigenvalues that fall like 1 / n it held the truth in 91 % of 400 draws.
 
-    Source: Hutchinson 1990 (E norm(Av)^2 = norm(A)^2 for random signs); Cochran 1977, Sampling
+    Source: Hutchinson 1989 (E norm(Av)^2 = norm(A)^2 for random signs); Cochran 1977, Sampling
     Techniques, section 2.11, for the ratio.
 
     Args:

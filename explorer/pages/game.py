@@ -16,11 +16,9 @@ from explorer.pages import _asking as asking
 from explorer.pages import _charts as charts
 from explorer.pages import _controls as controls
 from explorer.pages import _forms as forms
-from explorer.pages import _parts as parts
 from explorer.pages._ending import show_ending
-from explorer.pages._facts import facts_line
 from explorer.pages._objective import choose_objective
-from explorer.pages._offers import offer_stored
+from explorer.pages._one_question import show_page
 from explorer.pages._stopping import stop_page
 from explorer.pages._terms import cited, term_help
 from explorer.pages._text import as_text
@@ -121,19 +119,4 @@ def explain(game: Game) -> None:
     st.caption(cited(" ".join(sentences)), help=term_help("path_angle", "lowest_player_eigenvalue"))
 
 
-app = parts.start_page()
-sides = parts.sides()
-with sides.left:
-    wish = choose(app.catalog)
-    stored_question = asking.find_questions(app.catalog, {"": wish})[""]
-with sides.top:
-    missing = asking.ask_button(app, {"": stored_question}, {"": wish})
-with sides.right:
-    model, _ = wish.subjects[0]
-    parts.show_heading(f"Game of {model.name}")
-    st.caption(facts_line(model))
-    if stored_question is None:
-        st.info(f"Not computed yet: {asking.PRESS_COMPUTE}.", icon=GAME.icon)
-        offer_stored(app, missing)
-    else:
-        asking.show_answers(app, {"": stored_question}, partial(show, app.catalog))
+show_page("Game", choose, show)

@@ -17,12 +17,10 @@ from explorer.pages import _charts as charts
 from explorer.pages import _checks as checks
 from explorer.pages import _controls as controls
 from explorer.pages import _forms as forms
-from explorer.pages import _parts as parts
 from explorer.pages._brought import show_brought_points
 from explorer.pages._ending import show_ending
-from explorer.pages._facts import facts_line
 from explorer.pages._objective import choose_objective
-from explorer.pages._offers import offer_stored
+from explorer.pages._one_question import show_page
 from explorer.pages._stopping import stop_page
 from explorer.pages._terms import cited, term_help
 from explorer.render.marks.ticks import number_text
@@ -135,19 +133,4 @@ def _gap_text(walk: Manifold) -> str:
     )
 
 
-app = parts.start_page()
-sides = parts.sides()
-with sides.left:
-    wish = choose(app.catalog)
-    stored_question = asking.find_questions(app.catalog, {"": wish})[""]
-with sides.top:
-    missing = asking.ask_button(app, {"": stored_question}, {"": wish})
-with sides.right:
-    model, _ = wish.subjects[0]
-    parts.show_heading(f"Solution manifold of {model.name}")
-    st.caption(facts_line(model))
-    if stored_question is None:
-        st.info(f"Not computed yet: {asking.PRESS_COMPUTE}.", icon=MANIFOLD.icon)
-        offer_stored(app, missing)
-    else:
-        asking.show_answers(app, {"": stored_question}, partial(show, app.catalog))
+show_page("Solution manifold", choose, show)
