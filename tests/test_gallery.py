@@ -15,6 +15,7 @@ from explorer.kinds.result import Result
 from explorer.pages import _running
 from explorer.phenomena import PHENOMENA, phenomenon_named
 from explorer.phenomena.phenomenon import WHOSE_EXPECTATION, Group, Phenomenon, Proof, Verdict
+from explorer.phenomena.statements import STATEMENTS, TEXTS
 from sample_models import sample_named
 from sample_models.verification import row_lines, verified
 from store import Catalog
@@ -215,3 +216,35 @@ def test_a_catalog_can_be_asked_what_a_phenomenon_asks(phenomenon: Phenomenon) -
             for run in runs:
                 snapshots = sample_named(run.sample).checkpoints
                 assert len(snapshots) >= question.kind.fewest
+
+
+def test_statements_are_searched_and_lead_to_what_shows_them(shown: Catalog) -> None:
+    """All by text, each with a way; the words of the address leave those that have them all."""
+    app = fine(opened(PAGE, part="Statements"))
+    rows = [row for table in app.table for row in table.value.itertuples(index=False)]
+    assert len(rows) == len(STATEMENTS) and len(app.table) == len(TEXTS)
+    assert all("](/" in seen_in for _, seen_in in rows)
+    app = fine(opened(PAGE, part="Statements", search="KESKAR sharp"))
+    said = [row for table in app.table for row in table.value["Statement"]]
+    assert said and len(said) < 20
+    assert not fine(opened(PAGE, part="Statements", search="no such words")).table
+
+
+def test_pictures_that_cards_lack_are_drawn(shown: Catalog, filled: Path) -> None:
+    """What a command line computed has none yet: the page has the covers drawn, each once."""
+    fine(opened(PAGE))
+    thumbnails = _running.app_state().thumbnails
+    (state,) = states_of(shown, [SHOWN])
+    cover = state.questions[SHOWN.cover].key
+    keys = [*thumbnails._keys.queue]
+    assert keys.count(cover) == 1
+    fine(opened(PAGE))
+    assert [*thumbnails._keys.queue].count(cover) == 1
+
+
+def test_a_step_of_the_tour_says_more_and_goes_on(shown: Catalog) -> None:
+    """Above and below the pictures are the ways to the neighbours; one leads to the phenomenon."""
+    app = fine(opened(PAGE, part="Tour", step="9"))
+    labels_of_ways = [link.proto.label for link in app.get("page_link")]
+    assert labels_of_ways.count("Next") == labels_of_ways.count("Back") == 2
+    assert SHOWN.title in labels_of_ways

@@ -1,9 +1,12 @@
 """The page Playground, by Streamlit's `AppTest`: every view, its address, what it refuses."""
 
 import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import streamlit as st
 
 from explorer.kinds.look import PlaneLook
 from explorer.playground.basins import basin_map
@@ -68,6 +71,35 @@ def test_every_view_of_every_function(folder: Path, name: str) -> None:
         app = fine(opened(PAGE, function=name, show=view, starts="15"))
         assert charts(app) == count, view
         assert [e.value for e in app.subheader] == [EXAMPLES[name].title]
+
+
+def test_what_is_shown_can_be_taken_away(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each view has its pictures as figures, and a race every step of it as numbers."""
+    for view, count in CHARTS.items():
+        with caught_downloads(monkeypatch) as made:
+            fine(opened(PAGE, function="himmelblau", show=view, starts="15"))
+        figures = [data for label, data in made if label == "Download PDF"]
+        assert len(figures) == count, view
+        assert figures[0]().startswith(b"%PDF")
+        tables = [data for label, data in made if label == "Download CSV"]
+        assert len(tables) == (1 if view == "Race" else 0) or view == "Critical points"
+        if view == "Race":
+            first, *rows = tables[0]().decode().splitlines()
+            assert first == "optimiser,step,x,y,f,slope"
+            assert rows[0].startswith("Gradient descent,0,")
+
+
+@contextmanager
+def caught_downloads(
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[list[tuple[str, Callable[[], bytes]]]]:
+    """The labels of the buttons and what makes their files."""
+    downloads: list[tuple[str, Callable[[], bytes]]] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            st, "download_button", lambda label, data, *_, **__: downloads.append((label, data))
+        )
+        yield downloads
 
 
 def test_the_lesson_s_four_stand_side_by_side(folder: Path) -> None:

@@ -46,6 +46,7 @@ def show_all(app: AppState, phenomena: Sequence[Phenomenon]) -> None:
     groups = [group for group in present if chosen in (ALL, group.value)]
     shown = [phenomenon for phenomenon in phenomena if phenomenon.group in groups]
     is_busy = is_any_waiting(app, states_of(app.catalog, shown))
+    is_live = is_busy or app.is_settling
 
     def cards() -> None:
         states = states_of(app.catalog, shown)
@@ -56,8 +57,10 @@ def show_all(app: AppState, phenomena: Sequence[Phenomenon]) -> None:
             own = [state for state in states if state.phenomenon.group is group]
             st.subheader(group.value, anchor=False)
             show_group(app, own)
+        if is_live != (is_busy or app.is_settling):  # pictures begin or end to be drawn
+            st.rerun()
 
-    parts.live_fragment(2 * LIVE_SECONDS if is_busy else None)(cards)()
+    parts.live_fragment(2 * LIVE_SECONDS if is_live else None)(cards)()
 
 
 def is_any_waiting(app: AppState, states: Sequence[PhenomenonState]) -> bool:
@@ -95,6 +98,11 @@ def show_group(app: AppState, states: Sequence[PhenomenonState]) -> None:
     """The cards of a group row by row, so that those of a row have one height."""
     covers = {s.phenomenon.name: s.questions[s.phenomenon.cover].key for s in states}
     images = app.catalog.images([key for key in covers.values() if key])
+    app.thumbnails.request_missing(
+        covers[state.phenomenon.name]
+        for state in states
+        if state.is_complete and covers[state.phenomenon.name] not in images
+    )
     for first in range(0, len(states), ACROSS):
         columns = st.columns(ACROSS)
         for column, state in zip(columns, states[first : first + ACROSS], strict=False):

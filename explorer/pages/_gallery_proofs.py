@@ -98,4 +98,4 @@ def expected_text(proof: Proof) -> str:
         ends = f"at least {number_text(proof.low, DIGITS)}"
     else:
         ends = f"at most {number_text(proof.high, DIGITS)}"
-    return f"{ends}: {proof.expected}" if proof.expected else ends
+    return f"{ends} · {proof.expected}" if proof.expected else ends

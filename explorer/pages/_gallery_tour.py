@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from explorer.gallery.state import states_of
+from explorer.gallery.state import PhenomenonState, states_of
 from explorer.pages import _gallery_view as view
 from explorer.pages._address import check_address
 from explorer.pages._parts import show_heading
@@ -32,7 +32,20 @@ def show_tour(app: AppState) -> None:
         )
     if step.phenomenon:
         (state,) = states_of(app.catalog, [phenomenon_named(step.phenomenon)])
+        _link_to_phenomenon(state)
         view.show_answers(app, state)
+        _show_ways(number)  # who has looked at the pictures need not go back up
+
+
+def _link_to_phenomenon(state: PhenomenonState) -> None:
+    """The way to the page that says more of what the step shows."""
+    phenomenon = state.phenomenon
+    st.page_link(
+        view.PAGE,
+        label=phenomenon.title,
+        icon=":material/read_more:",
+        query_params={view.PARAMETER: phenomenon.name},
+    )
 
 
 def _show_ways(number: int) -> None:

@@ -8,6 +8,7 @@ from explorer.kinds.setting import Setting, SettingField
 from explorer.pages import _forms as forms
 from explorer.pages._address import correct_address
 from explorer.pages._playground_controls import Chosen
+from explorer.pages._playground_export import export_pictures
 from explorer.pages._playground_race import (
     choose_plane_look,
     place_text,
@@ -44,7 +45,7 @@ def show_points(chosen: Chosen) -> None:
     points = critical_points(function)
     runs: list[Escape] = []
     if function.dimension == 1:
-        show_curve(function, (), 0, points)
+        picture = show_curve(function, (), 0, points)
     else:
         look = choose_plane_look(function)
         place = st.container()
@@ -52,11 +53,13 @@ def show_points(chosen: Chosen) -> None:
         if saddles:
             saddle, runs = _choose_escape(chosen, saddles)
         with place:
-            show_plane(function, look, [run.race for run in runs], chosen.settings.steps, points)
+            races = [run.race for run in runs]
+            picture = show_plane(function, look, races, chosen.settings.steps, points)
         if saddles:
             _show_escape(function, saddle, runs)
     _explain(function, points)
     st.dataframe(_columns(function, points[:MOST_LISTED]), hide_index=True, width="stretch")
+    export_pictures(function, {"Points": picture}, [run.race for run in runs])
 
 
 def _explain(function: ExampleFunction, points: Sequence[CriticalPoint]) -> None:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import streamlit as st
@@ -13,12 +14,16 @@ from explorer.pages import _planes as planes
 from explorer.pages._address import check_address
 from explorer.pages._camera import camera_now
 from explorer.pages._playground_controls import Chosen
+from explorer.pages._playground_export import export_pictures
 from explorer.pages._surface_view import show_drawing
 from explorer.playground.critical_points import CriticalPoint, critical_points
 from explorer.playground.functions import ExampleFunction
 from explorer.playground.outcome import left_at, lowest_minimum, reached_point
 from explorer.playground.race import Race, race
 from explorer.render.marks.ticks import MINUS, number_text
+
+if TYPE_CHECKING:
+    from explorer.render.drawing import Drawing
 
 VIEWS = {"Contour": "contour", "3-D": "relief"}  # on screen, and in a look
 VALUE = "loss"  # of a function, in pictures
@@ -37,17 +42,18 @@ def show_race(chosen: Chosen) -> None:
     if function.dimension == 1:
         until = _choose_step(chosen.settings.steps)
         _show_first(function, races, until)
-        show_curve(function, races, until, points)
+        picture = show_curve(function, races, until, points)
     else:
         look = choose_plane_look(function)
         until = _choose_step(chosen.settings.steps)
         minima = [point for point in points if point.sort == "minimum"]
-        show_plane(function, look, races, until, minima[:MOST_MARKED])
+        picture = show_plane(function, look, races, until, minima[:MOST_MARKED])
     _say_divergence(chosen, races, points)
     st.dataframe(
         _ends(function, races, points, until), hide_index=True, width="stretch", key="ends"
     )
-    _show_losses(function, races, lowest_minimum(points), until)
+    losses = _show_losses(function, races, lowest_minimum(points), until)
+    export_pictures(function, {"Paths": picture, "Losses": losses}, races)
 
 
 def choose_plane_look(function: ExampleFunction, turns: bool = True) -> PlaneLook:
@@ -83,8 +89,8 @@ def show_plane(
     races: Sequence[Race],
     until: int,
     points: Sequence[CriticalPoint],
-) -> None:
-    """The function with marked points and the paths up to a step."""
+) -> "Drawing":
+    """The function with marked points and the paths up to a step; what is shown."""
     from explorer.render.playground.plane import draw_function, draw_races, surface_of
 
     drawing = draw_races(draw_function(function, look, points), function, races, until)
@@ -93,16 +99,18 @@ def show_plane(
     show_drawing(drawing, surface_of(function).values[VALUE], words, "playground")
     if look.ceiling is not None:
         st.caption(f"Heights above {look.ceiling:g} are cut off: **Style** has the level.")
+    return drawing
 
 
 def show_curve(
     function: ExampleFunction, races: Sequence[Race], until: int, points: Sequence[CriticalPoint]
-) -> None:
-    """The curve with its stationary points and the steps so far."""
+) -> "Drawing":
+    """The curve with its stationary points and the steps so far; what is shown."""
     from explorer.render.playground.curve import draw_curve
 
     chart = draw_curve(function, races, until, points, charts.plot_width(), CURVE_HEIGHT)
     charts.show_chart(chart, f"Curve of {function.text} with the steps of optimisers", key="curve")
+    return chart
 
 
 def _choose_step(steps: int) -> int:
@@ -207,8 +215,8 @@ def rounded_loss(point: CriticalPoint) -> float:
 
 def _show_losses(
     function: ExampleFunction, races: Sequence[Race], floor: float | None, until: int
-) -> None:
-    """The loss of each against its steps."""
+) -> "Drawing":
+    """The loss of each against its steps; what is shown."""
     from explorer.render.playground.curves import draw_losses
 
     st.markdown("**Loss against steps**")
@@ -218,3 +226,4 @@ def _show_losses(
     charts.show_chart(chart, "Loss of each optimiser against its steps", losses, key="losses")
     if floor is not None and not math.isclose(floor, 0.0, abs_tol=1e-12):
         st.caption(f"Above the lowest minimum, {number_text(floor, 7)}, on a log scale.")
+    return chart

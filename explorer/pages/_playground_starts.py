@@ -1,6 +1,7 @@
 """What start and learning rate decide: basins of one optimiser, final losses over rates."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import streamlit as st
@@ -10,6 +11,7 @@ from explorer.pages import _charts as charts
 from explorer.pages import _forms as forms
 from explorer.pages._address import check_address
 from explorer.pages._playground_controls import Chosen
+from explorer.pages._playground_export import export_pictures
 from explorer.pages._playground_race import (
     CURVE_HEIGHT,
     choose_plane_look,
@@ -23,6 +25,9 @@ from explorer.playground.optimisers import OPTIMISERS
 from explorer.playground.outcome import lowest_minimum
 from explorer.playground.sensitivity import RateCurve, rate_curves
 from explorer.render.marks.ticks import number_text
+
+if TYPE_CHECKING:
+    from explorer.render.drawing import Drawing
 
 STARTS = SettingField(
     "starts",
@@ -53,32 +58,33 @@ def show_basins(chosen: Chosen) -> None:
         )
     with st.spinner("Running all starts"):
         basins = basin_map(function, name, chosen.settings, count)
-    if function.dimension == 1:
-        _show_bands(chosen, basins)
-    else:
-        _show_map(chosen, basins)
+    show = _show_bands if function.dimension == 1 else _show_map
+    picture = show(chosen, basins)
     st.caption(
         f"The colour of a place is the critical point that {title} is at after "
         f"{chosen.settings.steps:,} steps from there, within a hundredth of the range. What is "
         "called a basin of attraction is one of a rule with its rate, not of the function alone."
     )
     st.dataframe(_shares(basins), hide_index=True, width="stretch", key="shares")
+    export_pictures(function, {"Basins": picture})
 
 
-def _show_map(chosen: Chosen, basins: BasinMap) -> None:
+def _show_map(chosen: Chosen, basins: BasinMap) -> "Drawing":
     from explorer.render.playground.basins import draw_basins
 
     look = choose_plane_look(chosen.function, turns=False)
     chart = draw_basins(chosen.function, basins, look)
     charts.show_chart(chart, "Map of the critical point that each start ends in", key="basins")
+    return chart
 
 
-def _show_bands(chosen: Chosen, basins: BasinMap) -> None:
+def _show_bands(chosen: Chosen, basins: BasinMap) -> "Drawing":
     from explorer.render.playground.curve import draw_curve
 
     points, width = critical_points(chosen.function), charts.plot_width()
     chart = draw_curve(chosen.function, (), 0, points, width, CURVE_HEIGHT, basins)
     charts.show_chart(chart, "Curve with bands of the starts that end in one place", key="basins")
+    return chart
 
 
 def _shares(basins: BasinMap) -> dict[str, list[str]]:
@@ -135,6 +141,7 @@ def show_rates(chosen: Chosen) -> None:
             "curvatures count."
         )
     st.dataframe(_rate_columns(curves, floor), hide_index=True, width="stretch", key="stable")
+    export_pictures(function, {"Rates": chart})
 
 
 def _sharpest(chosen: Chosen) -> float | None:

@@ -7,6 +7,7 @@ import logging
 import queue
 import sys
 import threading
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -143,6 +144,7 @@ class Thumbnails:
         self.drawing = threading.Event()  # set while there is something to draw
         self._catalog = catalog
         self._keys: queue.Queue[str] = queue.Queue()
+        self._tried: set[str] = set()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="thumbnails", daemon=True)
 
@@ -154,7 +156,14 @@ class Thumbnails:
         """Have a picture of this question drawn."""
         if self._thread.is_alive():
             self.drawing.set()
+        self._tried.add(key)
         self._keys.put(key)
+
+    def request_missing(self, keys: Iterable[str]) -> None:
+        """Have those of these drawn that were not tried yet."""
+        for key in keys:
+            if key not in self._tried:
+                self.request(key)
 
     def stop(self) -> None:
         """End after the picture in hand."""

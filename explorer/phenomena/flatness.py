@@ -207,7 +207,8 @@ FLATNESS = (
         title="At one train loss no gap between batch sizes shows here",
         group=Group.FLATNESS,
         text=(
-            "The popular conclusion of the last card is that large batches generalise worse. "
+            "Large batches end in sharper minima; the popular conclusion is that they generalise "
+            "worse. "
             "Between the two networks of one train loss no difference of test accuracy shows that "
             "360 test examples could tell from chance."
         ),

@@ -111,7 +111,7 @@ def _positive_proofs(results: Sequence[Result]) -> list[Proof]:
             expected="(π - 2√2)/4π = .0249, by integration",
         ),
         Proof(
-            "2^-n over it, for ten rows",
+            "2⁻ⁿ over it, for ten rows",
             float(0.5**10 / at(measured, 10)),
             1e9,
             expected="many orders of magnitude: eigenvalues repel each other",
@@ -390,13 +390,13 @@ MINIMA = (
         group=Group.MINIMA,
         text=(
             "Why are high critical points saddles? If each of n eigenvalues were positive by the "
-            "toss of a coin, all would be with a probability of 2^-n. Eigenvalues of a random "
+            "toss of a coin, all would be with a probability of 2⁻ⁿ. Eigenvalues of a random "
             "matrix are not independent: they repel each other, and the probability falls as "
             "e to the power of -n² (ln 3)/4. It is measured here down to 1e-14, by matrices that "
             "grow a row at a time and of which only the positive ones grow on."
         ),
         loose=(
-            "The popular 2^-n assumes independent signs and is too large by orders of magnitude "
+            "The popular 2⁻ⁿ assumes independent signs and is too large by orders of magnitude "
             "from a few rows on. Neither says that minima are rare where a loss is low: there the "
             "whole spectrum is shifted up."
         ),

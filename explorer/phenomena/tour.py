@@ -61,12 +61,12 @@ TOUR: tuple[Step, ...] = (
         "Flat and sharp",
         "How steep a minimum is can be measured: by its largest second derivative, by the loss "
         "after noise, by the worst place nearby. Small batches end flatter. Whether that is why "
-        "they generalise is another question, and the next card's answer is sobering.",
+        "they generalise is another question: at one train loss no gap of accuracy is seen here.",
         phenomenon="batch-size-and-sharpness",
     ),
     Step(
         "Sharpness depends on the ruler",
-        "The same function, the same outputs, and a thousand times the curvature: weights of a "
+        "The same function, the same outputs, and many times the curvature: weights of a "
         "ReLU network can be moved from one layer to the next. A statement about flatness must say "
         "by which measure, and some measures do not change.",
         phenomenon="reparameterisation",
