@@ -46,6 +46,11 @@ def wishes(catalog: Catalog) -> dict[str, str]:
     return {name: str(why) for name, why in stored.items() if name in names}
 
 
+def waiting_wishes(catalog: Catalog) -> set[str]:
+    """The names of those that will be asked in full as soon as they can be."""
+    return {name for name, why in wishes(catalog).items() if not why}
+
+
 def ask_possible(catalog: Catalog, phenomena: Iterable[Phenomenon], again: bool = False) -> None:
     """Ask what can be asked of these now, and drop the wishes that are asked in full.
 
@@ -165,9 +170,9 @@ class WishKeeper:
         if not self._waiting and marked == self._marked:
             return
         self._marked = marked
-        waiting = [name for name, why in wishes(self._catalog).items() if not why]
+        waiting = waiting_wishes(self._catalog)
         if waiting:
-            ask_possible(self._catalog, map(phenomenon_named, waiting))
-        self._waiting = any(not why for why in wishes(self._catalog).values())
+            ask_possible(self._catalog, map(phenomenon_named, sorted(waiting)))
+        self._waiting = bool(waiting_wishes(self._catalog))
         took = time.monotonic() - began
         self._next = began + took + max(LOOK_SECONDS, REST_FACTOR * took)

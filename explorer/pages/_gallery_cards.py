@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from explorer.gallery.state import PhenomenonState, states_of
-from explorer.gallery.wishes import wish, wishes
+from explorer.gallery.wishes import waiting_wishes, wish
 from explorer.pages import _parts as parts
 from explorer.pages._address import correct_address
 from explorer.pages._asking import LIVE_SECONDS
@@ -65,13 +65,13 @@ def show_all(app: AppState, phenomena: Sequence[Phenomenon]) -> None:
 
 def is_any_waiting(app: AppState, states: Sequence[PhenomenonState]) -> bool:
     """Whether one of them is being computed, or will be as soon as it can be."""
-    waiting = {name for name, why in wishes(app.catalog).items() if not why}
-    return any(state.is_under_way or state.phenomenon.name in waiting for state in states)
+    wished = waiting_wishes(app.catalog)
+    return any(state.is_under_way or state.phenomenon.name in wished for state in states)
 
 
 def show_missing(app: AppState, states: Sequence[PhenomenonState]) -> None:
     """How many are computed, and the button that has the others computed."""
-    wished = {name for name, why in wishes(app.catalog).items() if not why}
+    wished = waiting_wishes(app.catalog)
     missing = [
         state.phenomenon
         for state in states
@@ -96,6 +96,7 @@ def show_missing(app: AppState, states: Sequence[PhenomenonState]) -> None:
 
 def show_group(app: AppState, states: Sequence[PhenomenonState]) -> None:
     """The cards of a group row by row, so that those of a row have one height."""
+    wished = waiting_wishes(app.catalog)
     covers = {s.phenomenon.name: s.questions[s.phenomenon.cover].key for s in states}
     images = app.catalog.images([key for key in covers.values() if key])
     app.thumbnails.request_missing(
@@ -107,10 +108,11 @@ def show_group(app: AppState, states: Sequence[PhenomenonState]) -> None:
         columns = st.columns(ACROSS)
         for column, state in zip(columns, states[first : first + ACROSS], strict=False):
             with column:
-                show_card(app, state, images.get(covers[state.phenomenon.name]))
+                name = state.phenomenon.name
+                show_card(app, state, images.get(covers[name]), name in wished)
 
 
-def show_card(app: AppState, state: PhenomenonState, image: bytes | None) -> None:
+def show_card(app: AppState, state: PhenomenonState, image: bytes | None, is_wished: bool) -> None:
     """One phenomenon: its picture, what it says, its verdict and first number."""
     phenomenon = state.phenomenon
     with st.container(border=True, gap="xsmall", height="stretch"):
@@ -119,7 +121,7 @@ def show_card(app: AppState, state: PhenomenonState, image: bytes | None) -> Non
         else:
             st.caption(first_sentence(phenomenon.text))
         st.markdown(f"**{phenomenon.title}**")
-        measured = show_verdict(app.catalog, state)
+        measured = show_verdict(app.catalog, state, is_wished)
         if measured:
             first = measured[0]
             st.caption(f"{as_text(first.words, 200)}: **{number_text(first.value, DIGITS)}**")

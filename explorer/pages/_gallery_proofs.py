@@ -44,10 +44,18 @@ def _kept_proofs(
     return tuple(proofs_of(_catalog, _state))
 
 
-def show_verdict(catalog: Catalog, state: PhenomenonState) -> tuple[Proof, ...]:
-    """The badge of a phenomenon, and its numbers as far as they are there."""
+def show_verdict(
+    catalog: Catalog, state: PhenomenonState, is_wished: bool = False
+) -> tuple[Proof, ...]:
+    """The badge of a phenomenon, and its numbers as far as they are there.
+
+    Args:
+        catalog: where its answers are.
+        state: how far it is.
+        is_wished: it is computed as soon as its samples are there.
+    """
     if not state.is_complete:
-        _show_progress(state)
+        _show_progress(state, is_wished)
         return ()
     try:
         measured = proofs(catalog, state)
@@ -60,12 +68,15 @@ def show_verdict(catalog: Catalog, state: PhenomenonState) -> tuple[Proof, ...]:
     return measured
 
 
-def _show_progress(state: PhenomenonState) -> None:
+def _show_progress(state: PhenomenonState, is_wished: bool) -> None:
     """How far one is that is not answered."""
     if state.is_under_way:
         done = sum(question.is_complete for question in state.questions)
         words = f"computing, {done} of {len(state.questions)}"
         st.badge(words, icon=":material/hourglass_top:", color="blue")
+    elif is_wished:
+        words = "waiting for its sample models and earlier answers"
+        st.badge("waiting", icon=":material/hourglass_top:", color="blue", help=words)
     elif state.trouble:
         st.badge("failed", icon=":material/error:", color="red")
     else:

@@ -47,7 +47,7 @@ def show_answers(app: AppState, state: PhenomenonState) -> None:
         if is_waiting(app, latest) != waiting:
             st.rerun()
         with st.container(horizontal=True, vertical_alignment="center"):
-            measured = show_verdict(app.catalog, latest)
+            measured = show_verdict(app.catalog, latest, waiting)
             offer_computing(app, latest, waiting)
         for question in latest.questions:
             if question.is_under_way and question.stored is not None:
