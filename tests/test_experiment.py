@@ -19,6 +19,12 @@ from explorer.kinds.experiment_settings import ExperimentSettings
 from explorer.pages import _forms, _running
 from explorer.problem import Problem, squared_error
 from explorer.render.experiment import draw
+from explorer.render.experiment_points import (
+    MOST_DRAWN,
+    drawn_points,
+    placed_points,
+    thinning_words,
+)
 from tests.filling import new_catalog, work
 from tests.screen import fine, opened
 
@@ -113,6 +119,43 @@ def test_what_is_not_finite_is_kept_and_not_drawn() -> None:
     svg = vl_convert.vegalite_to_svg(chart.to_dict())
     assert "how many" in svg and "height" in svg
     assert svg.count('aria-roledescription="bar"') == 2
+
+
+def many(problem: Problem, part: Part) -> dict[str, Points]:
+    """A cloud, a line with one spike and its interval, and bars: 6,000 points a part in all."""
+    x = np.arange(2000) + 2000.0 * part.number
+    y = np.where(x == 4321, 1e6, np.sin(x))
+    return {
+        "measured": Points(x=x, y=np.cos(x)),
+        "theory": Points(x=x, y=y, low=y - 1, high=np.where(x == 77, 1e9, y + 1)),
+        "count": Points(x=x, y=np.where(x == 5, np.nan, x)),
+    }
+
+
+def test_of_very_many_points_what_a_screen_shows_is_drawn() -> None:
+    """A spike and the ends are among them, the axes are those of all, and it is said."""
+    settings = ExperimentSettings(part_count=3)
+    result = ExperimentResult.from_pieces(settings, answered(problem_with(many)))
+    points = placed_points(result)
+    drawn = drawn_points(points)
+    assert sum(map(len, points.values())) == 17_999
+    assert sum(map(len, drawn.values())) <= MOST_DRAWN
+    assert drawn["theory"].y.max() == 1e6 and drawn["theory"].high.max() == 1e9
+    for own in drawn.values():
+        assert {own.x[0], own.x[-1]} == {0.0, 5999.0} and len(own) > MOST_DRAWN / 4
+    assert " of 17,999 points are drawn" in thinning_words(result)
+    assert len(result.rows["y"]) == 18_000
+    few = ExperimentResult.from_pieces(settings, answered(problem_with(spoil)))
+    assert thinning_words(few) == ""
+    chart = draw(result, ExperimentLook())
+    vl_convert.vegalite_to_svg(chart.to_dict())
+
+
+def test_the_more_parts_the_fewer_points_each() -> None:
+    """So that all of them together can be read at once."""
+    declared = Experiment(measure=many, parts=2500, series=SERIES)
+    with pytest.raises(ValueError, match="of 2,500 parts must give 1 to 2,000 points, got 6,000"):
+        experiment.rows_of(declared, 0, many(None, Part(0, 0, CPU, lambda: None)))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

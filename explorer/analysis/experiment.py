@@ -20,9 +20,10 @@ from explorer.kinds.experiment_settings import ExperimentSettings
 from explorer.kinds.piece import Piece
 from explorer.kinds.progress import SILENT, Progress
 from explorer.problem import Problem
-from explorer.wording import few
+from explorer.wording import counted, few
 
-MOST_POINTS = 20_000  # of a part: more of them are no picture that a browser could show
+MOST_POINTS = 20_000  # of a part
+MOST_IN_ALL = 5_000_000  # of all parts: a page reads them at once, 48 bytes each
 
 
 def answer(
@@ -137,9 +138,11 @@ def rows_of(
         raise ValueError(f"series must be one of {few(names)}, got {unknown[0]!r}; declare it")
     blocks = [_block(names.index(name), name, own) for name, own in points.items()]
     count = sum(len(block["x"]) for block in blocks)
-    if not 1 <= count <= MOST_POINTS:
+    most = min(MOST_POINTS, MOST_IN_ALL // experiment.parts)
+    if not 1 <= count <= most:
         raise ValueError(
-            f"part {number} of an experiment must give 1 to {MOST_POINTS:,} points, got {count:,}"
+            f"part {number} of an experiment of {counted(experiment.parts, 'part')} must give 1 to "
+            f"{most:,} points, got {count:,}"
         )
     columns = {
         name: np.concatenate([block[name] for block in blocks]).astype(type)

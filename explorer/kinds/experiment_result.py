@@ -93,7 +93,8 @@ class ExperimentResult:
     @property
     def places(self) -> dict[str, np.ndarray]:
         """Part, series and x of each row."""
-        names = np.array([series.name for series in self.facts.series] or [""])
+        # objects: else each row would take the room of the longest name
+        names = np.array([series.name for series in self.facts.series] or [""], dtype=object)
         return {
             "unit": self.rows["unit"],
             "series": names[self.rows["series"].astype(int)],

@@ -51,6 +51,7 @@ def choose(catalog: Catalog) -> asking.WantedQuestion:
 def show(catalog: Catalog, stored_questions: Mapping[str, records.Question]) -> None:
     """The points so far, and where they come from."""
     from explorer.render.experiment import draw
+    from explorer.render.experiment_points import thinning_words
 
     (question,) = stored_questions.values()
     result = questions.result_as(catalog, question, ExperimentResult)
@@ -60,6 +61,8 @@ def show(catalog: Catalog, stored_questions: Mapping[str, records.Question]) -> 
     chart = partial(draw, result, ExperimentLook(width=charts.plot_width()), names)
     words = result.facts.title or f"An experiment of {names[0].text}"
     charts.show_chart(chart(), words, result.values["y"])
+    if thinned := thinning_words(result):
+        st.caption(thinned)
     show_ending(catalog, {"": question}, {"": result}, chart)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from explorer.kinds.experiment import ExperimentLook
 from explorer.kinds.experiment_result import ExperimentResult, SeriesFacts
 from explorer.kinds.look import SubjectName
+from explorer.render.experiment_points import PlotRow, drawn_points, placed_points
 from explorer.render.marks.arrow import arrow_table
 from explorer.render.marks.colours import series_colours
 from explorer.render.marks.layers import layered_chart
@@ -24,10 +25,10 @@ from explorer.render.marks.series import (
     shown_alone,
     with_mouse,
 )
-from explorer.render.marks.ticks import number_text, tick_label_expression, ticks
+from explorer.render.marks.ticks import tick_label_expression, ticks
 
-DIGITS, GRID = 4, 0.22
-PlotRow = dict[str, object]
+GRID = 0.22
+LARGEST = float(np.finfo(np.float64).max)
 Ends = tuple[float, float]
 
 
@@ -52,7 +53,8 @@ def draw(
 ) -> alt.LayerChart | alt.VConcatChart:
     """An Altair chart of the points so far, a plot for each panel, below each other.
 
-    What is NaN, infinite or, on a log scale, not positive has no place and is left out.
+    What is NaN, infinite or, on a log scale, not positive has no place and is left out; of very
+    many points some are drawn, see `experiment_points`.
 
     Args:
         result: the experiment.
@@ -62,19 +64,21 @@ def draw(
     declared = result.facts.series
     panels = list(dict.fromkeys(series.panel for series in declared)) or [""]
     colours = dict(zip(names_of(declared), series_colours(names_of(declared)), strict=True))
-    rows = {panel: _rows(result, panel) for panel in panels}
+    points = placed_points(result)
+    drawn = {name: own.rows for name, own in drawn_points(points).items()}
     x_log = "x" in result.facts.log
-    x_ends = _ends([row["x"] for own in rows.values() for row in own], x_log)
+    x_ends = _ends([own.x for own in points.values()], x_log)
     plots = []
     for panel in panels:
         own = [series for series in declared if series.panel == panel]
         is_last = panel == panels[-1]
         x = _axis(x_ends, result.facts.x_title if is_last else None, x_log)
         log = panel in result.facts.log
-        values = [row[name] for row in rows[panel] for name in ("y", "low", "high")]
+        placed = [points[series.name] for series in own]
+        values = [ends for one in placed for ends in (one.y, one.low, one.high)]
         y = _axis(_ends(values, log, bars=any(s.mark == "bars" for s in own)), panel, log)
-        layers = [layer for s in own for layer in _layers(s, rows[panel], x, y, colours)]
-        layers.append(_felt_layer(rows[panel], x, y))
+        layers = [layer for s in own for layer in _layers(s, drawn[s.name], x, y, colours)]
+        layers.append(_felt_layer([row for s in own for row in drawn[s.name]], x, y))
         plots.append(layered_chart(layers, look.width, look.height))
     stacked = plots[0] if len(plots) == 1 else alt.VConcatChart(vconcat=plots, spacing=16)
     if look.title:
@@ -87,36 +91,9 @@ def names_of(declared: Sequence[SeriesFacts]) -> list[str]:
     return [series.name for series in declared]
 
 
-def _rows(result: ExperimentResult, panel: str) -> list[PlotRow]:
-    """The points that have a place in a panel."""
-    facts = result.facts
-    x_log, y_log = "x" in facts.log, panel in facts.log
-    rows: list[PlotRow] = []
-    for series in facts.series:
-        if series.panel != panel:
-            continue
-        points = result.points(series.name)
-        for x, y, low, high in zip(points.x, points.y, points.low, points.high, strict=True):
-            if not (_has_place(x, x_log) and _has_place(y, y_log)):
-                continue
-            has_ends = _has_place(low, y_log) and _has_place(high, y_log)
-            ends = (float(low), float(high)) if has_ends else (float(y), float(y))
-            words = number_text(float(y), DIGITS)
-            if has_ends:
-                words += f" ({number_text(ends[0], DIGITS)} to {number_text(ends[1], DIGITS)})"
-            row: PlotRow = {FIELD: series.name, "x": float(x), "y": float(y), "words": words}
-            row["there"] = True
-            rows.append({**row, "low": ends[0], "high": ends[1]})
-    return rows
-
-
-def _has_place(value: float, log: bool) -> bool:
-    return math.isfinite(value) and (value > 0 or not log)
-
-
-def _ends(values: Sequence[object], log: bool, bars: bool = False) -> Ends:
+def _ends(values: Sequence[np.ndarray], log: bool, bars: bool = False) -> Ends:
     """Ends of an axis: those of its values and a little room; bars stand on 0."""
-    numbers = np.array(values, dtype=np.float64)
+    numbers = np.concatenate([np.empty(0), *values])
     if not len(numbers):
         return (0.1, 10.0) if log else (0.0, 1.0)
     low, high = float(numbers.min()), float(numbers.max())
@@ -124,8 +101,9 @@ def _ends(values: Sequence[object], log: bool, bars: bool = False) -> Ends:
         factor = math.exp((math.log(high) - math.log(low)) * 0.04 or 0.1)
         return low / factor, high * factor
     low = min(low, 0.0) if bars else low
-    room = (high - low) * 0.05 or 0.05 * abs(high) or 0.5
-    return (low if bars and low == 0 else low - room), high + room
+    room = (high * 0.05 - low * 0.05) or 0.05 * abs(high) or 0.5
+    least = low if bars and low == 0 else max(low - room, -LARGEST)
+    return least, min(high + room, LARGEST)
 
 
 def _axis(ends: Ends, title: str | None, log: bool) -> PlotAxis:
@@ -149,14 +127,13 @@ def _axis(ends: Ends, title: str | None, log: bool) -> PlotAxis:
 
 def _layers(
     series: SeriesFacts,
-    rows: Sequence[PlotRow],
+    own: Sequence[PlotRow],
     x: PlotAxis,
     y: PlotAxis,
     colours: dict[str, str],
 ) -> list[alt.Chart]:
     """The marks of one series: a line, points with their intervals, or bars."""
-    own = [row for row in rows if row[FIELD] == series.name]
-    base = alt.Chart(arrow_table(own or [_NOWHERE])).transform_filter("datum.there")
+    base = alt.Chart(arrow_table(list(own) or [_NOWHERE])).transform_filter("datum.there")
     shared = {"x": x.x("x"), "y": y.y("y"), "color": _colour(colours)}
     if series.mark in ("line", "dashed"):
         dash = [5, 4] if series.mark == "dashed" else alt.Undefined
