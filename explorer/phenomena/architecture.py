@@ -117,7 +117,7 @@ def _filter_proofs(results: Sequence[Result]) -> list[Proof]:
             "planes along raw directions: the same",
             float(apart[1]),
             2.0,
-            expected="far apart (measured before: 70)",
+            expected="far apart (measured before, of another network: 70)",
         ),
     ]
 
@@ -270,9 +270,9 @@ ARCHITECTURE = (
         title="Raw directions show the scale of the weights, not the surface",
         group=Group.ARCHITECTURE,
         text=(
-            "A network and a rescaled copy that computes the same. Along raw random directions "
-            "their planes have nothing in common; along filter-normalised ones, whose parts are as "
-            "large as the weights that they move, they are one."
+            "A network and a rescaled copy that computes the same. Along raw random directions the "
+            "losses of their planes differ several times over; along filter-normalised ones, whose "
+            "parts are as large as the weights that they move, both planes are one."
         ),
         loose=(
             "Tutorials often call by the name of filter normalisation what scales whole layers, as "

@@ -106,7 +106,7 @@ def _symmetric(results: Sequence[Result]) -> list[Proof]:
         Proof(
             "distance of the permuted copy from the model",
             number_of(results, 0, "aligned_distance"),
-            5.0,
+            10.7,
             expected="more than the norm of the weights (measured before: 14.6 against 10.7)",
         ),
         Proof(
@@ -143,7 +143,7 @@ def _width(results: Sequence[Result]) -> list[Proof]:
         Proof(
             "barrier between networks of width 16, over that of width 32",
             narrow / wide,
-            1.1,
+            1.3,
             expected="the narrower, the higher (measured before: 1.74 at 16, .42 at 64)",
         )
     ]
@@ -196,8 +196,8 @@ def _manifold(results: Sequence[Result]) -> list[Proof]:
         Proof(
             "distance walked from the start",
             number_of(results, 0, "walk_distance"),
-            0.5,
-            expected="a third of the norm of the weights, 3.5",
+            0.9,
+            expected="about a third of the norm of the weights, 3.5",
         ),
     ]
 
