@@ -10,9 +10,11 @@ import vl_convert
 from torch import nn
 
 from explorer.analysis import experiment
+from explorer.ask.questions import question_about
+from explorer.contracts.facts import ProblemFacts
 from explorer.experiment import MOST_PARTS, Experiment, Part, Points, Series
 from explorer.importing.samples import order_sample
-from explorer.kinds.experiment import ExperimentLook
+from explorer.kinds.experiment import EXPERIMENT, ExperimentLook
 from explorer.kinds.experiment_result import ExperimentResult
 from explorer.kinds.experiment_settings import MOST_PARTS as settings_most_parts
 from explorer.kinds.experiment_settings import ExperimentSettings
@@ -25,6 +27,7 @@ from explorer.render.experiment_points import (
     placed_points,
     thinning_words,
 )
+from store import Catalog
 from tests.filling import new_catalog, work
 from tests.screen import fine, opened
 
@@ -190,6 +193,20 @@ def test_what_makes_no_rows_is_refused(measure: Measure, words: str) -> None:
     """In one sentence that names what was wrong."""
     with pytest.raises(ValueError, match=words):
         answered(problem_with(measure))
+
+
+def test_a_question_without_a_name_is_that_about_the_first(filled: Path) -> None:
+    """So that what a command asks is what the page shows, which always names one."""
+    catalog = Catalog(filled)
+    model = catalog.models()[0]
+    first = next(iter(ProblemFacts.of(catalog.problem(model.problem_id).facts).experiments))
+    nameless, named = (
+        question_about(catalog, EXPERIMENT, model, ExperimentSettings(experiment=name))
+        for name in ("", first)
+    )
+    assert nameless.key == named.key
+    assert nameless.settings.experiment == first
+    catalog.close()
 
 
 def test_what_is_not_declared_is_refused() -> None:

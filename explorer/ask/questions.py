@@ -112,9 +112,9 @@ def question_about(
                 f"{model.name} and {other.name}"
             )
     problem = catalog.problem(model.problem_id)
-    identity = ProblemIdentity.of(
-        problem.source_hash, problem.arguments, ProblemFacts.of(problem.facts)
-    )
+    facts = ProblemFacts.of(problem.facts)
+    settings = settings.for_problem(facts)
+    identity = ProblemIdentity.of(problem.source_hash, problem.arguments, facts)
     single = len(kind.single_subjects(settings))
     points = tuple(p or m.point_id for m, p in subjects[:single])
     named = dict(zip(kind.single_subjects(settings), points, strict=False))

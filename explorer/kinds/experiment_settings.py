@@ -1,8 +1,9 @@
 """Which of a problem's own experiments is run, how much of it, and by which random numbers."""
 
-from dataclasses import dataclass
-from typing import Annotated
+from dataclasses import dataclass, replace
+from typing import Annotated, Self
 
+from explorer.contracts.facts import ProblemFacts
 from explorer.kinds.objective_settings import FROZEN, ObjectiveSettings
 from explorer.kinds.seed import Seed
 from explorer.kinds.setting import Setting
@@ -34,7 +35,11 @@ class ExperimentSettings(ObjectiveSettings):
     ] = "frozen"
     experiment: Annotated[
         str,
-        Setting("Experiment", "One that the problem declares, by its name; empty: its first one."),
+        Setting(
+            "Experiment",
+            "One that the problem declares, by its name; empty: its first one.",
+            where_none="first",
+        ),
     ] = ""
     part_count: Annotated[
         int,
@@ -47,6 +52,11 @@ class ExperimentSettings(ObjectiveSettings):
         ),
     ] = 1
     seed: Seed = 0
+
+    def for_problem(self, facts: ProblemFacts) -> Self:
+        """With the name of the first experiment where none is given: one question, not two."""
+        first = next(iter(facts.experiments), "")
+        return self if self.experiment else replace(self, experiment=first)
 
     @property
     def units(self) -> int:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Self
 
+from explorer.contracts.facts import ProblemFacts
 from explorer.kinds.facts import AnswerFacts
 from explorer.kinds.require import one_of, require
 from explorer.kinds.seed import MOST_SEED
@@ -181,6 +182,10 @@ class ObjectiveSettings(Settings):
             origin: name of the first subject of all.
         """
         return ""
+
+    def for_problem(self, facts: ProblemFacts) -> Self:
+        """The settings with what they leave to the problem taken from what it declares."""
+        return self
 
     def check_points(self, points: Mapping[str, str]) -> None:
         """Refuse points that make no question with these settings.
