@@ -475,6 +475,18 @@ def test_a_point_alone_is_chosen_by_the_address(catalog: Catalog, folder: Path) 
     assert "runs in the address must be" in wrong.error[0].value
 
 
+def test_the_end_of_a_run_may_be_added_to_an_earlier_place_of_it(
+    catalog: Catalog, folder: Path
+) -> None:
+    """Where a merge begins at a snapshot its model is an ingredient too, as in a stored merge."""
+    merge = {"method": "task_arithmetic", "last": "1"}
+    page = opened(AVERAGING.page, model="run", step="10", runs=["run", "a"], **merge)
+    assert [e.value for e in (*page.exception, *page.error)] == []
+    assert page.multiselect(key="runs").value == ["run", "a"]
+    wrong = opened(AVERAGING.page, model="a", runs=["a"], **merge)
+    assert "runs in the address must be" in wrong.error[0].value
+
+
 def test_one_model_alone_is_told_what_is_missing(catalog: Catalog, folder: Path) -> None:
     """A model of one snapshot: the page says in a sentence what to choose, and is no error."""
     page = opened(AVERAGING.page, model="a")

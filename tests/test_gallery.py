@@ -248,3 +248,17 @@ def test_a_step_of_the_tour_says_more_and_goes_on(shown: Catalog) -> None:
     labels_of_ways = [link.proto.label for link in app.get("page_link")]
     assert labels_of_ways.count("Next") == labels_of_ways.count("Back") == 2
     assert SHOWN.title in labels_of_ways
+
+
+def test_an_address_without_a_value_is_as_usual(shown: Catalog) -> None:
+    """An empty view, group or part leaves all at what is usual, and hides nothing."""
+    fine(opened(PAGE, phenomenon="skip-connections", view=""))
+    assert len(fine(opened(PAGE, group="")).get("page_link")) == len(PHENOMENA)
+    fine(opened(PAGE, part=""))
+    fine(opened("explorer/pages/playground.py", function="himmelblau", view=""))
+
+
+def test_what_an_address_has_wrong_is_said_shortly(shown: Catalog) -> None:
+    """A long wrong value is cut in the sentence, and so is a long list of what it may be."""
+    said = one_sentence(opened("explorer/pages/playground.py", function="9" * 400))
+    assert "9" * 50 in said and len(said) < 300

@@ -14,6 +14,7 @@ from explorer.pages._text import as_message, as_step
 PATHS_KEY = "paths"  # between two points, shown together
 CURVES_KEY = "curves"  # trained paths over a plane
 MOST_WHOLE = 2**53  # below it a browser holds whole numbers exactly
+SHOWN, MOST_LISTED = 80, 240  # letters: of a wrong value, and of what it must be
 Option = TypeVar("Option", bound=int | str)
 
 
@@ -29,10 +30,17 @@ def check_address(key: str, must: str, fits: Callable[[str], bool]) -> None:
     if text is not None and key not in st.session_state and not fits(text):
         stop_page(
             as_message(
-                f"{key} in the address must be {must}, got {text!r}; correct it there, or choose "
-                "this page anew on the left."
+                f"{key} in the address must be {_shortened(must)}, got {text[:SHOWN]!r}; correct "
+                "it there, or choose this page anew on the left."
             )
         )
+
+
+def _shortened(must: str) -> str:
+    """What a value must be, without the rest of a long list of names."""
+    if len(must) <= MOST_LISTED:
+        return must
+    return must[:MOST_LISTED].rpartition(", ")[0] + " or another of this page's menu"
 
 
 def correct_address(key: str, options: Sequence[str]) -> None:
@@ -47,8 +55,8 @@ def correct_address(key: str, options: Sequence[str]) -> None:
         return
     st.warning(
         as_message(
-            f"{key} in the address must be one of {', '.join(options)}, got {text[:80]!r}: it is "
-            "as usual."
+            f"{key} in the address must be one of {', '.join(options)}, got {text[:SHOWN]!r}: it "
+            "is as usual."
         )
     )
     del st.query_params[key]

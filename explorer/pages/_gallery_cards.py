@@ -43,7 +43,8 @@ def show_all(app: AppState, phenomena: Sequence[Phenomenon]) -> None:
         required=True,
         label_visibility="collapsed",
     )
-    groups = [group for group in present if chosen in (ALL, group.value)]
+    # None where an address ends with "group=", which Streamlit (1.67) leaves out of its parameters.
+    groups = [group for group in present if (chosen or ALL) in (ALL, group.value)]
     shown = [phenomenon for phenomenon in phenomena if phenomenon.group in groups]
     is_busy = is_any_waiting(app, states_of(app.catalog, shown))
     is_live = is_busy or app.is_settling

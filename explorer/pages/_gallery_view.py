@@ -90,7 +90,7 @@ def choose_view(state: PhenomenonState) -> panels_.Choices:
             bind="query-params",
             label_visibility="collapsed",
         )
-    return panels_.Choices(panels_.VIEWS[view], shared=True, linked=True)
+    return panels_.Choices(panels_.VIEWS[view or "Contour"], shared=True, linked=True)
 
 
 def offer_computing(app: AppState, state: PhenomenonState, waiting: bool) -> None:

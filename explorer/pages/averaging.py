@@ -61,7 +61,9 @@ def choose(catalog: Catalog) -> asking.WantedQuestion:
     model = controls.choose_model(catalog, label="Base" if has_base else "Model")
     first: Subject = (model, controls.choose_point(catalog, model))
     label = "Ingredients" if has_base else "With"
-    beside = choose_beside(catalog, model, label, own=False, help=MEMBERS_HELP)
+    # The end of a run may be added to the place that it began at.
+    own = has_base and first[1] not in ("", model.point_id)
+    beside = choose_beside(catalog, model, label, own=own, help=MEMBERS_HELP)
     runs = beside if has_base else {"": own_run(*first), **beside}
     last = values["last"] = choose_last(AveragingSettings, runs)
     if member_count(runs, last) < (1 if method in TASK_METHODS else 2):
