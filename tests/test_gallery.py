@@ -255,7 +255,6 @@ def test_an_address_without_a_value_is_as_usual(shown: Catalog) -> None:
     fine(opened(PAGE, phenomenon="skip-connections", view=""))
     assert len(fine(opened(PAGE, group="")).get("page_link")) == len(PHENOMENA)
     fine(opened(PAGE, part=""))
-    fine(opened("explorer/pages/playground.py", function="himmelblau", view=""))
 
 
 def test_what_an_address_has_wrong_is_said_shortly(shown: Catalog) -> None:
