@@ -113,7 +113,7 @@ def question_about(
             )
     problem = catalog.problem(model.problem_id)
     facts = ProblemFacts.of(problem.facts)
-    settings = settings.for_problem(facts)
+    settings = settings.among_declared(list(facts.experiments))
     identity = ProblemIdentity.of(problem.source_hash, problem.arguments, facts)
     single = len(kind.single_subjects(settings))
     points = tuple(p or m.point_id for m, p in subjects[:single])

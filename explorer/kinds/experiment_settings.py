@@ -1,9 +1,9 @@
 """Which of a problem's own experiments is run, how much of it, and by which random numbers."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Self
 
-from explorer.contracts.facts import ProblemFacts
 from explorer.kinds.objective_settings import FROZEN, ObjectiveSettings
 from explorer.kinds.seed import Seed
 from explorer.kinds.setting import Setting
@@ -53,10 +53,9 @@ class ExperimentSettings(ObjectiveSettings):
     ] = 1
     seed: Seed = 0
 
-    def for_problem(self, facts: ProblemFacts) -> Self:
+    def among_declared(self, names: Sequence[str]) -> Self:
         """With the name of the first experiment where none is given: one question, not two."""
-        first = next(iter(facts.experiments), "")
-        return self if self.experiment else replace(self, experiment=first)
+        return self if self.experiment else replace(self, experiment=next(iter(names), ""))
 
     @property
     def units(self) -> int:

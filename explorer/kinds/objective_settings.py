@@ -1,10 +1,9 @@
 """Which loss is looked at: what the settings of every kind have in common."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Self
 
-from explorer.contracts.facts import ProblemFacts
 from explorer.kinds.facts import AnswerFacts
 from explorer.kinds.require import one_of, require
 from explorer.kinds.seed import MOST_SEED
@@ -183,8 +182,8 @@ class ObjectiveSettings(Settings):
         """
         return ""
 
-    def for_problem(self, facts: ProblemFacts) -> Self:
-        """The settings with what they leave to the problem taken from what it declares."""
+    def among_declared(self, names: Sequence[str]) -> Self:
+        """The settings, which name one of what a problem declares beside its loss, if any does."""
         return self
 
     def check_points(self, points: Mapping[str, str]) -> None:
