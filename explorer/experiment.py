@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 Numbers: TypeAlias = Sequence[float] | np.ndarray
 Mark: TypeAlias = Literal["line", "dashed", "points", "bars"]
 MOST_PARTS = 10_000
-LONGEST_TEXT = 500  # characters of a name or title: more have no room beside a picture
+LONGEST_NAME = 100  # characters: more have no room at an axis or in a legend
+LONGEST_TITLE = 500
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +98,8 @@ class Experiment:
             )
         if self.threads is not None and not _is_count(self.threads):
             raise ValueError(f"threads must be at least 1 or None, got {self.threads!r}")
-        _require_texts({"title": self.title, "x": self.x})
+        _require_texts({"title": self.title}, LONGEST_TITLE)
+        _require_texts({"x": self.x})
         _check_series(self.series, self.log)
         _check_measure(self.measure)
 
@@ -106,15 +108,13 @@ def _is_count(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 1
 
 
-def _require_texts(texts: Mapping[str, object]) -> None:
+def _require_texts(texts: Mapping[str, object], most: int = LONGEST_NAME) -> None:
     """Refuse what is no text, or too long a one; by what it is."""
     for what, text in texts.items():
         if not isinstance(text, str):
             raise ValueError(f"{what} must be text, got {text!r}")
-        if len(text) > LONGEST_TEXT:
-            raise ValueError(
-                f"{what} must have at most {LONGEST_TEXT} characters, got {len(text):,}"
-            )
+        if len(text) > most:
+            raise ValueError(f"{what} must have at most {most} characters, got {len(text):,}")
 
 
 def _check_series(series: Sequence[Series], log: Sequence[str]) -> None:

@@ -233,6 +233,7 @@ def test_what_is_not_declared_is_refused() -> None:
         ({"title": 3}, "title must be text"),
         ({"x": None}, "x must be text"),
         ({"title": "t" * 501}, "at most 500 characters, got 501"),
+        ({"x": "x" * 101}, "at most 100 characters, got 101"),
         ({"log": "x"}, "log must be a list of some of the axes"),
         ({"log": ["y"]}, r"some of the axes \['x', 'height', 'how many'\]"),
         ({"measure": 3}, "measure must be a function, got int"),
