@@ -20,7 +20,7 @@ from explorer.kinds.experiment_settings import MOST_PARTS as settings_most_parts
 from explorer.kinds.experiment_settings import ExperimentSettings
 from explorer.pages import _forms, _running
 from explorer.problem import Problem, squared_error
-from explorer.render.experiment import draw
+from explorer.render.experiment import draw, legend_columns
 from explorer.render.experiment_points import (
     MOST_DRAWN,
     drawn_points,
@@ -152,6 +152,13 @@ def test_of_very_many_points_what_a_screen_shows_is_drawn() -> None:
     assert thinning_words(few) == ""
     chart = draw(result, ExperimentLook())
     vl_convert.vegalite_to_svg(chart.to_dict())
+
+
+def test_a_legend_has_as_many_columns_as_there_is_room_for() -> None:
+    """Three where names fit beside each other, one on a phone; the widest of each column counts."""
+    names = ["simultaneous", "alternating", "extragradient", "with gradient penalty"]
+    assert [legend_columns(names, width) for width in (420, 320, 200)] == [3, 2, 1]
+    assert legend_columns(["a", "b"], 200) == 3
 
 
 def test_the_more_parts_the_fewer_points_each() -> None:

@@ -43,7 +43,7 @@ def show_all(app: AppState, phenomena: Sequence[Phenomenon]) -> None:
         required=True,
         label_visibility="collapsed",
     )
-    # None where an address ends with "group=", which Streamlit (1.67) leaves out of its parameters.
+    # None in the run that puts right an address with an empty group.
     groups = [group for group in present if (chosen or ALL) in (ALL, group.value)]
     shown = [phenomenon for phenomenon in phenomena if phenomenon.group in groups]
     is_busy = is_any_waiting(app, states_of(app.catalog, shown))

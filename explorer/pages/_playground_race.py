@@ -78,10 +78,9 @@ def choose_plane_look(function: ExampleFunction, turns: bool = True) -> PlaneLoo
 
 def _choose_view() -> str:
     check_address("view", f"one of {', '.join(VIEWS)}", VIEWS.__contains__)
-    chosen = st.segmented_control(
+    return st.segmented_control(
         "View", list(VIEWS), default="Contour", required=True, key="view", bind="query-params"
     )
-    return chosen or "Contour"  # None where an address ends with "view="
 
 
 def show_plane(

@@ -28,6 +28,7 @@ from explorer.render.marks.series import (
 from explorer.render.marks.ticks import tick_label_expression, ticks
 
 GRID = 0.22
+LETTER_WIDTH, SYMBOL_WIDTH = 7, 32  # px of a legend's names, and beside each
 LARGEST = float(np.finfo(np.float64).max)
 Ends = tuple[float, float]
 
@@ -77,7 +78,10 @@ def draw(
         placed = [points[series.name] for series in own]
         values = [ends for one in placed for ends in (one.y, one.low, one.high)]
         y = _axis(_ends(values, log, bars=any(s.mark == "bars" for s in own)), panel, log)
-        layers = [layer for s in own for layer in _layers(s, drawn[s.name], x, y, colours)]
+        colour = _colour(colours, look.width)
+        layers = [layer for s in own for layer in _layers(s, drawn[s.name], x, y, colour)]
+        if len(colours) > 1:
+            layers = [shown_alone(dimmed(layer, other_is_pointed())) for layer in layers]
         layers.append(_felt_layer([row for s in own for row in drawn[s.name]], x, y))
         plots.append(layered_chart(layers, look.width, look.height))
     stacked = plots[0] if len(plots) == 1 else alt.VConcatChart(vconcat=plots, spacing=16)
@@ -130,11 +134,11 @@ def _layers(
     own: Sequence[PlotRow],
     x: PlotAxis,
     y: PlotAxis,
-    colours: dict[str, str],
+    colour: alt.Color,
 ) -> list[alt.Chart]:
     """The marks of one series: a line, points with their intervals, or bars."""
     base = alt.Chart(arrow_table(list(own) or [_NOWHERE])).transform_filter("datum.there")
-    shared = {"x": x.x("x"), "y": y.y("y"), "color": _colour(colours)}
+    shared = {"x": x.x("x"), "y": y.y("y"), "color": colour}
     if series.mark in ("line", "dashed"):
         dash = [5, 4] if series.mark == "dashed" else alt.Undefined
         marks = [base.mark_line(strokeDash=dash, strokeWidth=1.8).encode(order="x:Q", **shared)]
@@ -148,8 +152,6 @@ def _layers(
     if any(row["low"] != row["high"] for row in own):
         ends = {**shared, "y": y.y("low")}
         marks.append(base.mark_rule(opacity=0.6).encode(**ends, y2="high:Q"))
-    if len(colours) > 1:
-        marks = [shown_alone(dimmed(mark, other_is_pointed())) for mark in marks]
     return marks
 
 
@@ -175,8 +177,18 @@ def _bar_width(count: int) -> int:
     return max(2, min(28, 300 // max(1, count)))
 
 
-def _colour(colours: dict[str, str]) -> alt.Color:
+def _colour(colours: dict[str, str], width: float) -> alt.Color:
     """The colour of each series by its name; a legend where there are several."""
     scale = alt.Scale(domain=list(colours), range=list(colours.values()))
-    legend = alt.Legend(orient="top", title=None, columns=3) if len(colours) > 1 else None
+    columns = legend_columns(list(colours), width)
+    legend = alt.Legend(orient="top", title=None, columns=columns) if len(colours) > 1 else None
     return alt.Color(f"{FIELD}:N", scale=scale, legend=legend)
+
+
+def legend_columns(names: Sequence[str], width: float) -> int:
+    """In how many columns, three at most, names are read in a legend of so many pixels."""
+    for count in (3, 2):
+        longest = [max(map(len, names[place::count]), default=0) for place in range(count)]
+        if sum(LETTER_WIDTH * length + SYMBOL_WIDTH for length in longest) <= width:
+            return count
+    return 1
