@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from explorer.ask import questions, requests
-from explorer.contracts.devices import devices_for_workers, listed_devices
+from explorer.contracts.devices import Place, devices_for_workers, listed_devices
+from explorer.contracts.progress import Speed
 from explorer.contracts.request import AnswerRequest
 from explorer.jobs.job_folder import JobFolder
 from explorer.jobs.process import ProcessName
@@ -18,6 +19,7 @@ from explorer.jobs.queue_state import job_state
 from explorer.jobs.shares import contiguous_parts, offer_shares, shares_of
 from explorer.jobs.spool import Spool
 from explorer.jobs.worker.answering import Worker
+from explorer.jobs.worker_states import worker_states
 from explorer.kinds.line import LINE, LineSettings
 from explorer.kinds.surface import SURFACE, SurfaceSettings
 from explorer.supervisor import sharing
@@ -214,3 +216,35 @@ def test_a_worker_that_is_to_leave_hands_its_job_back(tmp_path: Path) -> None:
     assert job.is_queued and catalog.job(job.id).is_active
     work(catalog)
     assert catalog.question(key).status == "complete"
+
+
+def test_workers_say_what_they_do(tmp_path: Path) -> None:
+    """Device, job in hand, speed and memory of each, from the spool alone."""
+    catalog, spool, job, _ = _asked(tmp_path)
+    us = ProcessName.of(os.getpid())
+    place = Place(wanted="auto", name="cpu", device="cpu, 2 threads", devices=("cpu",))
+    with spool.enrolled_worker(us, place):
+        (idle,) = worker_states(spool)
+        assert (idle.jobs, idle.has_begun, idle.leaves) == ((), True, False)
+        assert job.claim(us)
+        Supervisor(catalog, "cpu", hires=False).step()
+        job.report("computing", speed=Speed(units_per_second=3.5, device_bytes=7))
+        spool.ask_to_leave(us)
+        (busy,) = worker_states(spool)
+    assert (busy.worker, busy.place, busy.leaves) == (us, place, True)
+    assert busy.jobs == (catalog.job(job.id).title,) and busy.memory > 10**7
+    assert (busy.speed.units_per_second, busy.speed.device_bytes) == (3.5, 7)
+    assert worker_states(spool) == []
+
+
+def test_an_urgent_job_is_left_to_a_worker_that_has_nothing_to_do(tmp_path: Path) -> None:
+    """Else the one at work puts its own aside; one of another kind of device does not count."""
+    _, spool, job, _ = _asked(tmp_path)
+    us = ProcessName.of(os.getpid())
+    assert not spool.is_queue_empty(50)
+    assert spool.is_queue_empty(job.priority)
+    other = replace(us, pid=us.pid + 1)
+    spool.enrol(other, place=Place(name="cpu", device="cpu, 2 threads"))
+    assert spool.has_idle_worker(us, "cpu, 2 threads")
+    assert not spool.has_idle_worker(us, "a quick device")
+    assert not spool.has_idle_worker(other, "cpu, 2 threads")

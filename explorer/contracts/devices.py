@@ -1,5 +1,6 @@
 """Devices by name: where a worker computes, and which devices may each have one."""
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
@@ -43,11 +44,18 @@ def devices_for_workers(
     Args:
         wanted: as listed; auto and cuda stand for all CUDA devices.
         present: names of this machine's devices, the best first; none while nobody has told.
-        paused: names of those that a user has stopped.
+        paused: names of those that a user has stopped, one as often as it is to have none.
     """
+    stopped = Counter(paused)
     names: list[str] = []
     for name in wanted:
         cuda = [one for one in present if one.startswith("cuda:")] if name in (ALL, "cuda") else []
         best = [present[0]] if present and name == ALL else [name]
         names += cuda or best
-    return [name for name in names if name not in paused]
+    kept = []
+    for name in names:
+        if stopped[name]:
+            stopped[name] -= 1
+        else:
+            kept.append(name)
+    return kept

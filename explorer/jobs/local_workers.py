@@ -114,10 +114,15 @@ class LocalWorkers:
         surplus = taken.total()  # of workers whose devices were named otherwise
         return free[: max(0, len(free) - surplus)]
 
-    def idle_count(self) -> int:
-        """Living workers that have nothing to do, as far as their last beats say."""
+    def idle_count(self, device: str = "") -> int:
+        """Living workers that have nothing to do, as far as their last beats say.
+
+        Args:
+            device: what theirs must call itself; "" for any.
+        """
         beats = [self._spool.beat(worker) for worker in self._present()]
-        return sum(beat is None or not beat.jobs for beat in beats)
+        idle = [beat.place.device if beat else "" for beat in beats if not beat or not beat.jobs]
+        return sum(not device or title in ("", device) for title in idle)
 
     def _present(self) -> list[ProcessName]:
         """The living workers of this machine that give beats and are to stay."""

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
+from explorer.contracts.progress import WorkerProgress
 from explorer.contracts.request import AnswerRequest
 from explorer.jobs.job_folder import JobFolder
 from explorer.jobs.piece_files import files_of_pieces
@@ -65,6 +66,12 @@ def shares_of(job: JobFolder) -> list[Share]:
 def parts_of(job: JobFolder) -> Sequence[JobFolder]:
     """What workers claim of a job: its shares, or itself."""
     return shares_of(job) or [job]
+
+
+def latest_progress(job: JobFolder) -> WorkerProgress | None:
+    """What a worker of the job said last; None while none has said anything."""
+    words = [part.progress for part in parts_of(job)]
+    return max((each for each in words if each), key=lambda each: each.time, default=None)
 
 
 def offer_shares(job: JobFolder, requests: Sequence[AnswerRequest]) -> None:

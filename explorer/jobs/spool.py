@@ -110,11 +110,25 @@ class Spool:
                 self._held.discard(job.id)
         return None
 
+    def is_queue_empty(self, more_urgent_than: int) -> bool:
+        """Whether no job or share waits that is more urgent than that."""
+        return next(self._queued_before(more_urgent_than), None) is None
+
     def _queued_before(self, priority: int) -> Iterator[JobFolder]:
         """Jobs and shares that wait for a worker and are more urgent than that."""
         for job in self.jobs():
             if job.priority < priority:
                 yield from (part for part in parts_of(job) if part.is_queued)
+
+    def has_idle_worker(self, worker: ProcessName, device: str) -> bool:
+        """Whether another worker, of the same kind of device, says that it has nothing to do."""
+        for other in self.workers():
+            beat = self.beat(other)
+            if other == worker or beat is None or beat.jobs or self.is_to_leave(other):
+                continue
+            if beat.place.device == device:
+                return True
+        return False
 
     @contextlib.contextmanager
     def at_work(self, job: JobFolder) -> Iterator[None]:

@@ -7,6 +7,7 @@ from typing import Literal
 import streamlit as st
 
 from explorer.ask import questions, requests
+from explorer.jobs.shares import latest_progress, shares_of
 from explorer.jobs.spool import Spool
 from explorer.kinds import kind_named
 from explorer.pages._facts import seconds_text
@@ -34,7 +35,7 @@ def show_progress(app: AppState, question: records.Question, name: str = "") -> 
     else:
         progress_text = "Loading model and data"
     folder = Spool(app.catalog.jobs_folder).job(job.id)
-    if folder and (progress := folder.progress) and progress.within:
+    if folder and (progress := latest_progress(folder)) and progress.within:
         progress_text += f" · {as_text(progress.within)}"
     bar, button = st.columns([4, 1], vertical_alignment="center")
     bar.progress(share, f"{as_text(name)}: {progress_text}" if name else progress_text)
@@ -109,5 +110,7 @@ def show_awaited(catalog: Catalog, question: records.Question) -> None:
 def worker_stage(catalog: Catalog, job_id: str) -> str:
     """What a job's worker is doing, in its own word."""
     folder = Spool(catalog.jobs_folder).job(job_id)
-    progress = folder.progress if folder else None
-    return progress.stage if progress else ""
+    progress = latest_progress(folder) if folder else None
+    workers = sum(share.worker is not None for share in shares_of(folder)) if folder else 0
+    stage = progress.stage if progress else ""
+    return f"{stage} on {workers} workers" if workers > 1 else stage

@@ -1,4 +1,4 @@
-"""What is being computed, what waits, what failed and why; the device."""
+"""What is being computed, what waits, what failed and why; devices and workers."""
 
 import contextlib
 from collections.abc import Mapping, Sequence
@@ -14,8 +14,8 @@ from explorer.pages import _links as links
 from explorer.pages import _parts as parts
 from explorer.pages._facts import local_time, seconds_text
 from explorer.pages._progress import stop_button, worker_stage
-from explorer.pages._running import AppState
 from explorer.pages._text import as_message, as_text
+from explorer.pages._workers import show_devices, show_workers
 from store import Catalog, records
 
 LOOK_SECONDS = 5.0  # while nothing is computed: each run of a part costs Streamlit 0.1 s
@@ -173,30 +173,11 @@ def show_ended_jobs(catalog: Catalog) -> None:
         show_ended(catalog, job, questions_by_key.get(key), ways.get(key))
 
 
-def show_machine(app: AppState) -> None:
-    """Where workers compute, and who is alive."""
-    left, right = st.columns([2, 3], vertical_alignment="bottom")
-    now = app.catalog.recall("device", "auto")
-    devices = ["auto", "cpu", "cuda", "mps"]
-    wanted = left.selectbox(
-        "Device for new workers",
-        devices,
-        index=devices.index(now) if now in devices else 0,
-        help="auto takes the GPU where there is one. The device is stored with each answer.",
-    )
-    if wanted != now:
-        app.catalog.remember("device", wanted)
-        app.supervisor.device = wanted
-        st.toast("New workers compute there; the present one finishes first.")
-    workers = app.supervisor.workers
-    processes = ", ".join(str(worker.pid) for worker in workers)
-    right.caption(f"Worker process {processes} is alive." if workers else "No worker is running.")
-
-
 app = parts.start_page()
 parts.name_tab("Jobs")
 st.title("Jobs", anchor=False)
-show_machine(app)
+show_devices(app)
+show_workers(app)
 jobs = app.catalog.active_jobs(MOST_SHOWN)
 st.subheader("Under way", anchor=False)
 show_queue(app.catalog, jobs)

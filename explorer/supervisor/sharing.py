@@ -6,12 +6,13 @@ come from several processes, of devices of one kind: bits of another's might dif
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from explorer.ask import requests
 from explorer.contracts.request import AnswerRequest, Request
 from explorer.jobs.job_folder import JobFolder
+from explorer.jobs.process import ProcessName
 from explorer.jobs.shares import (
     Share,
     contiguous_parts,
@@ -28,32 +29,47 @@ UNTAKEN_SECONDS = 60.0  # after which shares that nobody takes are one job again
 SHARED_SECONDS = 20.0  # of work that must be left: its workers begin anew, which takes some
 
 
+WorkersToSpare = Callable[[str], int]
+
+
 class Sharing:
     """Cuts jobs into shares, and joins them again."""
 
     def __init__(self, catalog: Catalog) -> None:
         self.catalog = catalog
 
-    def share_longest(self, jobs: dict[str, TrackedJob], folders: Sequence[JobFolder]) -> None:
+    def share_longest(
+        self,
+        jobs: dict[str, TrackedJob],
+        folders: Sequence[JobFolder],
+        workers_to_spare: WorkersToSpare,
+    ) -> None:
         """Have the worker hand back what will take longest, if it is worth sharing.
 
         Args:
             jobs: what is known of the jobs, by id.
             folders: of the jobs in the spool.
+            workers_to_spare: how many there are with a device of that title.
         """
-        parts = [(part, job) for job in folders for part in parts_of(job)]
-        if any(part.is_asked_back for part, _ in parts):
+        parts = in_hand(folders)
+        if any(part.is_asked_back for part in parts):
             return  # one after the other
-        left = [(self._seconds_left(part, jobs.get(job.id)), part) for part, job in parts]
+        left = [(self._seconds_left(part, jobs.get(part.id)), part) for part in parts]
         seconds, longest = max(left, key=lambda each: each[0], default=(0.0, None))
-        if longest is not None and seconds > SHARED_SECONDS:
+        if longest is None or seconds <= SHARED_SECONDS:
+            return
+        if workers_to_spare(self._device_of(self._key_of(longest))):
             longest.ask_back()
+
+    def _key_of(self, part: JobFolder) -> str:
+        """The key of the question that a job answers."""
+        return self.catalog.job(part.id).question_key or ""
 
     def _seconds_left(self, part: JobFolder, job: TrackedJob | None) -> float:
         """Seconds until a worker is through with its part; 0 where that is not to be shared."""
         if job is None or job.kind is None or job.kind.in_order or not job.seconds_per_unit:
             return 0.0
-        if part.worker is None or part.is_cancelled or part.ending:
+        if part.is_cancelled:
             return 0.0
         missing = self._missing(part, job)
         return len(missing) * job.seconds_per_unit if len(missing) > 1 else 0.0
@@ -62,7 +78,7 @@ class Sharing:
         """The units of a job or a share that are not stored, in order."""
         if job.kind is None or job.settings is None:
             return []
-        key = self.catalog.job(part.id).question_key or ""
+        key = self._key_of(part)
         wanted = _share_of(part) or range(job.settings.units)
         stored = set(self.catalog.done_units(key, job.kind.table).tolist())
         return [unit for unit in wanted if unit not in stored]
@@ -75,20 +91,23 @@ class Sharing:
         job.untaken = job.untaken or time.monotonic()
         return time.monotonic() - job.untaken > UNTAKEN_SECONDS
 
-    def take_back(self, part: JobFolder, job: TrackedJob, workers: int) -> None:
+    def take_back(self, part: JobFolder, job: TrackedJob, workers_to_spare: WorkersToSpare) -> None:
         """Offer again what its worker has handed back: in shares if that was asked for.
 
         Args:
             part: the job, or one of its shares.
             job: what is known of it.
-            workers: that there may be for it.
+            workers_to_spare: how many there are with a device of that title.
         """
         request = self.request_of(part)
         if not isinstance(request, AnswerRequest):
             part.put_back(request)
             return
         missing = self._missing(part, job)
-        parts = contiguous_parts(missing, workers) if part.is_asked_back else []
+        parts: list[tuple[int, ...]] = []
+        if part.is_asked_back:
+            workers = 1 + workers_to_spare(self._device_of(request.key))  # it is free now, too
+            parts = contiguous_parts(missing, workers)
         if not missing:
             part.finish("done")
         elif not isinstance(part, Share) and shares_of(part):  # this process was killed here
@@ -130,6 +149,19 @@ class Sharing:
             if isinstance(before, AnswerRequest):
                 return replace(request, units=before.units, device=before.device)
         return request
+
+
+def in_hand(folders: Sequence[JobFolder]) -> list[JobFolder]:
+    """Of each worker the job or share that it is at: others that it has are put aside for that.
+
+    Args:
+        folders: of the jobs in the spool, the most urgent first.
+    """
+    parts: dict[ProcessName, JobFolder] = {}
+    for part in (part for job in folders for part in parts_of(job)):
+        if part.worker and not part.ending:
+            parts.setdefault(part.worker, part)
+    return list(parts.values())
 
 
 def _share_of(part: JobFolder) -> tuple[int, ...]:

@@ -23,6 +23,7 @@ from explorer.jobs.shares import Share, join_shares, shares_of
 from explorer.jobs.spool import Spool
 from explorer.jobs.spool_identity import identity_of
 from explorer.jobs.supervisor_lock import remove_impostor, supervisor_lock
+from explorer.jobs.worker_states import WorkerState, worker_states
 from explorer.kinds import kind_named, settings_from_json
 from explorer.supervisor.endings import fail, fail_removed, settle
 from explorer.supervisor.ingestion import Ingestion
@@ -66,7 +67,7 @@ class Supervisor:
         self.catalog = catalog
         listed_devices(device)  # refused here rather than in a thread
         self.device = device
-        self.paused: set[str] = set()  # names of devices that get no worker
+        self.paused: list[str] = []  # names of devices that get no worker, as often as so
         self.trouble = ""  # one sentence while the catalog cannot be written
         self._completed = completed
         self._hires = hires
@@ -192,8 +193,8 @@ class Supervisor:
             for folder in waiting if trouble else ():
                 if folder.withdraw():
                     folder.finish("failed", error=trouble)
-        elif folders and self._workers_to_spare:
-            self._sharing.share_longest(self._jobs, folders)
+        elif folders and self._workers_to_spare():
+            self._sharing.share_longest(self._jobs, folders, self._workers_to_spare)
 
     @property
     def worker_devices(self) -> list[str]:
@@ -201,11 +202,10 @@ class Supervisor:
         names = self._local_workers.device_names()
         return devices_for_workers(listed_devices(self.device), names, self.paused)
 
-    @property
-    def _workers_to_spare(self) -> int:
-        """Workers that have nothing to do, and devices that have none."""
+    def _workers_to_spare(self, device: str = "") -> int:
+        """Devices that have no worker, and workers that have nothing to do on one of that title."""
         free = self._local_workers.free_devices(self.worker_devices)
-        return len(free) + self._local_workers.idle_count()
+        return len(free) + self._local_workers.idle_count(device)
 
     def _advance(self, folder: JobFolder) -> list[JobFolder]:
         """Do what there is to do for one job; what of it waits for a worker."""
@@ -223,7 +223,7 @@ class Supervisor:
         finally:  # whatever it is, what was computed is stored
             self._ingestion.ingest(folder, job)
         if ended and ended.status == "handed_back":
-            self._sharing.take_back(folder, job, 1 + self._workers_to_spare)
+            self._sharing.take_back(folder, job, self._workers_to_spare)
         elif ended:
             self._settle(folder, job, ended)
         elif folder.is_queued:
@@ -311,6 +311,16 @@ class Supervisor:
             folder.finish("cancelled")
             return False
         return True
+
+    def stop_worker(self, state: WorkerState) -> None:
+        """Have a worker end after its piece in hand, and its device stay without one."""
+        self._spool.ask_to_leave(state.worker)
+        self.paused.append(state.place.name or state.place.wanted)
+
+    @property
+    def worker_states(self) -> list[WorkerState]:
+        """The workers, with what each does."""
+        return worker_states(self._spool)
 
     @property
     def workers(self) -> list[ProcessName]:

@@ -239,7 +239,7 @@ class Worker:
         """Stop when cancelled; let more urgent jobs go first."""
         while not job.is_cancelled:
             self._leave()
-            urgent = self.spool.claim_next(self.name, job.priority, self._title)
+            urgent = self._claim_urgent(job)
             if urgent is None:
                 return
             if self._partner is None:
@@ -247,6 +247,14 @@ class Worker:
             else:
                 self._partner.do(urgent, self.run)
         raise JobCancelled
+
+    def _claim_urgent(self, job: JobFolder) -> JobFolder | None:
+        """A job that goes before this one, unless another worker has nothing else to do."""
+        if self.spool.is_queue_empty(job.priority):
+            return None
+        if self._title and self.spool.has_idle_worker(self.name, self._title):
+            return None
+        return self.spool.claim_next(self.name, job.priority, self._title)
 
 
 def _with_code_errors(path: Path, answer: Callable[[], Iterable[Piece]]) -> Iterator[Piece]:

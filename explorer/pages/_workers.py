@@ -1,0 +1,113 @@
+"""Where is computed: the devices that have workers, and what each worker does."""
+
+import streamlit as st
+
+from explorer.contracts.devices import listed_devices
+from explorer.jobs.process import this_host
+from explorer.jobs.worker_states import WorkerState
+from explorer.pages import _parts as parts
+from explorer.pages._running import AppState
+from explorer.pages._text import as_message, as_text
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+WORKER_COLUMNS = (2.2, 2.4, 3.2, 1.3, 1.3, 1)
+LOOK_SECONDS = 2.0  # between two looks at what workers do
+GIGABYTE = 1e9
+HELP = (
+    "auto: one worker on each CUDA device, or on the best device there is. A list names devices, "
+    "as in cuda:0,cuda:2; cpu,cpu are two workers with half of the cores each. Workers that have "
+    "nothing to do take a share of what takes long. The device is stored with each answer."
+)
+
+
+def show_devices(app: AppState) -> None:
+    """The choice of devices, and those that were stopped."""
+    now = str(app.catalog.recall("device", "auto"))
+    options = list(dict.fromkeys([*DEVICES, now]))
+    wanted = st.selectbox(
+        "Devices for workers",
+        options,
+        index=options.index(now),
+        accept_new_options=True,
+        help=HELP,
+        width=360,
+    )
+    if wanted != now:
+        try:
+            listed_devices(wanted)
+        except ValueError as error:
+            st.error(as_message(f"{error}."), icon=":material/error:")
+            return
+        app.catalog.remember("device", wanted)
+        app.supervisor.device = wanted
+        app.supervisor.paused.clear()
+        st.toast("New workers compute there; those at work finish first.")
+    if paused := app.supervisor.paused:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.caption(f"No worker on {as_text(', '.join(paused))}: you stopped it.")
+            st.button("Start again", icon=":material/play_arrow:", on_click=paused.clear)
+
+
+def show_workers(app: AppState) -> None:
+    """A row for each worker, live."""
+
+    @parts.live_fragment(LOOK_SECONDS)
+    def rows() -> None:
+        states = app.supervisor.worker_states
+        if not states:
+            st.caption("No worker is running; one starts when there is something to compute.")
+            return
+        for label, column in zip(
+            ("Process", "Device", "Does", "Speed", "Memory", ""),
+            st.columns(WORKER_COLUMNS),
+            strict=True,
+        ):
+            column.caption(label)
+        for state in states:
+            _show_worker(app, state)
+
+    rows()
+
+
+def _show_worker(app: AppState, state: WorkerState) -> None:
+    """One worker: where it is, what it does, how fast, and the way to stop it."""
+    name, device, doing, speed, memory, stop = st.columns(
+        WORKER_COLUMNS, vertical_alignment="center"
+    )
+    host = state.worker.host
+    where = "this machine" if host == this_host() else host
+    name.markdown(f":small[{as_text(f'{state.worker.pid}, {where}')}]")
+    place = state.place.name or state.place.wanted
+    title = "" if not state.place.device or place == "cpu" else f": {state.place.device}"
+    device.markdown(f":small[{as_text(place + title, 60)}]")
+    doing.markdown(f":small[{as_text(_doing_text(state), 90)}]")
+    rate = state.speed.units_per_second
+    speed.markdown(f":small[{f'{rate:,.3g} /s' if rate and state.jobs else '–'}]")
+    memory.markdown(f":small[{_memory_text(state)}]")
+    with stop:
+        st.button(
+            "Leaves …" if state.leaves else "Stop",
+            key=f"worker-{state.worker}",
+            disabled=state.leaves,
+            help="It ends after the piece in hand; others go on with what is left of its job.",
+            on_click=app.supervisor.stop_worker,
+            args=(state,),
+            width="stretch",
+        )
+
+
+def _doing_text(state: WorkerState) -> str:
+    """What a worker does, in words."""
+    if state.jobs:
+        first, *more = state.jobs
+        return first + (f", and {len(more)} paused" if more else "")
+    return "waits for something to do" if state.has_begun else "starts"
+
+
+def _memory_text(state: WorkerState) -> str:
+    """Memory of its machine, and of its device where that has its own."""
+    if not state.memory:
+        return "–"
+    text = f"{state.memory / GIGABYTE:.1f} GB"
+    own = state.speed.device_bytes
+    return f"{text}, {own / GIGABYTE:.1f} GB on the device" if own else text
