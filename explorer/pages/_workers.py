@@ -10,7 +10,7 @@ from explorer.pages._running import AppState
 from explorer.pages._text import as_message, as_text
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
-WORKER_COLUMNS = (2.2, 2.4, 3.2, 1.3, 1.3, 1)
+WORKER_COLUMNS = (2, 2, 3, 1.2, 1.2, 1.7)
 LOOK_SECONDS = 2.0  # between two looks at what workers do
 GIGABYTE = 1e9
 HELP = (
@@ -86,7 +86,7 @@ def _show_worker(app: AppState, state: WorkerState) -> None:
     memory.markdown(f":small[{_memory_text(state)}]")
     with stop:
         st.button(
-            "Leaves …" if state.leaves else "Stop",
+            "Leaves …" if state.leaves else "Stop worker",
             key=f"worker-{state.worker}",
             disabled=state.leaves,
             help="It ends after the piece in hand; others go on with what is left of its job.",
