@@ -27,7 +27,7 @@ def prepare_connection(connection: Cursor, path: Path) -> Cursor:
         return connection
     if stored_version(connection, path) == len(MIGRATIONS):
         return connection
-    copy = _copy(path)  # while we read it nobody writes it
+    copy = _copy(path)
     connection.close()
     migrated = attach(str(copy), read_only=False)
     migrate(migrated, path)
@@ -39,12 +39,22 @@ def _copy(path: Path) -> Path:
     status = path.stat()
     copy_key = (path, status.st_mtime_ns, status.st_size)
     if copy_key not in _COPIES:
-        try:
-            folder = tempfile.TemporaryDirectory(prefix="catalog-")
-            # the database last: closing it frees the lock that keeps others from writing
-            for file in filter(Path.exists, (log_of(path), path)):
-                shutil.copyfile(file, Path(folder.name) / file.name)
-        except OSError as error:
-            raise from_os(error, Path(tempfile.gettempdir()) / "catalog") from error
+        folder = tempfile.TemporaryDirectory(prefix="catalog-")
+        copy_database(path, Path(folder.name))
         _COPIES[copy_key] = folder
     return Path(_COPIES[copy_key].name) / path.name
+
+
+def copy_database(path: Path, folder: Path) -> Path:
+    """A copy of a database and its log in that folder; while we read it nobody writes it.
+
+    Raises:
+        CatalogError: it cannot be read, or there is no space.
+    """
+    try:
+        # the database last: closing it frees the lock that keeps others from writing
+        for file in filter(Path.exists, (log_of(path), path)):
+            shutil.copyfile(file, folder / file.name)
+    except OSError as error:
+        raise from_os(error, folder / path.name) from error
+    return folder / path.name

@@ -83,17 +83,19 @@ class Door:
 
     def _keep(self, source: Path | str | bytes, suffix: str) -> str:
         """Put a file beside the database, which is made first: it notes what it has put."""
-        if self.read_only:
-            raise CatalogReadOnly(self.folder)
+        self._refuse_read_only()
         if not self._lease.path.exists():
             self.check()
         return self._files.put(source, suffix)
 
     def _link(self, source: Path, suffix: str) -> str:
         """Keep a file that nobody changes any more; the database is there, as for `_keep`."""
+        self._refuse_read_only()
+        return self._files.link(source, suffix)
+
+    def _refuse_read_only(self) -> None:
         if self.read_only:
             raise CatalogReadOnly(self.folder)
-        return self._files.link(source, suffix)
 
     def _read(self, work: Callable[[Cursor], Result]) -> Result:
         """What `work` returns; all its queries see the same state."""
@@ -115,8 +117,7 @@ class Door:
             CatalogContended: another transaction of this process stays in the way.
             ValueError: a value is one that the database cannot hold.
         """
-        if self.read_only:
-            raise CatalogReadOnly(self.folder)
+        self._refuse_read_only()
         for attempt in range(1, MAX_ATTEMPTS + 1):
             try:
                 with self._lease.writing, self._lease.cursor(self._timeout) as cursor:

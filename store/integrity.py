@@ -13,7 +13,6 @@ from store.seals import (
     rows_digest,
     seal_of,
     stored_rows,
-    stored_seal,
     unsealed_places,
 )
 from store.tables import arrow_types, value_tables
@@ -123,33 +122,33 @@ def rows_with_gaps(cursor: Cursor) -> list[str]:
 
 def changed_entries(cursor: Cursor) -> list[str]:
     """A sentence for each problem, model or analysis that is not what was stored."""
-    sealed = cursor.execute("SELECT what, id FROM seals ORDER BY ALL").fetchall()
-    lost_entries = [(what, id) for what, id in sealed if seal_of(cursor, what, id) is None]
-    changed = [
-        (what, id)
-        for what, id in sealed
-        if (what, id) not in lost_entries
-        and seal_of(cursor, what, id) != stored_seal(cursor, what, id)
-    ]
-    sentences = [f"{what} {id} is gone, though nobody deleted it" for what, id in lost_entries]
-    return sentences + [
-        f"{what} {id} is not what was stored: {_SEALED_PARTS[what]}" for what, id in changed
-    ]
+    query = "SELECT what, id, digest FROM seals ORDER BY ALL"
+    lost, changed = [], []
+    for what, id, digest in cursor.execute(query).fetchall():
+        now = seal_of(cursor, what, id)
+        if now is None:
+            lost.append(f"{what} {id} is gone, though nobody deleted it")
+        elif now != digest:
+            changed.append(f"{what} {id} is not what was stored: {_SEALED_PARTS[what]}")
+    return lost + changed
 
 
 def changed_values(cursor: Cursor) -> list[str]:
     """A sentence for each answer whose values are not what was stored."""
     query = "SELECT DISTINCT question_key, table_name FROM value_seals ORDER BY ALL"
     sealed_answers = cursor.execute(query).fetchall()
-    return [
-        sentence for key, table in sealed_answers if (sentence := _value_change(cursor, key, table))
+    tables = value_tables(cursor)
+    sentences = [
+        _value_change(cursor, key, table)
+        if table in tables
+        else f"the values of analysis {key} are gone with their table {table}"
+        for key, table in sealed_answers
     ]
+    return list(filter(None, sentences))
 
 
 def _value_change(cursor: Cursor, key: str, table: str) -> str:
     """What is wrong with the values of an answer; empty when nothing is."""
-    if table not in value_tables(cursor):
-        return f"the values of analysis {key} are gone with their table {table}"
     rows = stored_rows(cursor, key, table)
     query = "SELECT unit_ranges, rows, digest FROM value_seals WHERE question_key = ?"
     for ranges, count, digest in cursor.execute(f"{query} ORDER BY first_unit", [key]).fetchall():

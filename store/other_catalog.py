@@ -2,7 +2,8 @@
 
 import contextlib
 import shlex
-from collections.abc import Iterator, Sequence
+import tempfile
+from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,13 +11,14 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from store.archive import prepare_connection
+from store.archive import copy_database, prepare_connection
 from store.database_file import Cursor
 from store.errors import CannotMerge, CatalogDamaged, from_duckdb
 from store.integrity import altered_tables, changed_entries, changed_values, rows_with_gaps
-from store.isolated import isolated
+from store.isolated import connect_isolated, isolated
 from store.lease import lease_of
 from store.migrations import MIGRATIONS, stored_version
+from store.rows import is_among
 from store.tables import value_tables
 
 Row = dict[str, Any]  # cells of whatever types the columns of a query have
@@ -60,12 +62,25 @@ class OtherCatalog:
             raw_rows = self._cursor.fetchall()
         return [dict(zip(names, map(_in_utc, row), strict=True)) for row in raw_rows]
 
+    def rows_of(self, table: str, column: str, ids: Collection[str]) -> list[Row]:
+        """The rows of a table that have one of these ids in that column."""
+        condition, values = is_among(column, ids, "VARCHAR")
+        return self.rows(f"SELECT * FROM {table} WHERE {condition}", values)  # noqa: S608
+
+    def values_of(self, table: str, keys: Collection[str]) -> pa.Table:
+        """The rows of several answers with their keys, without the columns that none has."""
+        condition, values = is_among("question_key", keys, "VARCHAR")
+        query = f"SELECT * FROM {table} WHERE {condition} ORDER BY rowid"  # noqa: S608
+        return self._arrow_rows(query, values)
+
     def values(self, table: str, key: str) -> pa.Table:
         """The rows of an answer, without the columns that none of them has."""
         query = f"SELECT * EXCLUDE (question_key) FROM {table} WHERE question_key = ?"  # noqa: S608
+        return self._arrow_rows(f"{query} ORDER BY unit, rowid", [key])
+
+    def _arrow_rows(self, query: str, values: Sequence[object]) -> pa.Table:
         with self._translated_errors():
-            relation = self._cursor.sql(f"{query} ORDER BY unit, rowid", params=[key])
-            answer_rows = relation.to_arrow_table()
+            answer_rows = self._cursor.sql(query, params=list(values)).to_arrow_table()
         return answer_rows.select(
             [n for n in answer_rows.column_names if answer_rows[n].null_count < len(answer_rows)]
         )
@@ -96,27 +111,47 @@ def other_database(other: Path, own: Path) -> Path:
 
 @contextlib.contextmanager
 def open_snapshot(place: Path, timeout: float) -> Iterator[Cursor]:
-    """A connection that reads one state of the database and cannot change it.
+    """A connection to a copy of the database as it is now: whoever uses it waits for the copy only.
 
     Raises:
         CannotMerge: its schema is another one.
-        CatalogError: busy, not a catalog, too new, or damaged.
+        CatalogError: busy, not a catalog, too new, or damaged; or no space for the copy.
     """
-    lease = lease_of(place, prepare_connection)
-    with isolated(lease, timeout) as connection, connection.cursor() as cursor:
+    with tempfile.TemporaryDirectory(prefix="catalog-") as folder:
+        copy = _copy(place, timeout, Path(folder))
+        with connect_isolated(copy, timeout) as connection, connection.cursor() as cursor:
+            cursor.execute("BEGIN")
+            yield cursor
+
+
+def _copy(place: Path, timeout: float, folder: Path) -> Path:
+    """A copy of a database of our schema, made while nobody writes it.
+
+    Raises:
+        CatalogError: as for `open_snapshot`.
+    """
+    with isolated(lease_of(place, prepare_connection), timeout) as connection:
         try:
-            their_version = stored_version(cursor, place)
+            refuse_schema(stored_version(connection, place), place)
         except duckdb.Error as error:
             raise (from_duckdb(error, place) or error) from error
-        if their_version != len(MIGRATIONS):
-            newer = their_version > len(MIGRATIONS)
-            raise CannotMerge(
-                place,
-                f"has schema {their_version}, this program's is {len(MIGRATIONS)}",
-                "update this program" if newer else "open it once with this program",
-            )
-        cursor.execute("BEGIN")
-        yield cursor
+        return copy_database(place, folder)
+
+
+def refuse_schema(version: int, place: Path) -> None:
+    """Let no other schema than ours over.
+
+    Raises:
+        CannotMerge: it is another one.
+    """
+    if version != len(MIGRATIONS):
+        raise CannotMerge(
+            place,
+            f"has schema {version}, this program's is {len(MIGRATIONS)}",
+            "update this program"
+            if version > len(MIGRATIONS)
+            else "open it once with this program",
+        )
 
 
 def _in_utc(cell: object) -> object:

@@ -1,7 +1,7 @@
 """What the catalog takes and gives: frozen records of plain values."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -288,8 +288,22 @@ class QueryRows:
 class MergeCounts:
     """What another catalog had that this one lacked."""
 
-    models: int
-    points: int
-    questions: int
-    units: int  # of work, of these questions and of those that were here
-    files: int
+    models: int = 0
+    points: int = 0
+    questions: int = 0
+    units: int = 0  # of work, of these questions and of those that were here
+    files: int = 0
+
+    def __add__(self, other: "MergeCounts") -> "MergeCounts":
+        """What both had."""
+        return MergeCounts(
+            *(getattr(self, each.name) + getattr(other, each.name) for each in fields(self))
+        )
+
+
+@dataclass(frozen=True)
+class MergedCatalogs:
+    """What came of several catalogs, and why the others could not be merged."""
+
+    counts: MergeCounts  # in sum
+    refused: Mapping[Path, str]  # a sentence each

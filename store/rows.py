@@ -76,6 +76,16 @@ def put_rows(
         _put_rows(cursor, table, rows[start : start + MOST_ROWS], renewed)
 
 
+def rows_not_stored(
+    cursor: Cursor, table: str, rows: Sequence[Mapping[str, object]]
+) -> list[Mapping[str, object]]:
+    """Those of the rows whose keys the table has not."""
+    key = KEYS[table]
+    entries = [tuple(row[name] for name in key) for row in rows]
+    taken = _taken_keys(cursor, table, key, entries) if entries else set()
+    return [row for row, entry in zip(rows, entries, strict=True) if entry not in taken]
+
+
 def _put_rows(
     cursor: Cursor, table: str, rows: Sequence[Mapping[str, object]], renewed: Sequence[str]
 ) -> None:

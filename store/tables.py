@@ -9,6 +9,8 @@ from store.database_file import Cursor
 from store.migrations import OWN_NAMES
 from store.rows import identifier
 
+_KEY = "question_key"  # the column that says of which answer a row is
+
 
 def check_table(table: str) -> str:
     """`table`, when it may hold values.
@@ -88,11 +90,21 @@ def append(cursor: Cursor, key: str, table: str, rows: pa.Table) -> None:
     Raises:
         ValueError: floats for a column of whole numbers.
     """
+    append_answers(cursor, table, rows.append_column(_KEY, pa.repeat(key, len(rows))))
+
+
+def append_answers(cursor: Cursor, table: str, rows: pa.Table) -> None:
+    """The same, of several answers, whose keys stand in a column.
+
+    Raises:
+        ValueError: floats for a column of whole numbers.
+    """
     types = {f.name: "DOUBLE" if pa.types.is_floating(f.type) else "BIGINT" for f in rows.schema}
+    del types[_KEY]
     there = table_columns(cursor, table)
     if not there:
-        there = {"question_key": "VARCHAR", "unit": "BIGINT"}
-        cursor.execute(f"CREATE TABLE {table} (question_key VARCHAR, unit BIGINT)")
+        there = {_KEY: "VARCHAR", "unit": "BIGINT"}
+        cursor.execute(f"CREATE TABLE {table} ({_KEY} VARCHAR, unit BIGINT)")
     for name, type in types.items():
         if name not in there:
             cursor.execute(f'ALTER TABLE {table} ADD COLUMN "{name}" {type}')
@@ -101,9 +113,7 @@ def append(cursor: Cursor, key: str, table: str, rows: pa.Table) -> None:
     cursor.register("fresh_rows", rows)
     try:
         cursor.execute(
-            f"INSERT INTO {table} BY NAME"  # noqa: S608 - checked by check_table
-            " SELECT CAST(? AS VARCHAR) AS question_key, * FROM fresh_rows",
-            [key],
+            f"INSERT INTO {table} BY NAME SELECT * FROM fresh_rows"  # noqa: S608 - checked by check_table
         )
     finally:
         cursor.unregister("fresh_rows")

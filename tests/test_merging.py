@@ -14,7 +14,8 @@ import pytest
 from explorer.__main__ import main
 from store import CannotMerge, Catalog, CatalogDamaged, NotACatalog
 from store.migrations import MIGRATIONS
-from store.records import Direction, MergeCounts, Point
+from store.records import Direction, MergeCounts, MergedCatalogs, Point
+from tests.fork_server import forked_script
 from tests.stored import TABLE, ingest, piece, put_model, question
 
 NOTHING = MergeCounts(0, 0, 0, 0, 0)
@@ -152,6 +153,72 @@ def test_units_that_come_over_keep_who_computed_them(here: Catalog, there: Catal
     shares = [(share.units, share.provenance) for share in here.shares("q2")]
     assert shares == [(3, {"device": "cpu or cuda"}), (2, {"device": "mps"})]
     assert here.check_integrity() == []
+
+
+def overlapping(folder: Path, number: int) -> Catalog:
+    """One of several catalogs: units of an answer that its neighbours have too; of some more."""
+    catalog = Catalog(folder / f"other-{number}")
+    catalog.check()
+    put_model(catalog)
+    catalog.ask(question("shared", units=10))
+    first = number % 8
+    units = [first, first + 1, first + 2]
+    ingest(catalog, units, "shared", loss=[n / 7 for n in units])
+    own = f"own-{number}"
+    if number > 5:
+        put_model(catalog, own, own, f"v{number}")
+        catalog.ask(question(own, units=2, model_ids=(own,), point_ids=(f"v{number}",)))
+        ingest(catalog, [0, 1], own)
+    catalog.close()
+    return catalog
+
+
+def test_many_catalogs_at_once_while_a_job_comes_in(here: Catalog, tmp_path: Path, capsys) -> None:
+    """Eight that overlap, one of which is damaged, one named twice, one this very one.
+
+    Each answer comes once, each that cannot come has its sentence, and nothing is lost of what
+    another process brings in meanwhile, as the app does of a job.
+    """
+    others = [overlapping(tmp_path, number) for number in range(8)]
+    damaged = overlapping(tmp_path, 99)
+    damaged.file_path(damaged.point("v99").file_hash).write_bytes(b"something else")
+    damaged.close()
+    here.ask(question("job", units=20 * 50))
+    here.close()
+    job = forked_script(BRINGER, here.folder)
+    assert job.stdout.readline() == "0\n"
+    folders = [catalog.folder for catalog in others]
+    named = [*folders[:4], damaged.folder, folders[0], here.folder, *folders[4:]]
+    assert main(["--catalog", str(here.folder), "merge", *map(str, named)]) == 1
+    shown = capsys.readouterr()
+    assert shown.out == (
+        "brought 3 models, 3 checkpoints, 3 analyses, 14 points of analyses, 3 files\n"
+    )
+    refusals = ("its content is not what was stored", "is named twice", "is this very catalog")
+    lines = shown.err.splitlines()
+    assert len(lines) == 3 and all(w in line for w, line in zip(refusals, lines, strict=True))
+    assert job.wait() == 0
+    assert here.question("job").status == "complete"
+    values = here.values("shared", TABLE)
+    assert values["unit"].tolist() == list(range(10))
+    assert values["loss"].tolist() == [n / 7 for n in range(10)]
+    assert here.question("shared").status == "complete"
+    assert here.question("own-99") is None
+    assert here.check_integrity(contents=True) == []
+    assert here.merge_all(folders) == MergedCatalogs(NOTHING, {})
+
+
+BRINGER = """
+import sys
+import numpy as np
+from store import Catalog
+from tests.stored import ingest
+
+catalog = Catalog(sys.argv[1])
+for n in range(20):
+    ingest(catalog, np.arange(n * 50, n * 50 + 50), "job")
+    print(n, flush=True)
+"""
 
 
 def test_both_ways_hold_the_same(here: Catalog, there: Catalog) -> None:

@@ -302,3 +302,18 @@ def test_the_address_keeps_what_is_selected(folder: Path) -> None:
     app = fine(opened(view="Table", kind="Spectrum", selected=["0" * 12]))
     assert "Compare" not in {button.label for button in app.button}
     assert "selected" not in app.query_params
+
+
+def test_catalogs_are_merged_on_the_page(filled: Path, tmp_path: Path, monkeypatch) -> None:
+    """The field takes several folders: what came is said in sum, and why one did not come."""
+    own = new_catalog(tmp_path / "own")
+    own.close()
+    monkeypatch.setenv("EXPLORER_CATALOG", str(own.folder))
+    app = opened()
+    app.text_area(key="merged-folders").set_value(f"{filled}\n\n{tmp_path / 'none'}\n")
+    pressed(app, "Merge")
+    assert [success.value for success in app.success] == [
+        "Brought 3 models, 3 checkpoints, 6 analyses, 0 points of analyses, 3 files."
+    ]
+    assert len(app.error) == 1 and "does not exist" in app.error[0].value
+    assert len(own.models()) == 3

@@ -16,6 +16,7 @@ from explorer.pages import _undo as undo
 from explorer.pages._charts import load_drawing_library
 from explorer.pages._directions import show_directions
 from explorer.pages._facts import local_time
+from explorer.pages._other_catalogs import show_other_catalogs
 from explorer.pages._recent import offer_recent
 from explorer.pages._running import AppState
 from explorer.pages._text import as_text
@@ -137,4 +138,5 @@ with st.container(horizontal=True, vertical_alignment="center"):
 show_models(app)
 show_directions(app.catalog)
 show_trash(app.catalog)
+show_other_catalogs(app.catalog)
 load_drawing_library()
