@@ -17,7 +17,7 @@ from store.errors import (
     UnknownEntry,
     UnreadableAnswer,
 )
-from store.new_file import check_target, write_new
+from store.new_file import check_target, new_folder, write_new
 from store.origins import either_of
 
 __all__ = [
@@ -38,5 +38,6 @@ __all__ = [
     "UnreadableAnswer",
     "check_target",
     "either_of",
+    "new_folder",
     "write_new",
 ]

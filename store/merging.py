@@ -11,6 +11,7 @@ from store.door import Door
 from store.errors import CannotMerge, CatalogDamaged, CatalogError
 from store.missing_rows import add_missing
 from store.other_catalog import OtherCatalog, Row, open_snapshot, other_database
+from store.part import Part
 from store.pictures import note_files
 from store.records import MergeCounts, MergedCatalogs
 
@@ -56,7 +57,9 @@ class CatalogMerging(Door):
                 refused[other] = str(error)
         return MergedCatalogs(counts, refused)
 
-    def merge(self, other: Path | str, tell: Tell = tell_nobody) -> MergeCounts:
+    def merge(
+        self, other: Path | str, tell: Tell = tell_nobody, part: Part | None = None
+    ) -> MergeCounts:
         """Bring everything of another catalog, which is only read, into this one.
 
         What is here already stays as it is; answers are united by unit of work, and one is complete
@@ -68,6 +71,7 @@ class CatalogMerging(Door):
         Args:
             other: its folder, or the database in it.
             tell: is given how many of how many files are here.
+            part: what of it comes, where that is not everything.
 
         Raises:
             CannotMerge: there is no catalog, it is this one, of another schema, or with rows of
@@ -83,7 +87,7 @@ class CatalogMerging(Door):
             theirs = OtherCatalog(cursor, place)
             theirs.refuse_damage()
             brought = {table.name: theirs.rows(table.brought_rows) for table in BROUGHT_TABLES}
-            return self._bring(theirs, brought, tell)
+            return self._bring(theirs, part.rows_of(brought) if part else brought, tell)
 
     def _bring(
         self, theirs: OtherCatalog, brought: dict[str, list[Row]], tell: Tell

@@ -1,7 +1,10 @@
-"""A file that the user asked for: there whole or not at all, never in place of another."""
+"""A file or folder that the user asked for: whole or not at all, never in place of another."""
 
+import contextlib
 import os
+import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 _OPEN_FILES = Path("/proc/self/fd")  # Linux
@@ -35,6 +38,24 @@ def write_new(target: Path, content: bytes) -> None:
         raise
     except OSError as error:  # which names another file, or none
         raise OSError(error.errno, error.strerror, str(target)) from error
+
+
+@contextlib.contextmanager
+def new_folder(folder: Path) -> Iterator[Path]:
+    """A folder that was not there; it is gone again where what is done with it fails.
+
+    Raises:
+        FileExistsError: something of that name is there.
+        FileNotFoundError: there is no folder for it to lie in.
+        OSError: it cannot be made.
+    """
+    check_target(folder)
+    folder.mkdir(mode=0o700)
+    try:
+        yield folder
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def name_anew(temporary: Path, target: Path) -> None:

@@ -11,6 +11,7 @@ from safetensors.numpy import save
 from store import Catalog
 from store.instance import CONFIG
 from store.isolated import connect_isolated
+from store.part import Part
 from store.rebuilding import _copy_rows
 from store.records import AnswerPiece, PointFile, StateFile
 from tests.stored import TABLE, ingest, put_model, question
@@ -240,3 +241,19 @@ def test_a_new_database_takes_it_all_over(catalog: Catalog, tmp_path: Path) -> N
         assert _copy_rows(new, old)[1] == 0
     assert states(other) == {1: [0]} and other.question("q3").ended_early
     assert other.answer_points(key="q1") == catalog.answer_points(key="q1")
+
+
+def test_a_part_has_what_it_stands_on(catalog: Catalog, tmp_path: Path) -> None:
+    """An answer about a point comes with the one that brought it, and nothing else comes."""
+    bring(catalog, units=(0, 1), points=("1", "2"))
+    about(catalog, "1")
+    catalog.ask(question("q3", units=1))
+    put_model(catalog, "other", "other", "v1")
+    catalog.close()
+    part = Catalog(tmp_path / "part")
+    part.merge(catalog.folder, part=Part(keys=frozenset({"q2"})))
+    assert {q.key for q in part.questions()[0]} == {"q1", "q2"}
+    assert [model.id for model in part.models()] == ["m1"]
+    assert {point.point_id for point in part.answer_points()} == {*POINTS.values()}
+    assert part.check_integrity(contents=True) == []
+    part.close()

@@ -10,9 +10,12 @@ import pytest
 from explorer.__main__ import main
 from explorer.ask.study import Study, StudyQuestion, add_study, study_model, study_named
 from explorer.ask.study_cells import cells
+from explorer.importing.samples import order_first_samples
 from explorer.kinds.line import LINE, LineSettings
 from store import Catalog
+from store.records import MergeCounts
 from tests.filling import add_answer, add_tiny, new_catalog
+from tests.stored import question
 from tests.tiny import command_line, end_workers
 
 COUNTS = (3, 5)  # points of the lines
@@ -115,6 +118,45 @@ def test_a_study_goes_to_another_name_by_a_file(folder: Path, tmp_path: Path, ca
     assert said(capsys, folder, "import", file, "--name", "copy").startswith("copy: ")
     catalog = Catalog(folder)
     assert study_named(catalog, "copy")[1] == study_named(catalog, "sweep")[1]
+
+
+def test_a_study_becomes_a_catalog_of_its_own(folder: Path, tmp_path: Path, capsys) -> None:
+    """It opens with the same cells, is whole, and merges back to the very same: nothing is new.
+
+    What is not the study's stays behind; a folder that is there is left alone, and a failure leaves
+    none.
+    """
+    catalog = Catalog(folder)
+    key = keys(folder)[0]
+    catalog.add_document("figure", "of it", {"panels": [{"key": key}]})
+    catalog.add_document("figure", "of more", {"panels": [{"key": key}, {"key": "not there"}]})
+    catalog.ask(question("a" * 64, problem_id=catalog.problems()[0].id, model_ids=(), point_ids=()))
+    catalog.add_document("figure", "of another", {"panels": [{"key": "a" * 64}]})
+    own = tmp_path / "own"
+    assert said(capsys, folder, "export", "sweep", "--as-catalog", own).startswith(
+        "brought 2 models, 2 checkpoints, "
+    )
+    part = Catalog(own)
+    theirs, ours = (cells(c, study_named(c, "sweep")[1]) for c in (catalog, part))
+    assert [(c.wish.key, c.state) for c in ours] == [(c.wish.key, c.state) for c in theirs]
+    assert [d.name for d in part.documents("study")] == ["sweep"]
+    assert [d.name for d in part.documents("figure")] == ["of it", "of more"]
+    assert part.question("a" * 64) is None and part.check_integrity(contents=True) == []
+    order_first_samples(part)
+    assert part.jobs() == []
+    assert catalog.merge(own) == MergeCounts()
+    bytes_before = (own / "catalog.duckdb").read_bytes()
+    again = said(capsys, folder, "export", "sweep", "--as-catalog", own, status=1)
+    assert "exists already" in again and (own / "catalog.duckdb").read_bytes() == bytes_before
+    said(capsys, folder, "export", "sweep", status=1)
+    file = catalog.file_path(catalog.point(catalog.models()[0].point_id).file_hash)
+    content = file.read_bytes()
+    file.write_bytes(b"damaged")
+    said(capsys, folder, "export", "sweep", "--as-catalog", tmp_path / "none", status=1)
+    assert not (tmp_path / "none").exists()
+    file.write_bytes(content)
+    catalog.delete_question("a" * 64)
+    part.close()
 
 
 def test_numbers_are_exported(folder: Path, tmp_path: Path, capsys) -> None:

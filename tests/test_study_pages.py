@@ -244,3 +244,17 @@ def test_a_shown_answer_is_added_to_a_study_and_a_figure(folder: Path) -> None:
     (figure,) = catalog.documents(FIGURE)
     assert [panel.key for panel in Recipe.of(figure.content).panels] == [question.key]
     assert "It is in Figure 1" in said(app)
+
+
+def test_the_study_becomes_a_catalog_of_its_own(folder: Path, tmp_path: Path) -> None:
+    """A press makes the folder, and says how it is opened; a second one says that it is there."""
+    app = shown()
+    [field] = [f for f in app.text_input if f.label.startswith("Folder to be made")]
+    assert field.value == str(tmp_path / "study-sweep")
+    field.set_value(str(tmp_path / "own"))
+    app = pressed(app, "Make catalog")
+    assert "2 models, 2 checkpoints, 1 analysis" in app.success[0].value
+    own = Catalog(tmp_path / "own")
+    assert study_named(own, "sweep")[1] == stored(folder)
+    own.close()
+    assert "exists already" in pressed(app, "Make catalog").error[0].value

@@ -13,7 +13,9 @@ from explorer.ask.study_cells import UNDER_WAY, Cell, cells, missing_cells, seco
 from explorer.ask.study_files import numbers_file, read_study, study_file
 from explorer.commands.output_file import check_output_file
 from explorer.commands.parameters import OpenCatalog
-from explorer.commands.progress import wait_for_jobs
+from explorer.commands.progress import counting, wait_for_jobs
+from explorer.importing.catalogs import merged_words
+from explorer.importing.study_catalog import export_catalog
 from explorer.report.contents import read_report
 from explorer.report.page import report_page
 from explorer.wording import counted, message
@@ -88,18 +90,29 @@ def run_study(
 
 
 @study.command(name="export")
-def export_study(name: str, file: Path, /, *, catalog: OpenCatalog) -> int:
-    """Write a study, for `study import`, or the numbers of its answers.
+def export_study(
+    name: str, file: Path | None = None, /, *, as_catalog: Path | None = None, catalog: OpenCatalog
+) -> int:
+    """Write a study, for `study import`, the numbers of its answers, or a catalog of its own.
 
     Args:
         name: of the study.
         file: ends in .json (the study) or .csv (the numbers); never overwritten.
+        as_catalog: a folder to be made, with the study, its models, answers and figures.
         catalog: where it is.
 
     Raises:
-        ValueError: no such ending, or this version cannot read the study.
-        FileExistsError: a file of that name is there.
+        ValueError: no file or folder is named, or both; no such ending; or this version cannot read
+            the study.
+        FileExistsError: a file or folder of that name is there.
     """
+    if (file is None) == (as_catalog is None):
+        raise ValueError("name either a file or, with --as-catalog, a folder to be made")
+    if as_catalog is not None:
+        with counting(f"{name}: files") as tell:
+            print(merged_words(export_catalog(catalog, name, as_catalog, tell)))
+        return 0
+    assert file is not None
     check_output_file(file, (".json", ".csv"))
     _, named = study_named(catalog, name)
     if file.suffix == ".json":

@@ -33,6 +33,12 @@ def order_first_samples(catalog: Catalog) -> None:
             _order(catalog, sample, first_questions(), requests.BACKGROUND_PRIORITY)
 
 
+def decline_samples(catalog: Catalog) -> None:
+    """Have no sample imported into this catalog by itself."""
+    first_samples = [sample_identity(sample) for sample in samples() if sample.first_start]
+    catalog.remember(_MEMORY, first_samples)
+
+
 def order_sample(
     catalog: Catalog,
     name: str,

@@ -10,6 +10,7 @@ from explorer.ask.study_cells import cells
 from explorer.ask.study_files import numbers_file, read_study, study_file
 from explorer.pages import _parts as parts
 from explorer.pages._sharing import address_now, show_texts
+from explorer.pages._study_catalog import offer_catalog
 from explorer.pages._text import as_text
 from explorer.pages._undo import delete
 from explorer.wording import file_word
@@ -139,6 +140,7 @@ def _offer_files(catalog: Catalog, document: Document) -> None:
             help="Charts, 3-D views and numbers in one file, for those who have no catalog",
             on_click="ignore",
         )
+        offer_catalog(catalog, document)
         show_texts({"Link": address_now("study"), "Command": run_command(catalog, document.name)})
 
 
