@@ -261,7 +261,7 @@ def test_a_copied_spool_has_no_workers_and_keeps_its_pieces(place, tmp_path):
         (copied,) = copy.spool.jobs()
         assert copied.worker is None and not copied.is_ours
         assert copy.supervisor.acquire()
-        assert copy.supervisor._track_job(copied) is not None
+        assert copy.supervisor._jobs.track_job(copied) is not None
         assert len(copied.piece_files()) == 1
         assert len(copy.claimed()) == 1
         assert copy.catalog.job("known").status == "queued"
