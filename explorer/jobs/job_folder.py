@@ -207,6 +207,11 @@ class JobFolder:
         write_json(self.path / "finished.json", to_json(ending))
 
     @property
+    def has_ended(self) -> bool:
+        """Whether somebody has said how it ended, readable or not."""
+        return os.path.lexists(self.path / "finished.json")
+
+    @property
     def ending(self) -> Ending | None:
         """How it ended, or None while it goes on.
 

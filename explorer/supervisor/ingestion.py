@@ -41,7 +41,7 @@ class Ingestion:
             answered = [each.piece for each in pieces if each.piece.units]
             rates = [len(piece.units) / max(piece.seconds, 1e-9) for piece in answered]
             speed = {"worker": {"units_per_second": rates[-1]}} if rates else {}
-            job.seconds_per_unit = 1 / rates[-1] if rates else job.seconds_per_unit
+            job.seconds_per_unit = 1 / rates[-1] if any(rates[-1:]) else job.seconds_per_unit
             note(self.catalog, folder, job, units_done=done, attempts=0, **speed)
             tell(folder, job, stored_progress(record, done))
         if refusals:

@@ -53,7 +53,7 @@ class JobSteps:
         job = self.tracked.get(folder.id) or self.track_job(folder)
         if job is None:
             return []
-        if not folder.ending and shares_of(folder):
+        if shares_of(folder) and not folder.has_ended:
             return self._advance_shares(folder, job)
         return self._advance_part(folder, job)
 
