@@ -83,7 +83,7 @@ class Beat:
 
     def write(self, path: Path) -> None:
         """Write it whole; on a full disk it is left out."""
-        partial = path.with_name(f".{path.name}")
+        partial = partial_of(path)
         fields = {"beat": self.count, "jobs": sorted(self.jobs), "mark": self.mark}
         fields |= {"lock": self.is_locked, "place": to_json(self.place), "memory": self.memory}
         try:
@@ -125,6 +125,11 @@ class LifeSign:
 def lock_of(entry: Path) -> Path:
     """The lock beside a worker's heartbeat."""
     return entry.with_name(f"{entry.name}{LOCK_SUFFIX}")
+
+
+def partial_of(entry: Path) -> Path:
+    """The file that a beat is written to before it takes its place."""
+    return entry.with_name(f".{entry.name}")
 
 
 class Heartbeat:

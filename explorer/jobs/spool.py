@@ -22,7 +22,7 @@ from pathlib import Path
 
 from explorer.contracts.devices import NOWHERE, Place
 from explorer.contracts.request import AnswerRequest, Request
-from explorer.jobs.heartbeat import LOCK_SUFFIX, Beat, Heartbeat, LifeSign, lock_of
+from explorer.jobs.heartbeat import LOCK_SUFFIX, Beat, Heartbeat, LifeSign, lock_of, partial_of
 from explorer.jobs.job_folder import JobFolder
 from explorer.jobs.process import MARK_VARIABLE, ProcessName, end_marked
 from explorer.jobs.shares import parts_of
@@ -193,7 +193,7 @@ class Spool:
     def strike_off(self, worker: ProcessName) -> None:
         """List a worker no longer."""
         entry = self._entry(worker)
-        for file in (entry, lock_of(entry), self._leave(worker)):
+        for file in (entry, partial_of(entry), lock_of(entry), self._leave(worker)):
             file.unlink(missing_ok=True)
 
     def ask_to_leave(self, worker: ProcessName) -> None:
