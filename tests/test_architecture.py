@@ -33,6 +33,7 @@ OUTSIDE = {
         "explorer/function_problem.py",
         "sample_models/",
     ),
+    "ray": ("explorer/jobs/engine/cluster.py",),  # an extra that may be missing
     "starlette": ("explorer/access.py", "explorer/pages/_serving.py"),
     "lightning": ("explorer/callbacks/lightning.py",),
     "pytorch_lightning": ("explorer/callbacks/lightning.py",),
@@ -176,6 +177,12 @@ INSIDE = {
         "store",
     ),
     "explorer/jobs/": ("explorer.jobs", "explorer.kinds"),
+    "explorer/jobs/engine/": (
+        "explorer.consent",
+        "explorer.jobs",
+        "explorer.kinds",
+        "explorer.own_code",
+    ),
     "explorer/jobs/vetting.py": ("explorer.ask", "explorer.jobs", "store"),
     "explorer/jobs/worker/": (
         "explorer.admission",
@@ -277,6 +284,7 @@ INSIDE = {
     "app.py": ("explorer.pages",),
 }
 WORKER_ONLY = (
+    "explorer.jobs.engine.cluster",  # an extra that may be missing
     "explorer.analysis",
     "explorer.problem",
     "explorer.problem_template",

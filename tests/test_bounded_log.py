@@ -5,7 +5,7 @@ import subprocess
 import threading
 
 from explorer.jobs import bounded_log
-from explorer.jobs.local_workers import LOG_COMMAND
+from explorer.jobs.worker_log import LOG_COMMAND
 
 
 def kept(path, content: bytes, most: int) -> None:

@@ -22,6 +22,10 @@ COMMANDS = {  # name -> where it is, and what it is for; it is imported when it 
     "compute": ("computing:compute", "Answer a question about one or several models."),
     "minima": ("minima:minima", "Compute ways between all pairs of models; print their matrix."),
     "phenomena": ("gallery:phenomena", "Print the gallery's phenomena; have them computed."),
+    "cluster": (
+        "cluster:cluster",
+        "Print a SLURM script for several machines; run a Ray here.",
+    ),
     "study": ("study:study", "Compute, list, export or import a study of models and questions."),
     "list": ("listing:list_catalog", "List models and analyses."),
     "jobs": ("jobs:list_jobs", "List what is computed, what waits and behind what."),

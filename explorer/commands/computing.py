@@ -14,6 +14,7 @@ from explorer.commands.options import further_names, parameters_of
 from explorer.commands.progress import wait_for_jobs
 from explorer.commands.subjects import further_subjects, path_named, subject_named
 from explorer.commands.values import named_values, value_of
+from explorer.contracts.devices import device_of
 from explorer.contracts.facts import ProblemFacts
 from explorer.kinds import KINDS, Kind, settings_from_json
 from explorer.kinds.members import OfMembers
@@ -29,6 +30,7 @@ def answer(
     given: Mapping[str, str] | None = None,
     together: bool = False,
     device: str = "auto",
+    engine: str = "",
     dry_run: bool = False,
     chosen: Collection[str] = (),
     catalog: Catalog,
@@ -42,6 +44,7 @@ def answer(
         given: further subjects that the settings ask for, by their names.
         together: whether all models are runs of one question.
         device: that answers.
+        engine: address of a Ray cluster that answers instead; "" for none.
         dry_run: whether nothing is asked, but told what is stored and how long the rest takes.
         chosen: names of the settings that somebody has chosen.
         catalog: where the answers go.
@@ -74,7 +77,7 @@ def answer(
         for (first, point), *others in asks
     ]
     jobs = [job.id for key in keys if (job := catalog.active_job_for(key))]
-    wait_for_jobs(catalog, jobs, device)
+    wait_for_jobs(catalog, jobs, device_of(engine, device))
     for key in keys:
         print(key)
     return 0
@@ -144,6 +147,7 @@ def command_of(kind: Kind) -> Callable[..., int]:
         together: bool = False,
         set_values: tuple[str, ...] = (),
         device: str = "auto",
+        engine: str = "",
         dry_run: bool = False,
         catalog: Catalog,
         **options: object,
@@ -156,6 +160,7 @@ def command_of(kind: Kind) -> Callable[..., int]:
             given={name: text for name, text in given.items() if text},
             together=together,
             device=device,
+            engine=engine,
             dry_run=dry_run,
             chosen={*named_values(set_values), *(n for n, v in options.items() if v is not None)},
             catalog=catalog,

@@ -22,6 +22,7 @@ from explorer.commands.progress import wait_for_jobs
 from explorer.commands.subjects import model_named
 from explorer.commands.tables import print_table
 from explorer.commands.values import named_values
+from explorer.contracts.devices import device_of
 from explorer.contracts.facts import ProblemFacts
 from explorer.kinds import Kind, settings_from_json
 from explorer.kinds.minima import LOSS_NUMBER, LOWEST_PASS, Minima
@@ -39,6 +40,7 @@ def minima(
     number: str = "barrier",
     set: list[str] | None = None,
     device: str = "auto",
+    engine: str = "",
     dry_run: bool = False,
     json: bool = False,
     catalog: OpenCatalog,
@@ -51,6 +53,7 @@ def minima(
         number: of each pair, as barrier, saddle, distance or lowest_pass.
         set: settings of the kind as NAME=VALUE.
         device: auto, cpu, cuda or mps.
+        engine: address of a Ray cluster, auto or HOST:PORT, instead of this machine's devices.
         dry_run: say how many pairs are missing and how long they take.
         json: as JSON.
         catalog: where they are.
@@ -73,7 +76,7 @@ def minima(
         print(f"{counted(len(missing), 'pair')} missing, {_time_text(missing, cells)}")
         return 0
     if ways != LOWEST:
-        _compute(catalog, pairs, device)
+        _compute(catalog, pairs, device_of(engine, device))
     cells = cells_of(catalog, pairs.reads, pairs.wishes)
     answers = (
         lowest_ways(catalog, pairs, names).minima

@@ -12,6 +12,7 @@ from explorer.kinds import Kind
 from explorer.kinds.setting import SettingField, setting_fields
 
 SETTINGS = Group("Settings", sort_key=1)
+ENGINE_HELP = "a Ray cluster that answers, auto or HOST:PORT, instead of this machine's devices"
 TYPE_WORDS = {int: "INT", float: "NUMBER", str: "WORD"}
 
 
@@ -82,6 +83,7 @@ def _shared_parameters(kind: Kind) -> list[inspect.Parameter]:
             (),
         ),
         _parameter("device", str, Parameter(help="auto, cpu, cuda or mps"), "auto"),
+        _parameter("engine", str, Parameter(help=ENGINE_HELP, metavar="ADDRESS"), ""),
         _parameter(
             "dry_run", bool, Parameter(help="say what is stored and how long the rest takes"), False
         ),

@@ -14,6 +14,7 @@ from explorer.ask.study_files import numbers_file, read_study, study_file
 from explorer.commands.output_file import check_output_file
 from explorer.commands.parameters import OpenCatalog
 from explorer.commands.progress import counting, wait_for_jobs
+from explorer.contracts.devices import device_of
 from explorer.importing.catalogs import merged_words
 from explorer.importing.study_catalog import export_catalog
 from explorer.report.contents import read_report
@@ -50,7 +51,13 @@ def list_studies(name: str = "", /, *, catalog: OpenCatalog) -> int:
 
 @study.command(name="run")
 def run_study(
-    name: str, /, *, device: str = "auto", dry_run: bool = False, catalog: OpenCatalog
+    name: str,
+    /,
+    *,
+    device: str = "auto",
+    engine: str = "",
+    dry_run: bool = False,
+    catalog: OpenCatalog,
 ) -> int:
     """Compute what a study lacks, and wait with the progress on the terminal.
 
@@ -60,6 +67,7 @@ def run_study(
     Args:
         name: of the study.
         device: auto, cpu, cuda or mps.
+        engine: address of a Ray cluster, auto or HOST:PORT, instead of this machine's devices.
         dry_run: say what is missing and how long it takes.
         catalog: where it is.
 
@@ -80,7 +88,7 @@ def run_study(
         if cell.state == "refused":
             print(_cell_line(named, cell))
     if under_way:
-        wait_for_jobs(catalog, list(under_way), device, keep_going=True)
+        wait_for_jobs(catalog, list(under_way), device_of(engine, device), keep_going=True)
     ended = cells(catalog, named)
     failed = [cell for cell in ended if cell.state == "failed"]
     print(_counts_text(ended))

@@ -1,11 +1,15 @@
 """Devices by name: where a worker computes, and which devices may each have one."""
 
+import re
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 ALL = "auto"  # every CUDA device; where there is none, the best device
 CORES_VARIABLE = "EXPLORER_CORES"  # environment variable: cores that a worker may use
+RAY = "ray:"  # before the address of a cluster: its engine stands in the place of workers
+OWN_CLUSTER = "auto"  # address of the cluster of this machine, as Ray has noted it
+_ADDRESS = re.compile(r"[A-Za-z0-9._-]+:[0-9]{1,5}|\[[0-9A-Fa-f:]+\]:[0-9]{1,5}")
 MOST_DEVICES = 64  # workers of one machine
 
 
@@ -34,6 +38,30 @@ def listed_devices(text: str) -> list[str]:
             f"device must be auto, cpu, cuda, mps or a list such as cuda:0,cuda:1, got {text!r}"
         )
     return names
+
+
+def check_address(address: str) -> str:
+    """The address of a Ray cluster, if it can be one.
+
+    Raises:
+        ValueError: it cannot.
+    """
+    if address != OWN_CLUSTER and not _ADDRESS.fullmatch(address):
+        raise ValueError(f"the address of a Ray cluster is auto or HOST:PORT, got {address!r}")
+    return address
+
+
+def device_of(engine: str, device: str) -> str:
+    """Where workers compute, as `listed_devices` reads it.
+
+    Args:
+        engine: address of a Ray cluster; "" for this machine.
+        device: of this machine.
+
+    Raises:
+        ValueError: that is no address.
+    """
+    return f"{RAY}{check_address(engine)}" if engine else device
 
 
 def devices_for_workers(

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import signal
 import subprocess
 import sys
 import uuid
@@ -14,23 +13,22 @@ from typing import IO, Protocol
 
 import psutil
 
-from explorer.contracts.devices import CORES_VARIABLE, NOWHERE, Place
-from explorer.jobs import bounded_log
+from explorer.contracts.devices import CORES_VARIABLE, NOWHERE, RAY, Place
+from explorer.jobs.engine.address import engine_trouble
 from explorer.jobs.heartbeat import HeartbeatMonitor
 from explorer.jobs.process import (
-    JOB_START_WORDS,
     MARK_VARIABLE,
     ProcessName,
     end_marked,
     end_with_descendants,
 )
 from explorer.jobs.spool import Spool
+from explorer.jobs.worker_log import exit_text, last_line, start_logger
 
 WORKER_COMMAND = [sys.executable, "-m", "explorer.jobs.worker"]
-LOG_COMMAND = [sys.executable, "-I", "-S", bounded_log.__file__]
+ENGINE_COMMAND = [sys.executable, "-m", "explorer.jobs.engine"]
 ROOT = Path(__file__).parents[2]
 GONE_SECONDS = 2.0  # until a dead process has an exit status
-TAIL_BYTES = 1 << 16  # bytes of a log in which the last line is looked for
 STARTS_ALLOWED = 3  # in a row that fail before the worker has taken a job
 
 
@@ -48,9 +46,19 @@ class Child(Protocol):
 
 
 def start_worker(arguments: list[str], environment: Mapping[str, str], output: IO[bytes]) -> Child:
-    """A worker with these arguments, in a session of its own: it survives the app."""
+    """A worker with these arguments."""
+    return _started([*WORKER_COMMAND, *arguments], environment, output)
+
+
+def start_engine(arguments: list[str], environment: Mapping[str, str], output: IO[bytes]) -> Child:
+    """The engine of a cluster, which stands in the place of workers, with these arguments."""
+    return _started([*ENGINE_COMMAND, *arguments], environment, output)
+
+
+def _started(command: list[str], environment: Mapping[str, str], output: IO[bytes]) -> Child:
+    """A process in a session of its own: it survives the app."""
     return subprocess.Popen(
-        [*WORKER_COMMAND, *arguments],
+        command,
         cwd=ROOT,
         env=environment,
         stdin=subprocess.DEVNULL,
@@ -97,6 +105,8 @@ class LocalWorkers:
             self._failed_starts.clear()
             return f"no worker could be started{self._child_end_text(self._ended)}"
         free = self.free_devices(sound)
+        if trouble := engine_trouble(free):
+            return trouble
         for device in free[: max(0, waiting - self.idle_count())]:
             self._start(device, _core_share(device, devices))
         return ""
@@ -216,26 +226,22 @@ class LocalWorkers:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 hired.child.wait(GONE_SECONDS)  # its threads may end after it looks dead
             return self._child_end_text(hired)
-        return f"; it last said: {_last_line(self._log)}"
+        return f"; it last said: {last_line(self._log)}"
 
     def _start(self, device: str, cores: int = 0) -> None:
         mark = uuid.uuid4().hex
-        logger = subprocess.Popen(
-            [*LOG_COMMAND, str(self._log.resolve())],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,  # it ends with the last that writes to it
-        )
-        if logger.stdin is None:
-            raise AssertionError("a pipe was asked for")
-        with logger.stdin as output:
+        logger, output = start_logger(self._log)
+        with output:
             # PASSIVE: or idle threads starve the app
             environment = {**os.environ, "OMP_WAIT_POLICY": "PASSIVE", MARK_VARIABLE: mark}
             if cores:
                 environment |= {CORES_VARIABLE: str(cores), "OMP_NUM_THREADS": str(cores)}
-            arguments = [str(self._spool.folder.resolve()), "--device", device]
-            child = start_worker(arguments, environment, output)
+            arguments = [str(self._spool.folder.resolve())]
+            if device.startswith(RAY):
+                arguments += ["--address", device.removeprefix(RAY)]
+                child = start_engine(arguments, environment, output)
+            else:
+                child = start_worker([*arguments, "--device", device], environment, output)
         hired = Hired(child, ProcessName.of(child.pid), device, logger)
         self._hired.append(hired)
         self._spool.enrol(hired.name, mark, Place(wanted=device))  # before it has loaded torch
@@ -244,8 +250,8 @@ class LocalWorkers:
         with contextlib.suppress(subprocess.TimeoutExpired):
             hired.logger.wait(GONE_SECONDS)  # what was said last is written by then
         status = hired.child.returncode
-        how = f" ({_exit_text(status)})" if status else ""
-        return f"{how}; it last said: {_last_line(self._log)}"
+        how = f" ({exit_text(status)})" if status else ""
+        return f"{how}; it last said: {last_line(self._log)}"
 
 
 def _core_share(device: str, devices: Sequence[str]) -> int:
@@ -254,23 +260,3 @@ def _core_share(device: str, devices: Sequence[str]) -> int:
     if sharers < 2 or not device.startswith("cpu"):
         return 0
     return max(1, (psutil.cpu_count(logical=False) or 1) // sharers)
-
-
-def _exit_text(status: int) -> str:
-    """An exit status in words."""
-    with contextlib.suppress(ValueError):
-        name = signal.Signals(-status).name
-        often = {"SIGKILL": ", often for lack of memory", "SIGSEGV": ", a fault in compiled code"}
-        return f"exit status {status}: {name}{often.get(name, '')}"
-    return f"exit status {status}"
-
-
-def _last_line(path: Path) -> str:
-    """What stands last in a log, of the job that was begun last."""
-    with contextlib.suppress(OSError):
-        with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - TAIL_BYTES))
-            lines = file.read().decode(errors="replace").strip().splitlines()
-        if lines and not lines[-1].startswith(JOB_START_WORDS):
-            return lines[-1][:300]
-    return "nothing"

@@ -134,9 +134,17 @@ def start_partner(serve: Callable[[Partner], None], others: list[Connection]) ->
 
 def _serve_spawned(serve: Callable[[Partner], None], connection: Connection, parent: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_exit_with_parent, args=(parent,), daemon=True).start()
+    end_with(parent)
     serve(Partner(connection))
     _exit_process(0)
+
+
+def end_with(parent: int) -> None:
+    """Have this process end as soon as its parent does, however that ends."""
+    if _CAN_FORK:
+        _die_with(parent)
+    else:
+        threading.Thread(target=_exit_with_parent, args=(parent,), daemon=True).start()
 
 
 def _exit_with_parent(parent: int) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from explorer.ask.questions import default_catalog_folder, result_of
 from explorer.ask.subject_names import subject_names
+from explorer.contracts.devices import device_of
 from explorer.importing.samples import order_first_samples
 from explorer.kinds import KINDS, kind_named, unreadable
 from explorer.kinds.kind import named_code
@@ -89,7 +90,8 @@ def _start_app(folder: Path) -> AppState:
     catalog = Catalog(folder)
     catalog.check()
     thumbnails = Thumbnails(catalog)
-    supervisor = Supervisor(catalog, catalog.recall("device", "auto"), thumbnails.request)
+    device = device_of(catalog.recall("engine", ""), catalog.recall("device", "auto"))
+    supervisor = Supervisor(catalog, device, thumbnails.request)
     app = AppState(catalog, supervisor, thumbnails)
     if catalog.read_only:  # it is shown, and nothing is computed
         supervisor.trouble = str(CatalogReadOnly(catalog.folder))

@@ -12,6 +12,7 @@ from explorer.jobs.spool import Spool
 from explorer.kinds import kind_named, unreadable
 from explorer.pages import _links as links
 from explorer.pages import _parts as parts
+from explorer.pages._engine import show_engine
 from explorer.pages._facts import local_time, seconds_text
 from explorer.pages._progress import stop_button, worker_stage
 from explorer.pages._text import as_message, as_text
@@ -177,6 +178,7 @@ app = parts.start_page()
 parts.name_tab("Jobs")
 st.title("Jobs", anchor=False)
 show_devices(app)
+show_engine(app)
 show_workers(app)
 jobs = app.catalog.active_jobs(MOST_SHOWN)
 st.subheader("Under way", anchor=False)

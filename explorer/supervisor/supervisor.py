@@ -203,6 +203,16 @@ class Supervisor:
         self._result_numbers.expect()
         self._completed(key)
 
+    def change_engine(self, device: str) -> None:
+        """Compute somewhere else from now on; those at work leave after the piece in hand.
+
+        Args:
+            device: where workers compute, as `listed_devices` reads it.
+        """
+        self.device = device
+        for worker in self.workers:
+            self._spool.ask_to_leave(worker)
+
     def stop_worker(self, state: WorkerState) -> None:
         """Have a worker end after its piece in hand, and its device stay without one."""
         self._spool.ask_to_leave(state.worker)

@@ -1,8 +1,8 @@
 """The worker: answers jobs of the spool piece by piece, each problem's in a process of its own.
 
-Run as `python -m explorer.jobs.worker JOBS_FOLDER [--device auto] [--linger 60]`. It goes on when
-the app dies, and stays a while when there is nothing to do: starting torch takes longer than most
-answers.
+Run as `python -m explorer.jobs.worker JOBS_FOLDER [--device auto] [--linger 60]
+[--parent PID]`. It goes on when the app dies, and stays a while when there is nothing to do:
+starting torch takes longer than most answers.
 """
 
 import argparse
@@ -19,7 +19,7 @@ import psutil
 from explorer.analysis.objective import device as devices
 from explorer.contracts.devices import Place
 from explorer.jobs.isolation import Isolation
-from explorer.jobs.partner import Partner, start_partner
+from explorer.jobs.partner import Partner, end_with, start_partner
 from explorer.jobs.process import ProcessName
 from explorer.jobs.spool import Spool
 from explorer.jobs.worker.answering import WorkerContext
@@ -34,7 +34,10 @@ def main() -> None:
     parser.add_argument("jobs", type=Path)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--linger", type=float, default=60.0)
+    parser.add_argument("--parent", type=int, default=0, help="process with which to end")
     options = parser.parse_args()
+    if options.parent:
+        end_with(options.parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in the app's terminal is not for us
     place = _device_in_child(options.device)
     seconds = max(0.0, time.time() - psutil.Process().create_time())

@@ -1,0 +1,1 @@
+"""The engine: claims jobs like a worker, and has the nodes of a Ray cluster answer their shares."""

@@ -1,0 +1,51 @@
+"""The engine of a Ray cluster, in the place of this machine's workers.
+
+Run as `python -m explorer.jobs.engine JOBS_FOLDER [--address auto|HOST:PORT] [--drain]`. It goes on
+when the app dies, and stays a while when there is nothing to do; with --drain it leaves then.
+"""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from explorer.contracts.devices import OWN_CLUSTER, check_address
+from explorer.jobs.engine.address import (
+    check_installed,
+    environment_for,
+    reachable,
+)
+from explorer.jobs.engine.engine import Engine
+from explorer.jobs.spool import Spool
+
+
+def main() -> int:
+    """Serve a spool until there is nothing left to do; 1 where there is no cluster."""
+    parser = argparse.ArgumentParser(prog="python -m explorer.jobs.engine")
+    parser.add_argument("jobs", type=Path)
+    parser.add_argument("--address", default=OWN_CLUSTER, help="auto or HOST:PORT")
+    parser.add_argument("--drain", action="store_true", help="leave when nothing waits any more")
+    parser.add_argument("--linger", type=float, default=300.0, help="seconds without work")
+    parser.add_argument("--share-seconds", type=float, default=60.0, help="that a share takes")
+    options = parser.parse_args()
+    try:
+        check_installed()
+        place = reachable(check_address(options.address))
+        os.environ.update(environment_for(place))
+        from explorer.jobs.engine.cluster import Cluster  # an extra: it may be missing
+
+        cluster = Cluster(options.address, place)
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr, flush=True)
+        return 1
+    spool = Spool(options.jobs.resolve())
+    try:
+        engine = Engine(spool, cluster, options.share_seconds)
+        engine.serve(0.0 if options.drain else options.linger)
+    finally:
+        cluster.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

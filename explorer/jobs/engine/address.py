@@ -1,0 +1,119 @@
+"""Where a Ray cluster is, and what must stand in the environment before Ray is loaded."""
+
+import contextlib
+import ipaddress
+import os
+import secrets
+import socket
+import tempfile
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+from explorer.contracts.devices import OWN_CLUSTER, RAY, check_address
+from explorer.private_folder import made_private_folder, write_private
+
+PATIENCE_SECONDS = 2.0  # until an address that says nothing does not answer
+TOKEN_FILE = "ray_token"
+TOKEN_VARIABLES = {"RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"}
+MISSING = (
+    "Ray is not installed; run `pip install -r explorer/jobs/requirements-engine.txt`, or compute "
+    "on this machine"
+)
+
+
+def check_installed() -> None:
+    """See that Ray is there.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if find_spec("ray") is None:
+        raise ValueError(MISSING)
+
+
+def reachable(address: str) -> str:
+    """The address as HOST:PORT, if somebody answers there.
+
+    Raises:
+        ValueError: nobody does.
+    """
+    place = _noted_address() if address == OWN_CLUSTER else address
+    if not place:
+        raise ValueError(
+            "no Ray cluster of this machine is running; start one with `python -m explorer cluster "
+            "local`, or give HOST:PORT"
+        )
+    host, _, port = place.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), PATIENCE_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        raise ValueError(
+            f"Ray at {place} does not answer ({error}); see whether it runs there, or compute on "
+            "this machine"
+        ) from error
+    return place
+
+
+def engine_trouble(devices: Sequence[str]) -> str:
+    """Why the engine of a cluster among the devices cannot start, in one sentence; else ""."""
+    for device in devices:
+        if device.startswith(RAY):
+            try:
+                check_installed()
+                reachable(check_address(device.removeprefix(RAY)))
+            except ValueError as error:
+                return str(error)
+    return ""
+
+
+def _noted_address() -> str:
+    """The address of the cluster that was started last on this machine; "" where there is none."""
+    if named := os.environ.get("RAY_ADDRESS"):
+        return named
+    folder = Path(
+        os.environ.get("RAY_TMPDIR", "/tmp" if os.name == "posix" else tempfile.gettempdir())
+    )
+    with contextlib.suppress(OSError):
+        return (folder / "ray" / "ray_current_cluster").read_text().strip()
+    return ""
+
+
+def environment_for(place: str) -> dict[str, str]:
+    """What Ray is to find in its environment, for a cluster at HOST:PORT.
+
+    No word to Ray's makers; the user's token unless another way was chosen; and where the address
+    is this machine's own, no port that others can reach.
+    """
+    environment = {"RAY_USAGE_STATS_ENABLED": "0"}
+    if is_loopback(place):
+        environment["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # Ray's word for: stay on loopback
+    if not TOKEN_VARIABLES & os.environ.keys() and token_file().exists():
+        environment |= token_environment()
+    return environment
+
+
+def is_loopback(place: str) -> bool:
+    """Whether only this machine can reach HOST:PORT."""
+    host = place.rpartition(":")[0].strip("[]")
+    with contextlib.suppress(ValueError):
+        return ipaddress.ip_address(host).is_loopback
+    return host == "localhost"
+
+
+def token_file() -> Path:
+    """Where the user's token for clusters of Ray is kept; it need not be there yet."""
+    return made_private_folder() / TOKEN_FILE
+
+
+def made_token() -> Path:
+    """The file of the user's token for clusters of Ray, made where it is missing."""
+    file = token_file()
+    if not file.exists():
+        write_private(file, secrets.token_hex(32))
+    return file
+
+
+def token_environment() -> dict[str, str]:
+    """What has Ray ask for the user's token and show it."""
+    return {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(token_file())}
