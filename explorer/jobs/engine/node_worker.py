@@ -94,11 +94,11 @@ def _environment(parcel: Parcel, python_path: str) -> dict[str, str]:
     """What a worker of this node finds in its environment: no word of Ray's but the GPU."""
     own = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
     own |= {"OMP_WAIT_POLICY": "PASSIVE", "PYTHONPATH": python_path}
-    cores = str(_cores_of_each(parcel.tasks))
+    cores = str(cores_of_each(parcel.tasks))
     return own | {CORES_VARIABLE: cores, "OMP_NUM_THREADS": cores}
 
 
-def _cores_of_each(tasks: int) -> int:
+def cores_of_each(tasks: int) -> int:
     """Cores for one of so many tasks at once, of those that this process may use."""
     cores = psutil.cpu_count(logical=False) or 1
     with contextlib.suppress(AttributeError):  # not on every system

@@ -1,0 +1,267 @@
+"""The engine of a Ray cluster: the same bits as one machine, and nothing lost where something dies.
+
+One Ray of this machine with two workers, which only this machine can reach, serves all of it.
+"""
+
+import contextlib
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+import torch
+
+from explorer.ask import questions, requests
+from explorer.commands.app import main
+from explorer.consent import agreed_code
+from explorer.contracts.devices import RAY, device_of
+from explorer.contracts.request import AnswerRequest
+from explorer.jobs import local_workers
+from explorer.jobs.engine import address, versions
+from explorer.jobs.engine.delivery import Delivery
+from explorer.jobs.engine.events import Parcel
+from explorer.jobs.engine.local_cluster import local_cluster
+from explorer.jobs.engine.node_worker import cores_of_each
+from explorer.jobs.job_folder import JobFolder
+from explorer.jobs.process import ProcessName
+from explorer.jobs.spool import Spool
+from explorer.jobs.worker.answering import Worker
+from explorer.kinds import KINDS
+from explorer.kinds.line import LINE, LineSettings
+from explorer.kinds.surface import SURFACE, SurfaceSettings
+from explorer.own_code import SAMPLES
+from store import Catalog, records
+from tests.filling import add_tiny, new_catalog, work
+from tests.small_answers import ask, columns_by_unit, two_runs
+from tests.tiny import ROOT, ended, imported, supervised, trapped, until, until_stored
+
+needs_ray = pytest.mark.skipif(
+    find_spec("ray") is None, reason="Ray is an extra: explorer/jobs/requirements-engine.txt"
+)
+WORKERS = 2
+SHARE_SECONDS = 0.1  # so that small answers are shared too
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[str]:
+    """The address of a Ray with two workers."""
+    folder = Path(tempfile.mkdtemp(prefix="ray", dir="/tmp"))  # sockets have short names
+    with local_cluster(WORKERS, folder=folder) as place:
+        yield place
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def at_ray(cluster: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Catalog]:
+    """A catalog with two runs, whose supervisor has the cluster's engine in place of workers."""
+    folder = two_runs(tmp_path_factory.mktemp("ray"))
+    command = [*local_workers.ENGINE_COMMAND, "--share-seconds", str(SHARE_SECONDS)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(local_workers, "ENGINE_COMMAND", command)
+        with supervised(folder, device_of(cluster, "cpu")) as (catalog, _):
+            yield catalog
+
+
+@pytest.fixture
+def cores() -> Iterator[None]:
+    """As many threads in this process as a node's worker has: sums depend on their number."""
+    before, count = torch.get_num_threads(), cores_of_each(WORKERS)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EXPLORER_CORES", str(count))
+        torch.set_num_threads(count)
+        yield
+    torch.set_num_threads(before)
+
+
+@needs_ray
+def test_every_kind_has_the_same_bits_on_two_workers_of_ray(
+    at_ray: Catalog, cores: None, tmp_path: Path
+) -> None:
+    """All answers are complete, in shares or not, and equal what one worker here computes."""
+    here = Catalog(two_runs(tmp_path))
+    for kind in KINDS:
+        ask(at_ray, kind)
+        ask(here, kind)
+    work(here)
+    until_stored(at_ray, lambda: not at_ray.active_jobs())
+    assert [(job.title, job.error) for job in at_ray.jobs(limit=100) if job.error] == []
+    for kind in KINDS:
+        ours, theirs = (columns_by_unit(catalog, kind) for catalog in (here, at_ray))
+        for name, column in ours.items():
+            numbers = column.dtype.kind == "f"
+            same = np.array_equal(column, theirs[name], equal_nan=numbers)
+            assert same, f"{kind.name}: {name}"
+    (worker,) = Spool(at_ray.jobs_folder).workers()
+    assert Spool(at_ray.jobs_folder).beat(worker).place.device.startswith("Ray at 127.0.0.1:")
+
+
+def add_model(catalog: Catalog, folder: Path, name: str, arguments: object) -> records.Model:
+    """The tiny model, imported by the cluster."""
+    return imported(catalog, folder / name, name, **arguments)
+
+
+def slow_surface(catalog: Catalog, folder: Path, name: str, pause: float) -> tuple[str, str]:
+    """Key and job of a surface that waits at each point, so that there is a midway."""
+    model = add_model(catalog, folder, name, {"pause": pause})
+    settings = SurfaceSettings(x_count=9, y_count=9)
+    key = questions.ask(catalog, SURFACE, model, settings, priority=requests.BACKGROUND_PRIORITY)
+    job = catalog.active_job_for(key)
+    assert job is not None
+    return key, job.id
+
+
+def tasks(place: str) -> list[psutil.Process]:
+    """The processes of Ray that are at a share now."""
+    heads = [p for p in psutil.process_iter() if "gcs_server" in " ".join(_words(p))]
+    port = place.rpartition(":")[2]
+    (head,) = [p for p in heads if f"--gcs_server_port={port}" in _words(p)]
+    family = head.parent().children(recursive=True) if head.parent() else []
+    return [p for p in family if _words(p)[:1] == ["ray::_answer"]]
+
+
+def _words(process: psutil.Process) -> Sequence[str]:
+    with contextlib.suppress(psutil.Error):
+        return [word.strip() for word in process.cmdline()]
+    return []
+
+
+@needs_ray
+def test_urgent_failing_cancelled_and_killed(cluster: str, at_ray: Catalog, tmp_path: Path) -> None:
+    """While a long job has all places, what is urgent ends before it, and a failure is told.
+
+    A worker of Ray that is killed loses no more than its piece; a cancel keeps what came.
+    """
+    key, long = slow_surface(at_ray, tmp_path, "slow", pause=0.05)
+    both = until(lambda: len(at := tasks(cluster)) == WORKERS and at)
+    line = LineSettings(x_count=3)
+    asked = []
+    for name, arguments in (("good", {}), ("bad", {"trap": trapped(line, 1), "deed": "stumble"})):
+        model = add_model(at_ray, tmp_path, name, arguments)
+        asked.append(questions.ask(at_ray, LINE, model, line, priority=1))
+    good, bad = (ended(at_ray, at_ray.active_job_for(each).id) for each in asked)
+    assert (good.status, good.error) == ("done", None)
+    assert bad.status == "failed"
+    assert "stumbled over the trap" in bad.error and str(tmp_path) in bad.error
+    assert at_ray.job(long).status == "running"
+    os.kill(both[0].pid, signal.SIGKILL)
+    done = ended(at_ray, long)
+    assert (done.status, done.error) == ("done", None)
+    units = at_ray.values(key, SURFACE.table)["unit"]
+    assert sorted(units.tolist()) == list(range(81))
+
+
+@needs_ray
+def test_a_cancel_keeps_what_came(at_ray: Catalog, tmp_path: Path) -> None:
+    """All shares end at their next piece."""
+    key, long = slow_surface(at_ray, tmp_path, "slower", pause=0.1)
+    until_stored(at_ray, lambda: at_ray.question(key).units_done)
+    requests.cancel(at_ray, long)
+    assert ended(at_ray, long).status == "cancelled"
+    assert 0 < at_ray.question(key).units_done < 81
+
+
+@pytest.mark.parametrize(
+    ("engine_address", "sentence"),
+    [
+        ("nowhere", "the address of a Ray cluster is auto or HOST:PORT, got 'nowhere'"),
+        ("127.0.0.1:1", "Ray at 127.0.0.1:1 does not answer"),
+    ],
+)
+def test_an_address_that_is_none_or_does_not_answer_is_one_sentence(
+    engine_address: str, sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The command ends with it, and what was asked can be computed on this machine."""
+    pytest.importorskip("ray", reason="without Ray another sentence comes first")
+    catalog = new_catalog(tmp_path / "catalog")
+    add_tiny(catalog, tmp_path, "one", [0])
+    words = ["compute", "line", "--model", "one", "--x-count", "3", "--catalog", str(tmp_path)]
+    words[-1] = str(catalog.folder)
+    assert main([*words, "--engine", engine_address]) == 1
+    error = capsys.readouterr().err
+    assert sentence in error and error.count("\n") == 1
+    assert main([*words, "--device", "cpu"]) == 0
+
+
+def test_without_ray_the_sentence_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is started, and nothing is tried."""
+    monkeypatch.setattr(address, "find_spec", lambda name: None)
+    trouble = address.engine_trouble([f"{RAY}auto"])
+    assert trouble.startswith("Ray is not installed; run `pip install -r")
+    assert (ROOT / "explorer/jobs/requirements-engine.txt").is_file()
+
+
+def test_another_version_on_a_node_is_refused() -> None:
+    """One sentence names what differs; another patch of the same minor version does not."""
+    own = versions.own_versions()
+    assert versions.version_refusal(own) == ""
+    refusal = versions.version_refusal({**own, "torch": "1.13"})
+    assert f"has torch {own['torch']} and the engine 1.13" in refusal
+
+
+def test_code_travels_to_where_it_does_not_lie(tmp_path: Path) -> None:
+    """A copy of the code agreed to answers, laid out as it was; a changed file is not run."""
+    catalog = new_catalog(tmp_path / "catalog")
+    add_tiny(catalog, tmp_path, "one", [0])
+    questions.ask(catalog, LINE, catalog.models()[0], LineSettings(x_count=3))
+    (waiting,) = Spool(catalog.jobs_folder).jobs()
+    request = waiting.request
+    assert isinstance(request, AnswerRequest)
+    parcel = Parcel(
+        folder=waiting.path.name,
+        request=request,
+        code=agreed_code(request.problem),
+        samples=SAMPLES,
+        tensors={file: file.name for file in request.files},
+    )
+    content = {file.name: file.read_bytes() for file in request.files}
+    request.problem.write_text("raise SystemExit")
+    spool = Spool(tmp_path / "node" / "jobs")
+    delivery = Delivery(parcel, tmp_path / "node")
+    assert not delivery.in_place
+    job = delivery.offer(spool, content.__getitem__)
+    assert job.claim(ProcessName.of(os.getpid()))
+    Worker(spool, torch.device("cpu")).run(job)
+    assert job.ending and (job.ending.status, job.ending.error) == ("done", "")
+    assert len(job.piece_files()) > 0
+    copy = delivery.place_of(request.problem)
+    assert delivery.own_words(f"in {copy}") == f"in {request.problem}"
+    copy.write_text(copy.read_text() + "# changed")
+    _again(job, delivery, spool, content)
+
+
+def _again(job: JobFolder, delivery: Delivery, spool: Spool, content: dict[str, bytes]) -> None:
+    """What lies there changed is written anew from what was agreed to."""
+    again = delivery.offer(spool, content.__getitem__)
+    assert again.claim(ProcessName.of(os.getpid()))
+    Worker(spool, torch.device("cpu")).run(again)
+    assert again.ending and again.ending.status == "done"
+
+
+@pytest.mark.parametrize("run", ["", "study run 'a b'"])
+def test_the_printed_batch_script_is_one(
+    run: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Bash reads it; nodes, GPUs, time and further options stand where SLURM looks."""
+    catalog = new_catalog(tmp_path / "a catalog")
+    words = "cluster slurm --nodes 4 --gpus-per-node 8 --time 2:00:00 --sbatch=--partition=gpu"
+    assert main([*words.split(), "--run", run, "--catalog", str(catalog.folder)]) == 0
+    script = capsys.readouterr().out
+    subprocess.run(["bash", "-n"], input=script, text=True, check=True)
+    lines = script.splitlines()
+    for option in ("nodes=4", "gpus-per-node=8", "time=2:00:00", "partition=gpu"):
+        assert f"#SBATCH --{option}" in lines
+    last = shlex.split(lines[-1])
+    if run:
+        assert last[-4:] == ["run", "a b", "--engine", "$address"]
+    else:
+        assert last[-4:] == [str(catalog.jobs_folder), "--address", "$address", "--drain"]
+    assert main(["cluster", "slurm", "--nodes", "0", "--time", "1:00:00"]) == 1
+    assert "a batch job has 1 node or more" in capsys.readouterr().err
