@@ -3,13 +3,13 @@
 from store.annotations import Annotations
 from store.jobs import Jobs
 from store.listing import Listings
-from store.merging import CatalogMerging
 from store.models import Models
 from store.pictures import Pictures
 from store.querying import SqlQueries
 from store.questions import Questions
 from store.rebuilding import CatalogRebuilding
 from store.result_numbers import AnswerNumbers
+from store.shared_catalogs import SharedCatalogs
 from store.trash import Trash
 from store.values import Values
 
@@ -24,7 +24,7 @@ class Catalog(
     Jobs,
     Pictures,
     Trash,
-    CatalogMerging,
+    SharedCatalogs,
     CatalogRebuilding,
     SqlQueries,
 ):

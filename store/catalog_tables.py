@@ -147,6 +147,8 @@ CATALOG_TABLES = (
         needed=("names", "estimates", "lows", "highs", "units"),
         of_question=True,
     ),
+    CatalogTable("shared_catalogs", ("name",), needed=("folder", "folders", "mark")),
+    CatalogTable("origins", ("what", "id"), needed=("shared",)),
 )
 TABLES_OF_QUESTIONS = tuple(table.name for table in CATALOG_TABLES if table.of_question)
 BROUGHT_TABLES = tuple(table for table in CATALOG_TABLES if table.brought)

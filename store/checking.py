@@ -3,7 +3,7 @@
 from store.arrays import file_hash
 from store.blocks import damaged_blocks
 from store.door import Door
-from store.errors import CatalogDamaged
+from store.errors import CatalogDamaged, FileAway, UnknownEntry
 from store.integrity import count_unsealed, findings
 from store.seals import seal_unsealed
 
@@ -26,11 +26,7 @@ class IntegrityChecks(Door):
             wrong, files = self._read(findings)
         except CatalogDamaged as error:
             return [str(error)]
-        wrong += [
-            f"the file {hash} of {owner} is missing"
-            for owner, hash in files
-            if not self._files.has(hash)
-        ]
+        wrong += list(filter(None, (self._missing(owner, hash) for owner, hash in files)))
         if contents:
             changed = [p for p in self._files.all() if file_hash(p) != p.stem]
             wrong += [f"the file {path} is not what was stored" for path in changed]
@@ -49,6 +45,16 @@ class IntegrityChecks(Door):
         kept_rows = self._read(lambda c: c.execute("SELECT hash FROM kept_files").fetchall())
         ours = {hash for (hash,) in kept_rows}
         return sorted(path.stem for path in self._files.all() if path.stem not in ours)
+
+    def _missing(self, owner: str, hash: str) -> str:
+        """That the file of something is missing; empty when it is there."""
+        try:
+            self._stored_file(hash)
+        except FileAway as error:
+            return f"{owner}: {error}"
+        except UnknownEntry:
+            return f"the file {hash} of {owner} is missing"
+        return ""
 
     def _unreadable(self) -> list[str]:
         """A sentence for each table that cannot be read whole: DuckDB checks sums as it reads."""

@@ -12,9 +12,19 @@ import duckdb
 from store.archive import prepare_connection
 from store.arrays import Files
 from store.database_file import Cursor
-from store.errors import CatalogContended, CatalogReadOnly, NotACatalog, from_duckdb, is_of_a_value
+from store.errors import (
+    CatalogContended,
+    CatalogReadOnly,
+    FileAway,
+    NotACatalog,
+    UnknownEntry,
+    from_duckdb,
+    is_of_a_value,
+)
 from store.lease import lease_of
 from store.place import is_read_only, mark_of
+from store.records import SharedCatalog
+from store.rows import records
 
 Result = TypeVar("Result")
 MAX_ATTEMPTS = 5  # of a transaction that met another one
@@ -80,6 +90,29 @@ class Door:
     def close(self) -> None:
         """Let the database go now; it is opened again when next needed."""
         self._lease.close()
+
+    def _stored_file(self, hash: str) -> Path:
+        """Where the content of that hash lies: here, or in a shared catalog.
+
+        Raises:
+            UnknownEntry: there is no such file; it says so where a shared catalog is away.
+        """
+        with contextlib.suppress(UnknownEntry):
+            return self._files.path(hash)
+        shared = self._read(lambda c: records(c, SharedCatalog, "SELECT * FROM shared_catalogs"))
+        for folder in (folder for catalog in shared for folder in catalog.folders):
+            with contextlib.suppress(UnknownEntry):
+                return Files(Path(folder) / "files").path(hash)
+        for catalog in shared:
+            if not (Path(catalog.folder) / self._lease.path.name).is_file():
+                raise FileAway(hash, catalog.name, catalog.folder)
+        raise UnknownEntry("file", hash)
+
+    def _has_file(self, hash: str) -> bool:
+        """Whether the content of that hash lies here or in a shared catalog."""
+        with contextlib.suppress(UnknownEntry):
+            return bool(self._stored_file(hash))
+        return False
 
     def _keep(self, source: Path | str | bytes, suffix: str) -> str:
         """Put a file beside the database, which is made first: it notes what it has put."""

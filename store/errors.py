@@ -62,8 +62,16 @@ class NotADatabase(NotACatalog):
 class CannotMerge(CatalogError):
     """What was named cannot be brought into the catalog; both are as they were."""
 
+    outcome = "nothing was merged"
+
     def __init__(self, path: Path, why: str, way_out: str) -> None:
-        super().__init__(f"{path} {why}; nothing was merged: {way_out}")
+        super().__init__(f"{path} {why}; {self.outcome}: {way_out}")
+
+
+class CannotShare(CannotMerge):
+    """What was named cannot be shown beside the catalog."""
+
+    outcome = "it is not shown here"
 
 
 class CannotQuery(CatalogError):
@@ -161,6 +169,28 @@ class UnknownEntry(CatalogError):
         super().__init__(
             f"there is no {what} {id!r} in the catalog; it may have been deleted: "
             "choose one that is listed"
+        )
+
+
+class SharedCatalogAway(CatalogError):
+    """A shared catalog cannot be read now; what was read of it before is here."""
+
+    def __init__(self, name: str, folder: Path, why: str) -> None:
+        super().__init__(
+            f"the shared catalog {name} is away ({folder} {why}); what was read of it before is "
+            "shown, and its files are needed only to compute or to show points: see to the folder, "
+            f"or remove it by `python -m explorer share remove {shlex.quote(name)}`"
+        )
+
+
+class FileAway(UnknownEntry):
+    """A file lies in a shared catalog that cannot be read now."""
+
+    def __init__(self, hash: str, name: str, folder: str) -> None:
+        super().__init__("file", hash)
+        self.args = (
+            f"the file {hash} lies in the shared catalog {name}, which is away: {folder} cannot be "
+            "read; see to that folder, then try again",
         )
 
 

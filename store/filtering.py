@@ -14,6 +14,7 @@ from store.rows import identifier
 
 COLUMNS = ("kind", "title", "status", "units", "units_done", "seconds", "created", "completed")
 ANNOTATIONS = ("tag", "note", "favourite", "archived")  # of the analysis
+SHARED = "shared"  # the shared catalog that an analysis came from
 MODEL_NAMES = ("model", "name")  # what the name of a model goes by
 MOST_NAMES_LISTED = 12
 WORDS = """(contains(lower(concat_ws(' ', title, kind, settings)), ?)
@@ -81,6 +82,7 @@ class FilterNames:
             *COLUMNS,
             *MODEL_NAMES,
             *ANNOTATIONS,
+            SHARED,
             *sorted({*self.settings, *self.model_facts, *numbers}),
         ]
 
@@ -175,6 +177,8 @@ class SqlOfConditions:
             return compare(Sql("(settings ->> ?)", (_path("$", key),)))
         if owner in ("", "model") and key in self._names.model_facts:
             return compare(_model_fact(key)).within(_OF_MODELS)
+        if not owner and key == SHARED:
+            return compare(Sql(_ORIGIN))
         if not owner and any(key in names for names in self._names.numbers.values()):
             return compare(Sql(_NUMBER.replace("{}", "questions"), (key,)))
         if key in self._names.numbers.get(owner, ()):
@@ -194,6 +198,7 @@ _OF_ANNOTATIONS = """(key IN (SELECT id FROM (
     SELECT id, CAST([] AS VARCHAR) AS noted FROM annotations WHERE what = 'analysis') WHERE {}))"""
 _ANNOTATION = """(SELECT CAST([] AS VARCHAR) FROM annotations
     WHERE what = 'analysis' AND id = key)"""
+_ORIGIN = "(SELECT shared FROM origins WHERE what = 'analysis' AND id = key)"
 _OF_ANSWERS = """list_has_any(model_ids, (SELECT coalesce(list(DISTINCT id), []) FROM
     (SELECT unnest(model_ids) AS id FROM questions AS others
      WHERE others.deleted IS NULL AND {} AND others.kind = ?)))"""

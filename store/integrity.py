@@ -1,5 +1,7 @@
 """What is not as it was stored, and which rows point to nothing: there are no foreign keys."""
 
+from collections.abc import Collection
+
 import duckdb
 import pyarrow as pa
 
@@ -120,11 +122,13 @@ def rows_with_gaps(cursor: Cursor) -> list[str]:
     return sentences
 
 
-def changed_entries(cursor: Cursor) -> list[str]:
-    """A sentence for each problem, model or analysis that is not what was stored."""
+def changed_entries(cursor: Cursor, ids: Collection[str] | None = None) -> list[str]:
+    """A sentence for each problem, model or analysis, or of these, that is not what was stored."""
     query = "SELECT what, id, digest FROM seals ORDER BY ALL"
     lost, changed = [], []
     for what, id, digest in cursor.execute(query).fetchall():
+        if ids is not None and id not in ids:
+            continue
         now = seal_of(cursor, what, id)
         if now is None:
             lost.append(f"{what} {id} is gone, though nobody deleted it")
@@ -133,8 +137,8 @@ def changed_entries(cursor: Cursor) -> list[str]:
     return lost + changed
 
 
-def changed_values(cursor: Cursor) -> list[str]:
-    """A sentence for each answer whose values are not what was stored."""
+def changed_values(cursor: Cursor, keys: Collection[str] | None = None) -> list[str]:
+    """A sentence for each answer, or of these, whose values are not what was stored."""
     query = "SELECT DISTINCT question_key, table_name FROM value_seals ORDER BY ALL"
     sealed_answers = cursor.execute(query).fetchall()
     tables = value_tables(cursor)
@@ -143,6 +147,7 @@ def changed_values(cursor: Cursor) -> list[str]:
         if table in tables
         else f"the values of analysis {key} are gone with their table {table}"
         for key, table in sealed_answers
+        if keys is None or key in keys
     ]
     return list(filter(None, sentences))
 

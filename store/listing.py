@@ -22,6 +22,7 @@ FACETS = {  # what there is to choose from, as a column or several of each analy
     "tag": "(SELECT any_value(tags) FROM annotations WHERE what = 'analysis' AND id = key)",
     "favourite": """(SELECT list(CAST(favourite AS VARCHAR)) FROM annotations
         WHERE what = 'analysis' AND id = key AND favourite)""",
+    "shared": "(SELECT list(shared) FROM origins WHERE what = 'analysis' AND id = key)",
 }
 
 
@@ -202,7 +203,9 @@ def _facet_counts(cursor: Cursor, condition: Sql) -> dict[str, dict[str, int]]:
             UNION ALL SELECT 'model', name FROM models JOIN
                 (SELECT unnest(list_distinct(model_ids)) AS id FROM met) USING (id)
             UNION ALL SELECT 'tag', unnest(tags) FROM noted
-            UNION ALL SELECT 'favourite', 'true' FROM noted WHERE favourite)
+            UNION ALL SELECT 'favourite', 'true' FROM noted WHERE favourite
+            UNION ALL SELECT 'shared', shared FROM origins
+                WHERE what = 'analysis' AND id IN (SELECT key FROM met))
         WHERE value IS NOT NULL GROUP BY ALL ORDER BY count(*) DESC, value"""  # noqa: S608
     counts: dict[str, dict[str, int]] = {name: {} for name in FACETS}
     for facet, value, count in cursor.execute(query, list(condition.values)).fetchall():

@@ -10,6 +10,7 @@ from store.database_file import Cursor
 from store.door import Door
 from store.errors import CannotMerge, CatalogDamaged, CatalogError
 from store.missing_rows import add_missing
+from store.origins import make_own
 from store.other_catalog import OtherCatalog, Row, open_snapshot, other_database
 from store.part import Part
 from store.pictures import note_files
@@ -93,14 +94,17 @@ class CatalogMerging(Door):
         self, theirs: OtherCatalog, brought: dict[str, list[Row]], tell: Tell
     ) -> MergeCounts:
         """Copy the files of these rows, then add what is not here."""
-        named, fresh = self._adopt(theirs.place, brought, tell)
+        named, fresh = self._adopt(theirs, brought, tell)
 
         def work(cursor: Cursor) -> MergeCounts:
             note_files(cursor, named)
-            return add_missing(cursor, theirs, brought)
+            merged = add_missing(cursor, theirs, brought)
+            make_own(cursor, "analysis", [row["key"] for row in brought["questions"]])
+            make_own(cursor, "model", [row["id"] for row in brought["models"]])
+            return merged
 
         with self._lease.writing:  # no file is collected any more
-            self._adopt(theirs.place, brought, tell_nobody)
+            self._adopt(theirs, brought, tell_nobody)
             try:
                 merged = self._write(work)
             except (ArithmeticError, LookupError, TypeError, ValueError) as error:
@@ -110,27 +114,36 @@ class CatalogMerging(Door):
         return replace(merged, files=fresh)
 
     def _adopt(
-        self, place: Path, brought: dict[str, list[Row]], tell: Tell
+        self, theirs: OtherCatalog, brought: dict[str, list[Row]], tell: Tell
     ) -> tuple[list[str], int]:
         """Copy the files that the rows name; their hashes, and how many were not here."""
-        there = {file.stem: file for file in Files(place.parent / "files").all()}
+        named = {hash for rows in brought.values() for row in rows for hash in _hashes(row)}
+        there = _files_of(theirs, named)
         for row in (*brought["points"], *brought["answer_points"]):
             hash = row["file_hash"]
-            if hash and hash not in there and not self._files.has(hash):
+            if hash and hash not in there and not self._has_file(hash):
                 raise CatalogDamaged(
-                    place, f"the file {hash} of point {row['point_id']} is missing"
+                    theirs.place, f"the file {hash} of point {row['point_id']} is missing"
                 )
         # a picture without its file is drawn again, and what was half done is begun anew
         brought["images"] = [row for row in brought["images"] if row["hash"] in there]
         states = brought["answer_states"]
         brought["answer_states"] = [row for row in states if row["file_hash"] in there]
-        named = {hash for rows in brought.values() for row in rows for hash in _hashes(row)}
         file_hashes = sorted(named & there.keys())
         fresh = 0
         for done, hash in enumerate(file_hashes, 1):
             fresh += self._files.adopt(there[hash])
             tell(done, len(file_hashes))
         return file_hashes, fresh
+
+
+def _files_of(theirs: OtherCatalog, named: set[str]) -> dict[str, Path]:
+    """The other catalog's files by hash; of those in catalogs shared with it the named ones."""
+    there = {file.stem: file for file in Files(theirs.place.parent / "files").all()}
+    for folder in theirs.shared_folders:
+        files = Files(Path(folder) / "files")
+        there |= {hash: files.path(hash) for hash in named - there.keys() if files.has(hash)}
+    return there
 
 
 def _hashes(row: Row) -> Iterator[str]:

@@ -142,6 +142,16 @@ _DIRECTIONS = """
 ALTER TABLE answer_points ADD COLUMN is_direction BOOLEAN;
 """
 
+# Catalogs that others own, whose rows are here while their files stay there; `folders` is where
+# files of theirs may lie, `mark` the state in which they were read last. An origin says which
+# model or analysis came from where; one whose entry is gone was deleted here, and does not return.
+_SHARED = """
+CREATE TABLE shared_catalogs (name VARCHAR PRIMARY KEY, folder VARCHAR, folders VARCHAR[],
+    mark VARCHAR, read TIMESTAMP);
+CREATE TABLE origins (what VARCHAR, id VARCHAR, shared VARCHAR, units_there BIGINT,
+    PRIMARY KEY (what, id));
+"""
+
 MIGRATIONS: tuple[tuple[str, str], ...] = (
     ("first schema", _FIRST),
     ("families of questions, remembered choices", _FAMILIES),
@@ -152,6 +162,7 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
     ("documents that users name", _DOCUMENTS),
     ("views that no odd setting breaks", _LENIENT_VIEWS),
     ("directions that answers bring", _DIRECTIONS),
+    ("catalogs that are shared", _SHARED),
 )
 VIEWS = frozenset(
     re.findall(r"CREATE (?:OR REPLACE )?VIEW (\w+)", "".join(s for _, s in MIGRATIONS))

@@ -6,6 +6,7 @@ from dataclasses import replace
 from store.database_file import Cursor
 from store.door import Door
 from store.errors import UnknownEntry
+from store.origins import make_own, origins_of
 from store.read_memory import remembered
 from store.records import AnswerPoint, Measurement, Model, Point, Problem
 from store.rows import Record, is_among, now, put_row, put_rows, records, scalar
@@ -64,6 +65,7 @@ class Models(Door):
         def add(cursor: Cursor) -> None:
             if problem:
                 _put_problem(cursor, problem)
+            make_own(cursor, "model", [model.id for model in models])
             for model in models:
                 _put_model(cursor, model)
             rows = [{**vars(point), "created": point.created or now()} for point in points]
@@ -219,6 +221,7 @@ def _models(cursor: Cursor, where: str, values: Sequence[object]) -> list[Model]
         return []
     rows: list[tuple[str, str, int]] = cursor.execute(_COUNTS).fetchall()
     counts = {(what, model_id): count for what, model_id, count in rows}
+    origins = origins_of(cursor, "model", [model.id for model in models])
     measurements = _measurements(cursor, {model.point_id for model in models})
     return [
         replace(
@@ -226,6 +229,7 @@ def _models(cursor: Cursor, where: str, values: Sequence[object]) -> list[Model]
             measurements=measurements.get((model.point_id, model.problem_id), {}),
             points=counts.get(("points", model.id), 0),
             analyses=counts.get(("analyses", model.id), 0),
+            origin=origins.get(model.id, ""),
         )
         for model in models
     ]

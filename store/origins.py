@@ -1,9 +1,11 @@
-"""Where rows come from whose pieces do not name them one by one."""
+"""Where rows and entries come from that this catalog did not make itself."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
+from store.database_file import Cursor
 from store.records import Json
+from store.rows import is_among
 
 
 def either_of(provenances: Iterable[Json]) -> dict[str, str]:
@@ -15,3 +17,16 @@ def either_of(provenances: Iterable[Json]) -> dict[str, str]:
             if text not in texts.setdefault(name, []):
                 texts[name].append(text)
     return {name: " or ".join(several) for name, several in texts.items()}
+
+
+def origins_of(cursor: Cursor, what: str, ids: Collection[str]) -> dict[str, str]:
+    """The shared catalogs that those of these models or analyses came from that did, by id."""
+    condition, values = is_among("id", ids, "VARCHAR")
+    query = f"SELECT id, shared FROM origins WHERE what = ? AND {condition}"  # noqa: S608
+    return dict(cursor.execute(query, [what, *values]).fetchall())
+
+
+def make_own(cursor: Cursor, what: str, ids: Collection[str]) -> None:
+    """Have these models or analyses be this catalog's own, wherever they came from."""
+    condition, values = is_among("id", ids, "VARCHAR")
+    cursor.execute(f"DELETE FROM origins WHERE what = ? AND {condition}", [what, *values])  # noqa: S608

@@ -11,13 +11,13 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from store.archive import copy_database, prepare_connection
+from store.archive import copy_database, copy_quietly, prepare_connection
 from store.database_file import Cursor
 from store.errors import CannotMerge, CatalogDamaged, from_duckdb
 from store.integrity import altered_tables, changed_entries, changed_values, rows_with_gaps
-from store.isolated import connect_isolated, isolated
+from store.isolated import ISOLATED, connect_isolated, isolated
 from store.lease import lease_of
-from store.migrations import MIGRATIONS, stored_version
+from store.migrations import MIGRATIONS, migrate, stored_version
 from store.rows import is_among
 from store.tables import value_tables
 
@@ -32,8 +32,11 @@ class OtherCatalog:
         with self._translated_errors():
             self.tables = value_tables(cursor)
 
-    def refuse_damage(self) -> None:
+    def refuse_damage(self, ids: Collection[str] | None = None) -> None:
         """Let nothing over that is not what was stored there, or of which nothing can be made.
+
+        Args:
+            ids: of the entries that are compared with their hashes, where not all are.
 
         Raises:
             CatalogDamaged: there is something else than was stored.
@@ -42,7 +45,7 @@ class OtherCatalog:
         with self._translated_errors():
             if altered := altered_tables(self._cursor):
                 raise self.cannot_merge(altered[0])
-            changed = changed_entries(self._cursor) + changed_values(self._cursor)
+            changed = changed_entries(self._cursor, ids) + changed_values(self._cursor, ids)
             gaps = rows_with_gaps(self._cursor)
         if changed:
             raise CatalogDamaged(self.place, changed[0])
@@ -61,6 +64,12 @@ class OtherCatalog:
             names = [column[0] for column in self._cursor.description or ()]
             raw_rows = self._cursor.fetchall()
         return [dict(zip(names, map(_in_utc, row), strict=True)) for row in raw_rows]
+
+    @property
+    def shared_folders(self) -> list[str]:
+        """The folders in which files may lie that catalogs shared with it have."""
+        query = "SELECT DISTINCT unnest(folders) AS folder FROM shared_catalogs ORDER BY folder"
+        return [row["folder"] for row in self.rows(query)]
 
     def rows_of(self, table: str, column: str, ids: Collection[str]) -> list[Row]:
         """The rows of a table that have one of these ids in that column."""
@@ -93,19 +102,19 @@ class OtherCatalog:
             raise (from_duckdb(error, self.place) or error) from error
 
 
-def other_database(other: Path, own: Path) -> Path:
+def other_database(other: Path, own: Path, refusal: type[CannotMerge] = CannotMerge) -> Path:
     """The database file of the other catalog.
 
     Raises:
-        CannotMerge: there is none, or it is our own.
+        CannotMerge: there is none, or it is our own; or that refusal.
     """
     if not other.exists():
-        raise CannotMerge(other, "does not exist", "check the path")
+        raise refusal(other, "does not exist", "check the path")
     place = other / "catalog.duckdb" if other.is_dir() else other
     if not place.is_file():
-        raise CannotMerge(other, "holds no catalog.duckdb", "name the folder of a catalog")
+        raise refusal(other, "holds no catalog.duckdb", "name the folder of a catalog")
     if own.exists() and place.samefile(own):
-        raise CannotMerge(other, "is this very catalog", "name another one")
+        raise refusal(other, "is this very catalog", "name another one")
     return place
 
 
@@ -122,6 +131,31 @@ def open_snapshot(place: Path, timeout: float) -> Iterator[Cursor]:
         with connect_isolated(copy, timeout) as connection, connection.cursor() as cursor:
             cursor.execute("BEGIN")
             yield cursor
+
+
+@contextlib.contextmanager
+def open_quiet_copy(place: Path, timeout: float) -> Iterator[tuple[Cursor, tuple[int, ...]]]:
+    """A connection to a copy of a database that nobody is asked for, and the mark of its state.
+
+    Nothing is written beside the database, no lock either; an older schema is that of today in the
+    copy.
+
+    Raises:
+        CatalogError: it is being written all the time, is no catalog, too new, or damaged; or there
+            is no space for the copy.
+    """
+    with tempfile.TemporaryDirectory(prefix="catalog-") as folder:
+        # closing a file frees every lock that this process has on it
+        with lease_of(place, prepare_connection).let_go(timeout):
+            copy, mark = copy_quietly(place, Path(folder), timeout)
+        try:
+            with duckdb.connect(str(copy), config=ISOLATED) as connection:
+                migrate(connection, place)
+        except duckdb.Error as error:
+            raise (from_duckdb(error, place) or error) from error
+        with connect_isolated(copy, timeout) as connection, connection.cursor() as cursor:
+            cursor.execute("BEGIN")
+            yield cursor, mark
 
 
 def _copy(place: Path, timeout: float, folder: Path) -> Path:

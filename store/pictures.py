@@ -28,7 +28,7 @@ class Pictures(Door):
         Raises:
             UnknownEntry: there is none.
         """
-        return self._files.path(hash)
+        return self._stored_file(hash)
 
     def set_image(self, key: str, png: bytes) -> None:
         """Keep the thumbnail of an answer, in place of an earlier one."""
@@ -54,7 +54,7 @@ class Pictures(Door):
         image_contents = {}
         for key, hash in self._read(work):
             try:
-                image_contents[key] = self._files.path(hash).read_bytes()
+                image_contents[key] = self._stored_file(hash).read_bytes()
             except (UnknownEntry, FileNotFoundError):
                 continue  # lost with its file: it is drawn again
         return image_contents

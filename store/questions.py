@@ -7,6 +7,7 @@ from dataclasses import replace
 from store.database_file import Cursor
 from store.door import Door
 from store.errors import UnknownEntry
+from store.origins import origins_of
 from store.read_memory import remembered
 from store.records import ACTIVE, Direction, Job, Json, Question
 from store.rows import is_among, now, put_row, put_rows, records, scalar
@@ -152,4 +153,12 @@ def questions_with_names(cursor: Cursor, where: str, values: list[object]) -> li
     named, ids = is_among("id", {i for q in questions for i in q.model_ids}, "VARCHAR")
     query = f"SELECT id, name FROM models WHERE {named}"  # noqa: S608 - our own words
     names = dict(cursor.execute(query, ids).fetchall())
-    return [replace(q, model_names=tuple(names.get(i, i) for i in q.model_ids)) for q in questions]
+    origins = origins_of(cursor, "analysis", [q.key for q in questions])
+    return [
+        replace(
+            q,
+            model_names=tuple(names.get(i, i) for i in q.model_ids),
+            origin=origins.get(q.key, ""),
+        )
+        for q in questions
+    ]

@@ -33,7 +33,7 @@ class Problem:
 
 @dataclass(frozen=True, kw_only=True)
 class Model:
-    """A model; the last four are what the catalog knows about it."""
+    """A model; the last five are what the catalog knows about it."""
 
     id: str
     name: str
@@ -47,6 +47,7 @@ class Model:
     )  # of its final point, by split
     points: int = 0
     analyses: int = 0
+    origin: str = ""  # the shared catalog that it came from
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,6 +184,7 @@ class Question:
     deleted: datetime | None = NEVER
     finished: bool | None = None  # whether it said itself that it is complete
     model_names: tuple[str, ...] = ()
+    origin: str = ""  # the shared catalog that it came from
 
     @property
     def split(self) -> str:
@@ -307,3 +309,14 @@ class MergedCatalogs:
 
     counts: MergeCounts  # in sum
     refused: Mapping[Path, str]  # a sentence each
+
+
+@dataclass(frozen=True, kw_only=True)
+class SharedCatalog:
+    """A catalog that others own, whose entries are shown beside those of this one."""
+
+    name: str
+    folder: str
+    folders: tuple[str, ...]  # in which its files may lie: its own, and those shared with it
+    mark: str  # of its database when it was read last
+    read: datetime | None = NEVER

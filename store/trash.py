@@ -1,12 +1,14 @@
 """Deleting in two steps, and files that nobody needs."""
 
+from collections.abc import Collection
+
 from store.arrays import CONTENT_HASH, is_older
 from store.catalog_tables import CATALOG_TABLES, TABLES_OF_QUESTIONS
 from store.database_file import Cursor
 from store.documents import Documents
 from store.errors import UnknownEntry
 from store.records import CollectedFiles, TrashEntry
-from store.rows import now, records, scalar, sql_value
+from store.rows import is_among, now, records, scalar, sql_value
 from store.seals import ENTRY_QUERIES
 from store.tables import value_tables
 
@@ -107,7 +109,7 @@ class Trash(Documents):
         """
         count = size = 0
         with self._lease.writing:
-            ours = self._read(_own_files) - self._read(_named_files)
+            ours = self._read(_own_files) - self._read(named_files)
             unnamed = [p for p in self._files.all() if p.stem in ours]
             for path in [*unnamed, *self._files.leftovers()]:
                 if is_older(path, grace):
@@ -125,18 +127,30 @@ def _mark(cursor: Cursor, table: str, column: str, id: str, time: object) -> Non
 
 
 def _remove_deleted(cursor: Cursor) -> None:
-    deleted_keys = "(SELECT key FROM questions WHERE deleted IS NOT NULL)"
-    for table in (*value_tables(cursor), *TABLES_OF_QUESTIONS):
-        cursor.execute(f"DELETE FROM {table} WHERE question_key IN {deleted_keys}")  # noqa: S608 - our names
-    cursor.execute("DELETE FROM questions WHERE deleted IS NOT NULL")
+    deleted = "SELECT key FROM questions WHERE deleted IS NOT NULL"
+    remove_questions(cursor, [key for (key,) in cursor.execute(deleted).fetchall()])
     cursor.execute("DELETE FROM documents WHERE deleted IS NOT NULL")
-    cursor.execute(
-        """DELETE FROM answer_points WHERE question_key NOT IN (SELECT key FROM questions)
-        AND point_id NOT IN (SELECT unnest(point_ids) FROM questions)"""
-    )
     cursor.execute(
         """DELETE FROM models WHERE deleted IS NOT NULL
         AND id NOT IN (SELECT unnest(model_ids) FROM questions)"""
+    )
+    remove_orphans(cursor)
+
+
+def remove_questions(cursor: Cursor, keys: Collection[str]) -> None:
+    """Remove these analyses with their answers."""
+    condition, values = is_among("question_key", keys, "VARCHAR")
+    for table in (*value_tables(cursor), *TABLES_OF_QUESTIONS):
+        cursor.execute(f"DELETE FROM {table} WHERE {condition}", values)  # noqa: S608 - our names
+    condition, values = is_among("key", keys, "VARCHAR")
+    cursor.execute(f"DELETE FROM questions WHERE {condition}", values)  # noqa: S608 - our names
+
+
+def remove_orphans(cursor: Cursor) -> None:
+    """Remove the rows of models and analyses that are gone."""
+    cursor.execute(
+        """DELETE FROM answer_points WHERE question_key NOT IN (SELECT key FROM questions)
+        AND point_id NOT IN (SELECT unnest(point_ids) FROM questions)"""
     )
     cursor.execute("DELETE FROM points WHERE model_id NOT IN (SELECT id FROM models)")
     cursor.execute("DELETE FROM measurements WHERE point_id NOT IN (SELECT point_id FROM points)")
@@ -152,7 +166,8 @@ def _own_files(cursor: Cursor) -> set[str]:
     return {hash for (hash,) in cursor.execute("SELECT hash FROM kept_files").fetchall()}
 
 
-def _named_files(cursor: Cursor) -> set[str]:
+def named_files(cursor: Cursor) -> set[str]:
+    """Everything in the rows that could be the name of a file."""
     named: set[str] = set()
     for table in CATALOG_TABLES:
         for column in table.files:

@@ -34,6 +34,7 @@ COMMANDS = {  # name -> where it is, and what it is for; it is imported when it 
     "draw": ("drawing:draw", "Draw an analysis as a PDF, SVG or PNG of an exact width."),
     "figure": ("figure:figure", "Make a stored figure of several analyses, or list figures."),
     "merge": ("merging:merge", "Bring what other catalogs have into this one."),
+    "share": ("share:share", "Show a catalog that others own beside this one; list, remove."),
     "rename": ("models:rename", "Give a model another name."),
     "delete": ("models:delete", "Move a model and its analyses to the trash."),
     "restore": ("models:restore", "Take a model and its analyses out of the trash."),

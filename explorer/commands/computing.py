@@ -1,6 +1,7 @@
 """Asking a question of any kind: each setting is an option, described by what it says of itself."""
 
 import inspect
+import sys
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 
@@ -19,6 +20,7 @@ from explorer.contracts.facts import ProblemFacts
 from explorer.kinds import KINDS, Kind, settings_from_json
 from explorer.kinds.members import OfMembers
 from explorer.kinds.objective_settings import ObjectiveSettings
+from explorer.wording import message
 from store import Catalog, records
 
 
@@ -76,6 +78,9 @@ def answer(
         questions.ask(catalog, kind, first, settings, point=point, others=others)
         for (first, point), *others in asks
     ]
+    for question in catalog.questions_of(keys).values():
+        if question.origin and question.status == "complete":
+            print(f"already computed in {message(question.origin)}", file=sys.stderr)
     jobs = [job.id for key in keys if (job := catalog.active_job_for(key))]
     wait_for_jobs(catalog, jobs, device_of(engine, device))
     for key in keys:

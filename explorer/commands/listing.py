@@ -38,7 +38,7 @@ def list_catalog(search: str = "", /, *, json: bool = False, catalog: OpenCatalo
             for name, value in values.items()
         )
         size = counted(ModelFacts.of(model.facts).parameters or 0, "parameter")
-        print(f"model {message(model.name)}: {size}, {measured}")
+        print(f"model {message(model.name)}: {size}, {measured}{_origin_text(model)}")
     for direction in directions:
         analyses = counted(direction.analyses, "analysis", "analyses")
         print(f"direction {message(direction.name)}: {analyses}")
@@ -48,12 +48,17 @@ def list_catalog(search: str = "", /, *, json: bool = False, catalog: OpenCatalo
         complete = ", complete" if question.status == "complete" else ""
         complete = ", ended early, complete" if question.ended_early else complete
         done = kind_named(question.kind).count_text(question.units_done, question.units)
-        print(f"{question.key[:12]} {message(question.title)}: {done}{complete}")
+        how_far = f"{done}{complete}{_origin_text(question)}"
+        print(f"{question.key[:12]} {message(question.title)}: {how_far}")
     for why, count in Counter(unreadable(q.kind, q.settings) for q in stored_questions).items():
         if why:
             analyses = counted(count, "analysis is", "analyses are")
             print(f"{analyses} {why}: update this program to see what a newer one stored")
     return 0
+
+
+def _origin_text(entry: records.Model | records.Question) -> str:
+    return f", from {message(entry.origin)}" if entry.origin else ""
 
 
 def _model_json(model: records.Model) -> dict[str, object]:
@@ -64,6 +69,7 @@ def _model_json(model: records.Model) -> dict[str, object]:
         "points": model.points,
         "measurements": model.measurements,
         "created": str(model.created),
+        "origin": model.origin,
     }
 
 
@@ -88,4 +94,5 @@ def _analysis_json(question: records.Question) -> dict[str, object]:
         "seconds": question.seconds,
         "settings": question.settings,
         "created": str(question.created),
+        "origin": question.origin,
     }

@@ -8,6 +8,7 @@ from pathlib import Path
 from explorer.ask import questions
 from explorer.commands.exit_statuses import FAILED, INTERRUPTED
 from explorer.commands.output import system_sentence
+from explorer.importing.catalogs import refresh_shared
 from explorer.wording import message
 from store import Catalog, CatalogError
 
@@ -33,6 +34,8 @@ def exit_status(
         for name, catalog in catalogs.items():
             if name != UNCHECKED:
                 catalog.check()
+                for sentence in refresh_shared(catalog).values():
+                    print(f"note: {message(sentence)}", file=sys.stderr)
         status = int(command(*bound.args, **bound.kwargs, **catalogs) or 0)
         sys.stdout.flush()  # here, where what hinders it is said
     except (CatalogError, ValueError, OSError) as error:

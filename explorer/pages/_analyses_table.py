@@ -89,6 +89,7 @@ def table_columns(
         "Favourite": [FULL_STAR if annotations[key].favourite else "" for key in keys],
         "Tags": [list(annotations[key].tags) for key in keys],
         "Note": [annotations[key].note for key in keys],
+        "From": [question.origin for question in questions],
     }
     columns |= {name: values for name, values in noted.items() if any(values)}
     for name in dict.fromkeys(name for key in keys for name in numbers.get(key, {})):

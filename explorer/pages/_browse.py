@@ -25,6 +25,7 @@ MENU_FACETS = {  # facets in the menu, with their labels
     "precision": "Precision",
     "tag": "Tags",
     "favourite": "Favourites",
+    "shared": "Shared catalogs",
 }
 EXAMPLE = 'kind == "surface" and learning_rate < 0.1'
 SEARCH_HELP = """Words that all must occur, or a condition on settings, models and results:

@@ -11,13 +11,14 @@ from explorer.pages import _links as links
 from explorer.pages import _parts as parts
 from explorer.pages._annotations import favourite_button, notes_button, show_note, show_tags
 from explorer.pages._facts import distinguishing_text, local_time
-from explorer.pages._text import as_text
+from explorer.pages._text import as_text, in_badge
 from explorer.pages._undo import delete
 from explorer.wording import counted, printable
 from store import Catalog, UnknownEntry, records
 from store.annotations import Annotation
 
 ACROSS = 4  # cards in a row
+ORIGIN_ICON = ":material/folder_shared:"
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,8 @@ def show_card(catalog: Catalog, card: Card, subjects: links.Subjects) -> None:
         early = f"ended early, {count_text(question)} · " if question.ended_early else ""
         words = f"{distinguishing_text(question)}  \n{early}{loss_and_day(question)}"
         st.caption(words)
+        if question.origin:
+            st.badge(f"from {in_badge(question.origin)}", icon=ORIGIN_ICON, color="gray")
         if question.status == "open":
             show_card_progress(question, card.last)
         if card.annotation.tags:

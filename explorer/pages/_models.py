@@ -53,6 +53,8 @@ def model_rows(
     rows["What it shows"] = [facts.about or "" for facts in all_facts]
     if any(noted[model.id].tags for model in models):
         rows["Tags"] = [list(noted[model.id].tags) for model in models]
+    if any(model.origin for model in models):
+        rows["From"] = [model.origin for model in models]
     return rows
 
 

@@ -31,6 +31,9 @@ def show_provenance(
         name: tells it from others on the page.
     """
     note_recent(catalog, question.key)
+    if question.origin:
+        how = "Already" if question.status == "complete" else "Partly"
+        st.caption(f":material/folder_shared: {how} computed in {as_text(question.origin)}")
     show_sharing(catalog, question, name)
     with st.expander(
         f"Provenance of {as_text(name)}" if name else "Provenance", icon=":material/fingerprint:"
@@ -72,6 +75,7 @@ def _answer_rows(
         "problem path": catalog.problem(question.problem_id).path,
         "asked": f"{question.created:%Y-%m-%d %H:%M} UTC",
         "complete": f"{completed:%Y-%m-%d %H:%M} UTC" if completed else "no",
+        **({"shared catalog": question.origin} if question.origin else {}),
         "compute time": seconds_text(question.seconds),
         **{name: stored_facts[name] for name in SHOWN_FACTS if stored_facts.get(name)},
         **shared_provenance(question, shares),

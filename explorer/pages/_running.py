@@ -1,4 +1,4 @@
-"""What lives as long as the app's process: the catalog, its supervisor, the maker of thumbnails."""
+"""What lives as long as the app's process: the catalog, its supervisor, makers and keepers."""
 
 import argparse
 import atexit
@@ -14,6 +14,7 @@ from pathlib import Path
 from explorer.ask.questions import default_catalog_folder, result_of
 from explorer.ask.subject_names import subject_names
 from explorer.contracts.devices import device_of
+from explorer.importing.catalogs import SharedKeeper
 from explorer.importing.samples import order_first_samples
 from explorer.kinds import KINDS, kind_named, unreadable
 from explorer.kinds.kind import named_code
@@ -37,6 +38,7 @@ class AppState:
     catalog: Catalog
     supervisor: Supervisor
     thumbnails: "Thumbnails"
+    shared: SharedKeeper
     ended: threading.Event = field(default_factory=threading.Event)  # set by `stop_apps`
     starter: threading.Thread = field(default_factory=threading.Thread)
     width: int = 620  # px of the column that a browser last showed; see `_charts`
@@ -73,6 +75,7 @@ def stop_apps() -> None:
             app.starter.join(timeout=10)
             app.supervisor.stop()
             app.thumbnails.stop()
+            app.shared.stop()
             app.catalog.close()
 
 
@@ -92,7 +95,7 @@ def _start_app(folder: Path) -> AppState:
     thumbnails = Thumbnails(catalog)
     device = device_of(catalog.recall("engine", ""), catalog.recall("device", "auto"))
     supervisor = Supervisor(catalog, device, thumbnails.request)
-    app = AppState(catalog, supervisor, thumbnails)
+    app = AppState(catalog, supervisor, thumbnails, SharedKeeper(catalog))
     if catalog.read_only:  # it is shown, and nothing is computed
         supervisor.trouble = str(CatalogReadOnly(catalog.folder))
         return app
@@ -110,6 +113,7 @@ def _start_background_work(app: AppState, patience: float) -> None:
         return
     app.supervisor.start()
     app.thumbnails.start()
+    app.shared.start()
     while not app.ended.is_set():
         try:
             order_first_samples(app.catalog)

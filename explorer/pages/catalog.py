@@ -16,7 +16,7 @@ from explorer.pages import _undo as undo
 from explorer.pages._charts import load_drawing_library
 from explorer.pages._directions import show_directions
 from explorer.pages._facts import local_time
-from explorer.pages._other_catalogs import show_other_catalogs
+from explorer.pages._other_catalogs import show_other_catalogs, warn_of_absence
 from explorer.pages._recent import offer_recent
 from explorer.pages._running import AppState
 from explorer.pages._text import as_text
@@ -131,6 +131,7 @@ def show_trash(catalog: Catalog) -> None:
 app = parts.start_page()
 parts.name_tab("Catalog")
 st.title("Loss Surface Explorer", anchor=False)
+warn_of_absence(app)
 show_analyses(app)
 with st.container(horizontal=True, vertical_alignment="center"):
     st.subheader("Models", anchor=False, width="content")
@@ -138,5 +139,5 @@ with st.container(horizontal=True, vertical_alignment="center"):
 show_models(app)
 show_directions(app.catalog)
 show_trash(app.catalog)
-show_other_catalogs(app.catalog)
+show_other_catalogs(app)
 load_drawing_library()
