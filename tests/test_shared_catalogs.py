@@ -281,7 +281,8 @@ def test_the_page_shares_marks_and_removes(
     assert "from group" in "\n".join(texts(app, "markdown", "caption"))
     address = address_of(here.question(key), Subjects(here))
     answer = fine(opened("explorer/pages/line.py", **parse_qs(urlsplit(address).query)))
-    assert any("Already computed in group" in caption for caption in texts(answer, "caption"))
+    captions = "\n".join(texts(answer, "caption"))
+    assert "3 points already computed in group." in captions
     group.folder.rename(tmp_path / "away")
     state = _running.app_state()
     state.shared.troubles = catalogs.refresh_shared(state.catalog)

@@ -18,6 +18,7 @@ from explorer.pages._facts import seconds_text
 from explorer.pages._progress import show_progress
 from explorer.pages._running import AppState
 from explorer.pages._stopping import stop_page
+from explorer.pages._text import joined_names
 from store import Catalog, CatalogError, records
 
 LIVE_SECONDS = 0.7
@@ -110,7 +111,10 @@ def _disabled_button(questions_by_name: Mapping[str, records.Question | None]) -
         for question in stored_questions
     )
     kind = kind_named(stored_questions[0].kind)
-    stored_text = f"{kind.count_text(units)} {'is' if units == 1 else 'are'} stored."
+    is_stored = "is stored" if units == 1 else "are stored"
+    if origins := sorted({question.origin for question in stored_questions} - {""}):
+        is_stored = f"already computed in {joined_names(origins)}"
+    stored_text = f"{kind.count_text(units)} {is_stored}."
     state_text = "Progress is on the right." if working else stored_text
     st.caption(f"{state_text} Change a setting to ask something else.")
 

@@ -41,6 +41,7 @@ def model_rows(
             (f"{FULL_STAR} " if noted[m.id].favourite else "") + label
             for label, m in labels.items()
         ],
+        **({"From": [m.origin for m in models]} if any(m.origin for m in models) else {}),
         "Parameters": [facts.parameters for facts in all_facts],
         "Snapshots": [m.points for m in models],
         "Analyses": [m.analyses for m in models],
@@ -53,8 +54,6 @@ def model_rows(
     rows["What it shows"] = [facts.about or "" for facts in all_facts]
     if any(noted[model.id].tags for model in models):
         rows["Tags"] = [list(noted[model.id].tags) for model in models]
-    if any(model.origin for model in models):
-        rows["From"] = [model.origin for model in models]
     return rows
 
 

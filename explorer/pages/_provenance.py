@@ -31,9 +31,6 @@ def show_provenance(
         name: tells it from others on the page.
     """
     note_recent(catalog, question.key)
-    if question.origin:
-        how = "Already" if question.status == "complete" else "Partly"
-        st.caption(f":material/folder_shared: {how} computed in {as_text(question.origin)}")
     show_sharing(catalog, question, name)
     with st.expander(
         f"Provenance of {as_text(name)}" if name else "Provenance", icon=":material/fingerprint:"

@@ -23,7 +23,7 @@ def offer_catalog(catalog: Catalog, document: Document) -> None:
         key=f"catalog-{document.id}-{document.name}",
         help="With its models, answers and figures; it opens by `--catalog`, and merges back.",
     )
-    if st.button("Make catalog", icon=":material/folder_zip:") and (folder or "").strip():
+    if st.button("Make catalog", icon=":material/create_new_folder:") and (folder or "").strip():
         _make_catalog(catalog, document, Path((folder or "").strip()).expanduser())
 
 
