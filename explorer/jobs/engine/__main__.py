@@ -38,12 +38,13 @@ def main() -> int:
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr, flush=True)
         return 1
-    spool = Spool(options.jobs.resolve())
+    engine = Engine(Spool(options.jobs.resolve()), cluster, options.share_seconds)
     try:
-        engine = Engine(spool, cluster, options.share_seconds)
         engine.serve(0.0 if options.drain else options.linger)
-    finally:
-        cluster.close()
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr, flush=True)
+        os._exit(1)  # Ray would wait for a cluster that is gone
+    cluster.close()
     return 0
 
 

@@ -14,6 +14,7 @@ from ray.exceptions import GetTimeoutError, RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from explorer.contracts.devices import RAY, Place
+from explorer.jobs.engine.address import reachable
 from explorer.jobs.engine.events import Event, Lost, Machine, Over, Parcel
 from explorer.jobs.engine.node import answer_share
 from explorer.own_code import PROGRAM, ROOT
@@ -91,7 +92,12 @@ class Cluster:
         self.has_gpus = any(node["Resources"].get("GPU") for node in ray.nodes() if node["Alive"])
 
     def nodes(self) -> list[Machine]:
-        """The machines that are there now."""
+        """The machines that are there now.
+
+        Raises:
+            ValueError: the cluster is gone; Ray itself would wait for a minute.
+        """
+        reachable(self.place)
         resource = "GPU" if self.has_gpus else "CPU"
         return [
             Machine(
