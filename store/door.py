@@ -23,10 +23,12 @@ from store.errors import (
 )
 from store.lease import lease_of
 from store.place import is_read_only, mark_of
+from store.read_memory import remembered
 from store.records import SharedCatalog
 from store.rows import records
 
 Result = TypeVar("Result")
+SHARED_CATALOGS = "SELECT * FROM shared_catalogs ORDER BY name"
 MAX_ATTEMPTS = 5  # of a transaction that met another one
 MOST_ERROR_LETTERS = 300
 
@@ -72,6 +74,11 @@ class Door:
         """Another one after each change; by this process's commits too, which are seen at once."""
         return (self._lease.commits, *self.mark)
 
+    @remembered
+    def shared_catalogs(self) -> list[SharedCatalog]:
+        """Those of others that are shown beside this one, by name."""
+        return self._read(lambda c: records(c, SharedCatalog, SHARED_CATALOGS))
+
     def check(self) -> None:
         """Open once: create what is missing and bring the schema up to date.
 
@@ -99,7 +106,7 @@ class Door:
         """
         with contextlib.suppress(UnknownEntry):
             return self._files.path(hash)
-        shared = self._read(lambda c: records(c, SharedCatalog, "SELECT * FROM shared_catalogs"))
+        shared = self.shared_catalogs()
         for folder in (folder for catalog in shared for folder in catalog.folders):
             with contextlib.suppress(UnknownEntry):
                 return Files(Path(folder) / "files").path(hash)

@@ -11,30 +11,24 @@ from pathlib import Path
 from store.arrays import Files
 from store.catalog_tables import BROUGHT_TABLES
 from store.database_file import Cursor
+from store.door import SHARED_CATALOGS
 from store.errors import CannotShare, SharedCatalogAway, UnknownEntry
 from store.merging import CatalogMerging
 from store.other_catalog import OtherCatalog, open_quiet_copy, other_database
 from store.pictures import note_files
 from store.place import mark_of
-from store.read_memory import remembered
 from store.records import MergeCounts, SharedCatalog
 from store.rows import now, put_row, records
 from store.shared_rows import change_of, remove_all_entries, take_change
 from store.trash import named_files
 
 MAX_NAME_LENGTH = 60
-_ALL = "SELECT * FROM shared_catalogs ORDER BY name"
 _POINT_FILES = """SELECT file_hash FROM points WHERE file_hash IS NOT NULL
     UNION SELECT file_hash FROM answer_points"""
 
 
 class SharedCatalogs(CatalogMerging):
     """The part of the catalog about those that others own."""
-
-    @remembered
-    def shared_catalogs(self) -> list[SharedCatalog]:
-        """Those that are shown beside this one, by name."""
-        return self._read(lambda c: records(c, SharedCatalog, _ALL))
 
     def add_shared(self, folder: Path | str, name: str = "") -> tuple[str, MergeCounts]:
         """Show what another catalog has beside what is here, from now on; its name, what came.
@@ -57,7 +51,7 @@ class SharedCatalogs(CatalogMerging):
         name = name.strip() or _usual_name(place.parent)
 
         def work(cursor: Cursor) -> None:
-            _refuse_taken(records(cursor, SharedCatalog, _ALL), name, place.parent)
+            _refuse_taken(records(cursor, SharedCatalog, SHARED_CATALOGS), name, place.parent)
             row = {"name": name, "folder": shared_folder, "folders": [shared_folder], "mark": ""}
             put_row(cursor, "shared_catalogs", row)
 
