@@ -1,10 +1,12 @@
 """Catalogs that others own, shown beside what is here; nothing is ever written there.
 
 Their rows come into this database, as in a merge, whenever theirs has changed, and each says where
-it is from; their files stay where they are. So whatever reads a catalog reads one database, as fast
-as ever, and goes on with what was read while a shared one is away.
+it is from. Their pictures are copied, for lists shall need no network; parameters and all else stay
+where they are. So whatever reads a catalog reads one database, as fast as ever, and goes on with
+what was read while a shared one is away.
 """
 
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,7 +14,7 @@ from store.arrays import Files
 from store.catalog_tables import BROUGHT_TABLES
 from store.database_file import Cursor
 from store.door import SHARED_CATALOGS
-from store.errors import CannotShare, SharedCatalogAway, UnknownEntry
+from store.errors import CannotShare, CatalogDamaged, SharedCatalogAway, UnknownEntry
 from store.merging import CatalogMerging
 from store.other_catalog import OtherCatalog, open_quiet_copy, other_database
 from store.pictures import note_files
@@ -81,10 +83,12 @@ class SharedCatalogs(CatalogMerging):
             brought = {table.name: theirs.rows(table.brought_rows) for table in BROUGHT_TABLES}
             change = self._read(lambda c: change_of(c, brought, name))
             theirs.refuse_damage(change.ids)
-            folders = dict.fromkeys([shared.folder, *theirs.shared_folders])
-            state = {"folders": list(folders), "mark": _text(mark), "read": now()}
+            folders = list(dict.fromkeys([shared.folder, *theirs.shared_folders]))
+            pictures = self._copy_files([row["hash"] for row in change.rows["images"]], folders)
+            state = {"folders": folders, "mark": _text(mark), "read": now()}
 
             def work(cursor: Cursor) -> MergeCounts:
+                note_files(cursor, pictures)
                 counts = take_change(cursor, theirs, change, name)
                 row = {"name": name, "folder": shared.folder, **state}
                 put_row(cursor, "shared_catalogs", row, tuple(state))
@@ -103,7 +107,8 @@ class SharedCatalogs(CatalogMerging):
         """
         shared = self._shared(name)
         self._write(lambda c: remove_all_entries(c, name))
-        copied = self._copy_named(shared)
+        wanted = [hash for hash in self._read(named_files) if not self._files.has(hash)]
+        copied = self._copy_files(wanted, shared.folders)
 
         def work(cursor: Cursor) -> list[str]:
             note_files(cursor, copied)
@@ -113,15 +118,15 @@ class SharedCatalogs(CatalogMerging):
 
         return sum(not self._has_file(hash) for hash in self._write(work))
 
-    def _copy_named(self, shared: SharedCatalog) -> list[str]:
-        """Copy the files of a shared catalog that are still named here; their hashes."""
-        wanted = [hash for hash in self._read(named_files) if not self._files.has(hash)]
+    def _copy_files(self, wanted: Sequence[str], folders: Sequence[str]) -> list[str]:
+        """Copy those of these files that lie in the folders, as they were stored; their hashes."""
         copied = []
-        for folder in shared.folders:
+        for folder in folders:
             files = Files(Path(folder) / "files")
             for hash in filter(files.has, wanted):
-                self._files.adopt(files.path(hash))
-                copied.append(hash)
+                with contextlib.suppress(CatalogDamaged):  # as if it were gone
+                    self._files.adopt(files.path(hash))
+                    copied.append(hash)
         return copied
 
     def _shared(self, name: str) -> SharedCatalog:

@@ -24,7 +24,7 @@ def add_shared(folder: Path, /, *, name: str = "", catalog: OpenCatalog) -> int:
         ValueError: the name is taken, or cannot be shown.
     """
     own_name, new = catalog.add_shared(folder, name)
-    print(f"{message(own_name)}: {merged_words(new)}; its files stay where they are")
+    print(f"{message(own_name)}: {merged_words(new)}; its checkpoints stay where they are")
     return 0
 
 

@@ -61,7 +61,7 @@ def offer_share(app: AppState) -> None:
             "Folder of a catalog that others own",
             key="shared-folder",
             placeholder="/server/group/.catalog",
-            help="Nothing is ever written there; its files stay where they are.",
+            help="Nothing is ever written there; its checkpoints stay where they are.",
         )
         name = st.text_input("Name", key="shared-name", placeholder="as its folder", width=240)
         pressed = st.form_submit_button("Share", icon=ORIGIN_ICON)
