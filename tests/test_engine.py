@@ -108,10 +108,9 @@ def add_model(catalog: Catalog, folder: Path, name: str, arguments: object) -> r
     return imported(catalog, folder / name, name, **arguments)
 
 
-def slow_surface(catalog: Catalog, folder: Path, name: str, pause: float) -> tuple[str, str]:
-    """Key and job of a surface that waits at each point, so that there is a midway."""
-    model = add_model(catalog, folder, name, {"pause": pause})
-    settings = SurfaceSettings(x_count=9, y_count=9)
+def slow_surface(catalog: Catalog, model: records.Model) -> tuple[str, str]:
+    """Key and job of a surface in the background of a model that waits: so there is a midway."""
+    settings = SurfaceSettings(x_count=7, y_count=7)
     key = questions.ask(catalog, SURFACE, model, settings, priority=requests.BACKGROUND_PRIORITY)
     job = catalog.active_job_for(key)
     assert job is not None
@@ -139,13 +138,13 @@ def test_urgent_failing_cancelled_and_killed(cluster: str, at_ray: Catalog, tmp_
 
     A worker of Ray that is killed loses no more than its piece; a cancel keeps what came.
     """
-    key, long = slow_surface(at_ray, tmp_path, "slow", pause=0.05)
-    both = until(lambda: len(at := tasks(cluster)) == WORKERS and at)
     line = LineSettings(x_count=3)
-    asked = []
-    for name, arguments in (("good", {}), ("bad", {"trap": trapped(line, 1), "deed": "stumble"})):
-        model = add_model(at_ray, tmp_path, name, arguments)
-        asked.append(questions.ask(at_ray, LINE, model, line, priority=1))
+    stumble = {"trap": trapped(line, 1), "deed": "stumble"}
+    models = [add_model(at_ray, tmp_path, *each) for each in (("good", {}), ("bad", stumble))]
+    slow = add_model(at_ray, tmp_path, "slow", {"pause": 0.02})
+    key, long = slow_surface(at_ray, slow)
+    both = until(lambda: len(at := tasks(cluster)) == WORKERS and at)
+    asked = [questions.ask(at_ray, LINE, model, line, priority=1) for model in models]
     good, bad = (ended(at_ray, at_ray.active_job_for(each).id) for each in asked)
     assert (good.status, good.error) == ("done", None)
     assert bad.status == "failed"
@@ -155,39 +154,50 @@ def test_urgent_failing_cancelled_and_killed(cluster: str, at_ray: Catalog, tmp_
     done = ended(at_ray, long)
     assert (done.status, done.error) == ("done", None)
     units = at_ray.values(key, SURFACE.table)["unit"]
-    assert sorted(units.tolist()) == list(range(81))
+    assert sorted(units.tolist()) == list(range(49))
 
 
 @needs_ray
 def test_a_cancel_keeps_what_came(at_ray: Catalog, tmp_path: Path) -> None:
     """All shares end at their next piece."""
-    key, long = slow_surface(at_ray, tmp_path, "slower", pause=0.1)
+    key, long = slow_surface(at_ray, add_model(at_ray, tmp_path, "slower", {"pause": 0.03}))
     until_stored(at_ray, lambda: at_ray.question(key).units_done)
     requests.cancel(at_ray, long)
     assert ended(at_ray, long).status == "cancelled"
-    assert 0 < at_ray.question(key).units_done < 81
+    assert 0 < at_ray.question(key).units_done < 49
 
 
-@pytest.mark.parametrize(
-    ("engine_address", "sentence"),
-    [
-        ("nowhere", "the address of a Ray cluster is auto or HOST:PORT, got 'nowhere'"),
-        ("127.0.0.1:1", "Ray at 127.0.0.1:1 does not answer"),
-    ],
-)
-def test_an_address_that_is_none_or_does_not_answer_is_one_sentence(
-    engine_address: str, sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def compute_line(catalog: Catalog, folder: Path, place: str) -> int:
+    """The exit status of a command that asks a line of the cluster there."""
+    add_tiny(catalog, folder, "one", [0])
+    words = ["compute", "line", "--model", "one", "--x-count", "3", "--engine", place]
+    return main([*words, "--catalog", str(catalog.folder)])
+
+
+def test_what_is_no_address_is_refused_before_anything_is_asked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The command ends with it, and what was asked can be computed on this machine."""
-    pytest.importorskip("ray", reason="without Ray another sentence comes first")
+    """One sentence, and the catalog is as it was."""
     catalog = new_catalog(tmp_path / "catalog")
-    add_tiny(catalog, tmp_path, "one", [0])
-    words = ["compute", "line", "--model", "one", "--x-count", "3", "--catalog", str(tmp_path)]
-    words[-1] = str(catalog.folder)
-    assert main([*words, "--engine", engine_address]) == 1
+    assert compute_line(catalog, tmp_path, "nowhere") == 1
     error = capsys.readouterr().err
-    assert sentence in error and error.count("\n") == 1
-    assert main([*words, "--device", "cpu"]) == 0
+    assert error == "error: the address of a Ray cluster is auto or HOST:PORT, got 'nowhere'\n"
+    assert catalog.questions()[0] == []
+
+
+@needs_ray
+def test_where_no_cluster_answers_the_job_says_so_and_is_resumed_here(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One sentence, and nothing is lost."""
+    catalog = new_catalog(tmp_path / "catalog")
+    assert compute_line(catalog, tmp_path, "127.0.0.1:1") == 1
+    error = capsys.readouterr().err
+    assert "Ray at 127.0.0.1:1 does not answer" in error and error.count("\n") == 1
+    (question,), _ = catalog.questions()
+    questions.resume(catalog, question)
+    work(catalog)
+    assert catalog.question(question.key).status == "complete"
 
 
 def test_without_ray_the_sentence_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -54,6 +54,7 @@ def answer(
     Raises:
         ValueError: a setting or subject is refused, or a job failed.
     """
+    device = device_of(engine, device)
     subjects = [subject_named(catalog, text) for text in model]
     if together and not kind.whole_run:
         raise ValueError(f"--together is for kinds about whole runs, got {kind.name}")
@@ -82,7 +83,7 @@ def answer(
         if question.origin and question.status == "complete":
             print(f"already computed in {message(question.origin)}", file=sys.stderr)
     jobs = [job.id for key in keys if (job := catalog.active_job_for(key))]
-    wait_for_jobs(catalog, jobs, device_of(engine, device))
+    wait_for_jobs(catalog, jobs, device)
     for key in keys:
         print(key)
     return 0

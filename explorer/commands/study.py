@@ -74,6 +74,7 @@ def run_study(
     Raises:
         ValueError: this version cannot read the study, or an analysis failed.
     """
+    device = device_of(engine, device)
     _, named = study_named(catalog, name)
     if dry_run:
         missing = study_run.in_order(missing_cells(cells(catalog, named)))
@@ -88,7 +89,7 @@ def run_study(
         if cell.state == "refused":
             print(_cell_line(named, cell))
     if under_way:
-        wait_for_jobs(catalog, list(under_way), device_of(engine, device), keep_going=True)
+        wait_for_jobs(catalog, list(under_way), device, keep_going=True)
     ended = cells(catalog, named)
     failed = [cell for cell in ended if cell.state == "failed"]
     print(_counts_text(ended))
