@@ -10,7 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import ray
-from ray.exceptions import GetTimeoutError, RayError, RayTaskError
+from ray.exceptions import (
+    GetTimeoutError,
+    NodeDiedError,
+    RayError,
+    RayTaskError,
+    TaskUnschedulableError,
+)
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from explorer.contracts.devices import RAY, Place
@@ -184,7 +190,8 @@ def _next_event(stream: ray.ObjectRefGenerator) -> Event | None:
         cause = " ".join(str(error.cause).split())
         return Over(status="failed", error=f"a node cannot answer: {cause}")
     except RayError as error:
-        return Lost(how=" ".join(str(error).split())[:200])
+        gone = isinstance(error, NodeDiedError | TaskUnschedulableError)
+        return Lost(how=" ".join(str(error).split())[:200], machine_gone=gone)
     return event
 
 

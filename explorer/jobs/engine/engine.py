@@ -235,6 +235,8 @@ class Engine:
         """Take in how a share came to its end."""
         job = share.job
         if isinstance(end, Lost):
+            if end.machine_gone:
+                self._machines.note_gone(share.machine)
             job.note_loss(share, end.how)
         elif isinstance(end, Unfit):
             self._machines.note_unfit(share.machine, end)

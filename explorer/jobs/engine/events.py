@@ -81,6 +81,7 @@ class Lost:
     """Who was at a share has died or was killed."""
 
     how: str
+    machine_gone: bool = False  # with all that ran there
 
 
 Event = PieceCame | Said | Over | Unfit | Lost

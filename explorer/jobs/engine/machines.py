@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from explorer.jobs.engine.cluster import Cluster
 
 LOOK_SECONDS = 2.0  # between two looks at which machines there are
+DOUBT_SECONDS = 30.0  # for which Ray may list a machine that is gone
 
 
 class Machines:
@@ -22,6 +23,7 @@ class Machines:
         self._present: list[Machine] = []
         self._looked_at = -LOOK_SECONDS
         self._refusals: dict[str, str] = {}  # why a machine answers nothing, by its id
+        self._gone: dict[str, float] = {}  # when a machine was seen to be gone, by id
         self._devices: dict[str, str] = {}  # titles of what computes there, by id
 
     def look(self) -> None:
@@ -46,7 +48,9 @@ class Machines:
     def free(self, job: HeldJob, shares: Iterable[Share]) -> Machine | None:
         """The machine with most places free that can take a share of a job now."""
         taken = Counter(share.machine.id for share in shares)
-        able = [m for m in self.fit(job) if m.slots > taken[m.id] or job.is_import]
+        fit = [*self.fit(job)]
+        sound = [machine for machine in fit if self._is_sound(machine)]
+        able = [m for m in sound or fit if m.slots > taken[m.id] or job.is_import]
         return max(able, key=lambda machine: machine.slots - taken[machine.id], default=None)
 
     def refusal(self, job: HeldJob) -> str:
@@ -60,6 +64,15 @@ class Machines:
         if job.device:
             return f"no machine of {self._cluster.as_place.device} has {job.device}, where it began"
         return f"{self._cluster.as_place.device} has no place for a share; give it processors"
+
+    def _is_sound(self, machine: Machine) -> bool:
+        """Whether it was not gone of late."""
+        gone = self._gone.get(machine.id)
+        return gone is None or time.monotonic() - gone > DOUBT_SECONDS
+
+    def note_gone(self, machine: Machine) -> None:
+        """Take note that a machine is gone, though Ray may list it for a while."""
+        self._gone[machine.id] = time.monotonic()
 
     def note_device(self, machine: Machine, title: str) -> None:
         """Take note of what computes on a machine."""
