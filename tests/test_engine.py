@@ -8,6 +8,7 @@ import os
 import shlex
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -26,6 +27,7 @@ from explorer.contracts.devices import RAY, device_of
 from explorer.contracts.request import AnswerRequest
 from explorer.jobs import local_workers
 from explorer.jobs.engine import address, versions
+from explorer.jobs.engine.choice import chosen_engine
 from explorer.jobs.engine.delivery import Delivery
 from explorer.jobs.engine.events import Parcel
 from explorer.jobs.engine.local_cluster import local_cluster
@@ -38,8 +40,10 @@ from explorer.kinds import KINDS
 from explorer.kinds.line import LINE, LineSettings
 from explorer.kinds.surface import SURFACE, SurfaceSettings
 from explorer.own_code import SAMPLES
+from explorer.pages._running import stop_apps
 from store import Catalog, records
 from tests.filling import add_tiny, new_catalog, work
+from tests.screen import JOBS_PAGE, fine, opened
 from tests.small_answers import ask, columns_by_unit, two_runs
 from tests.tiny import ROOT, ended, imported, supervised, trapped, until, until_stored
 
@@ -198,6 +202,31 @@ def test_where_no_cluster_answers_the_job_says_so_and_is_resumed_here(
     questions.resume(catalog, question)
     work(catalog)
     assert catalog.question(question.key).status == "complete"
+
+
+@needs_ray
+def test_the_app_s_choice_of_an_engine_is_the_user_s_and_no_catalog_s(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Jobs keeps an address outside the catalog where a cluster answers, else says why not."""
+    catalog = new_catalog(tmp_path / "catalog")
+    catalog.remember("engine", "somebody-else:6379")
+    catalog.close()
+    monkeypatch.setenv("EXPLORER_CATALOG", str(catalog.folder))
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
+    app = fine(opened(JOBS_PAGE))
+    app.button_group[0].set_value("Ray").run()
+    for text, why in (("auto", "does not answer"), ("nowhere", "is auto or HOST")):
+        app.text_input[0].set_value(text).run()
+        assert why in app.error[0].value
+        assert chosen_engine(catalog.folder) == ""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        place = f"127.0.0.1:{server.getsockname()[1]}"
+        fine(app.text_input[0].set_value(place).run())
+        assert chosen_engine(catalog.folder) == place
+    fine(app.button_group[0].set_value("This machine").run())
+    assert chosen_engine(catalog.folder) == ""
+    stop_apps()
 
 
 def test_without_ray_the_sentence_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,7 @@ from explorer.ask.subject_names import subject_names
 from explorer.contracts.devices import device_of
 from explorer.importing.catalogs import SharedKeeper
 from explorer.importing.samples import order_first_samples
+from explorer.jobs.engine.choice import chosen_engine
 from explorer.kinds import KINDS, kind_named, unreadable
 from explorer.kinds.kind import named_code
 from explorer.kinds.look import COLOUR_MAPS
@@ -93,7 +94,7 @@ def _start_app(folder: Path) -> AppState:
     catalog = Catalog(folder)
     catalog.check()
     thumbnails = Thumbnails(catalog)
-    device = device_of(catalog.recall("engine", ""), catalog.recall("device", "auto"))
+    device = device_of(chosen_engine(catalog.folder), catalog.recall("device", "auto"))
     supervisor = Supervisor(catalog, device, thumbnails.request)
     app = AppState(catalog, supervisor, thumbnails, SharedKeeper(catalog))
     if catalog.read_only:  # it is shown, and nothing is computed

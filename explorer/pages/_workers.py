@@ -3,6 +3,7 @@
 import streamlit as st
 
 from explorer.contracts.devices import device_of, listed_devices
+from explorer.jobs.engine.choice import chosen_engine
 from explorer.jobs.process import this_host
 from explorer.jobs.worker_states import WorkerState
 from explorer.pages import _parts as parts
@@ -39,7 +40,7 @@ def show_devices(app: AppState) -> None:
             st.error(as_message(f"{error}."), icon=":material/error:")
             return
         app.catalog.remember("device", wanted)
-        app.supervisor.device = device_of(app.catalog.recall("engine", ""), wanted)
+        app.supervisor.device = device_of(chosen_engine(app.catalog.folder), wanted)
         app.supervisor.paused.clear()
         st.toast("New workers compute there; those at work finish first.")
     if paused := app.supervisor.paused:
