@@ -17,6 +17,7 @@ from explorer.kinds import kind_named, settings_from_json
 from explorer.kinds.execution import EarlierChoice
 from explorer.kinds.facts import AnswerFacts
 from explorer.own_code import Code
+from explorer.wording import counted
 
 LOSSES_ALLOWED = 3  # on the same piece
 WORTH_SHARING = 1 / 3  # of a share's seconds: what takes less is left to one node
@@ -180,8 +181,8 @@ class HeldJob:
             self.folder.report("computing", within=self._place_words(), speed=speed)
 
     def _place_words(self) -> str:
-        count = len({share.machine.id for share in self.shares.values()})
-        return f"{len(self.shares)} shares on {count} machine{'s' * (count > 1)}"
+        machines = len({share.machine.id for share in self.shares.values()})
+        return f"{counted(len(self.shares), 'share')} on {counted(machines, 'machine')}"
 
 
 def _unit_count(request: Request) -> int:
