@@ -7,7 +7,6 @@ are taken, a share of a less urgent one is handed back after the piece in hand.
 import contextlib
 import os
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from explorer.consent import agreed_code
@@ -19,27 +18,22 @@ from explorer.jobs.engine.events import (
     Lost,
     Machine,
     Over,
-    Parcel,
     PieceCame,
     Said,
     Unfit,
 )
 from explorer.jobs.engine.held_job import HeldJob, Share
 from explorer.jobs.engine.machines import Machines
-from explorer.jobs.engine.versions import own_versions
+from explorer.jobs.engine.parcels import parcel_of
 from explorer.jobs.job_folder import JobFolder
 from explorer.jobs.process import JOB_START_WORDS, ProcessName
-from explorer.jobs.shares import Share as JobShare
 from explorer.jobs.spool import Spool
-from explorer.jobs.whole_file import write_whole
-from explorer.own_code import SAMPLES
 
 if TYPE_CHECKING:
     from explorer.jobs.engine.cluster import Cluster
 
 WAIT_SECONDS = 0.2  # for something to come from the nodes
 REPORT_SECONDS = 0.5  # between two words on where a job is
-PATIENCE_SECONDS = 12.0  # after a cancel until who is at a share is killed
 LEAST_URGENT = 100
 
 
@@ -138,7 +132,7 @@ class Engine:
             return
         for share in job.shares.values():
             self._order(share, HAND_BACK if job.ending.status == "handed_back" else CANCEL)
-            if job.ending.status != "handed_back" and _is_overdue(job):
+            if job.ending.status != "handed_back" and job.is_overdue:
                 self._cluster.end(share.id)
 
     def _finish(self, job: HeldJob) -> None:
@@ -189,18 +183,7 @@ class Engine:
     def _start(self, job: HeldJob, machine: Machine) -> None:
         share = job.new_share(machine)
         on_gpu = self._cluster.has_gpus and not job.is_import
-        parcel = Parcel(
-            folder=(folder.job if isinstance(folder := job.folder, JobShare) else folder).path.name,
-            request=job.request_of(share),
-            code=job.code,
-            samples=SAMPLES,
-            tensors=self._cluster.carry(job.tensor_files),
-            python_path=_python_path(),
-            versions=own_versions(),
-            tasks=machine.slots,
-            on_gpu=on_gpu,
-            import_folder=job.folder.path.resolve() if job.is_import else None,
-        )
+        parcel = parcel_of(share, self._cluster.carry(job.tensor_files), on_gpu)
         self._shares[share.id] = share
         self._cluster.start(share.id, parcel, machine)
 
@@ -221,7 +204,7 @@ class Engine:
 
     def _take_in_piece(self, share: Share, piece: PieceCame) -> None:
         """Put a piece into its job's folder; the first tells whether others may share."""
-        if not _put(share.job.folder, piece):
+        if not share.job.put(piece):
             return  # its units stay missing and are computed anew
         self._machines.note_device(share.machine, piece.device)
         share.job.note_piece(piece)
@@ -263,24 +246,3 @@ class Engine:
         for job in self._jobs.values():
             with contextlib.suppress(FileNotFoundError):
                 job.report()
-
-
-def _python_path() -> tuple[Path, ...]:
-    """Where modules are looked for beside the installed ones."""
-    entries = os.environ.get("PYTHONPATH", "").split(os.pathsep)
-    return tuple(Path(entry).resolve() for entry in entries if entry)
-
-
-def _put(folder: JobFolder, piece: PieceCame) -> bool:
-    """Whether a piece lies whole in a job's folder now."""
-    pieces = folder.path / "pieces"
-    with contextlib.suppress(FileNotFoundError):  # the job is gone
-        if not any((pieces / name).exists() for name in piece.files):
-            for name, content in piece.files.items():
-                write_whole(pieces / name, content)
-            return True
-    return False
-
-
-def _is_overdue(job: HeldJob) -> bool:
-    return time.monotonic() - job.ended_at > PATIENCE_SECONDS

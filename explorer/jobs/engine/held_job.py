@@ -1,5 +1,6 @@
 """A job that the engine holds: what of it is missing, what is under way, and how it will end."""
 
+import contextlib
 import math
 import time
 from collections import Counter, deque
@@ -13,12 +14,14 @@ from explorer.contracts.request import AnswerRequest, Request
 from explorer.jobs.engine.events import Machine, PieceCame
 from explorer.jobs.job_folder import JobFolder
 from explorer.jobs.shares import contiguous_parts
+from explorer.jobs.whole_file import write_whole
 from explorer.kinds import kind_named, settings_from_json
 from explorer.kinds.execution import EarlierChoice
 from explorer.kinds.facts import AnswerFacts
 from explorer.own_code import Code
 from explorer.wording import counted
 
+PATIENCE_SECONDS = 12.0  # after a cancel until who is at a share is killed
 LOSSES_ALLOWED = 3  # on the same piece
 WORTH_SHARING = 1 / 3  # of a share's seconds: what takes less is left to one node
 
@@ -104,6 +107,16 @@ class HeldJob:
             return self.request
         return replace(self.request, units=tuple(sorted(share.missing)), device=self.device)
 
+    def put(self, piece: PieceCame) -> bool:
+        """Whether a piece lies whole in the job's folder now."""
+        pieces = self.folder.path / "pieces"
+        with contextlib.suppress(FileNotFoundError):  # the job is gone
+            if not any((pieces / name).exists() for name in piece.files):
+                for name, content in piece.files.items():
+                    write_whole(pieces / name, content)
+                return True
+        return False
+
     def note_piece(self, piece: PieceCame) -> None:
         """Take note of a piece; the first binds how the rest is computed."""
         self._note_answered(range(self.units) if piece.finished else piece.units)
@@ -160,6 +173,11 @@ class HeldJob:
         if self.ending is None:
             self.ending, self.log, self.ended_at = ending, log, time.monotonic()
             self.waiting.clear()
+
+    @property
+    def is_overdue(self) -> bool:
+        """Whether its shares had time enough to come to an end."""
+        return time.monotonic() - self.ended_at > PATIENCE_SECONDS
 
     @property
     def is_over(self) -> bool:
