@@ -13,8 +13,8 @@ from store.seals import seal_after
 from store.tables import value_tables
 
 _SUFFIX = "safetensors"
-_LISTED = """(question_key IN (SELECT key FROM questions WHERE deleted IS NULL) OR point_id IN
-    (SELECT unnest(point_ids) FROM questions WHERE deleted IS NULL))"""
+_USED = """SELECT DISTINCT id FROM (
+    SELECT unnest(point_ids) AS id FROM questions WHERE deleted IS NULL) WHERE """
 
 
 class Brought(Door):
@@ -30,14 +30,18 @@ class Brought(Door):
             key: only of this answer; also where it is in the trash.
             model_id: only of this model, of answers or in use by answers outside the trash.
         """
-        where, values = (_LISTED, []) if key is None else ("question_key = ?", [key])
-        if model_id is not None:
-            where, values = f"{where} AND model_id = ?", [*values, model_id]
+        equal = {"question_key = ?": key, "model_id = ?": model_id}
+        where = " AND ".join(["TRUE", *(text for text, value in equal.items() if value)])
         latest = "max(created) OVER (PARTITION BY question_key) DESC"
         query = (
             f"SELECT * FROM answer_points WHERE {where} ORDER BY {latest}, question_key, unit, name"  # noqa: S608
         )
-        return self._read(lambda c: records(c, AnswerPoint, query, values))
+
+        def work(cursor: Cursor) -> list[AnswerPoint]:
+            points = records(cursor, AnswerPoint, query, [v for v in equal.values() if v])
+            return _listed(cursor, points) if key is None else points
+
+        return self._read(work)
 
     def answer_point(self, point_id: str) -> AnswerPoint | None:
         """The point of that id as the first answer that brought it knows it."""
@@ -134,3 +138,18 @@ def is_stored(cursor: Cursor, key: str, unit: int) -> bool:
     query = "SELECT 1 FROM {} WHERE question_key = ? AND unit = ? LIMIT 1"
     tables = value_tables(cursor)
     return any(scalar(cursor, query.format(table), [key, unit]) for table in tables)
+
+
+def _listed(cursor: Cursor, points: Sequence[AnswerPoint]) -> list[AnswerPoint]:
+    """Those of answers, or in use by answers, outside the trash.
+
+    Their answers are looked up by key: only for those in the trash are all questions gone through.
+    """
+    among, values = is_among("key", {point.question_key for point in points}, "VARCHAR")
+    query = f"SELECT key FROM questions WHERE deleted IS NULL AND {among}"  # noqa: S608
+    keys = {key for (key,) in cursor.execute(query, values).fetchall()}
+    among, values = is_among(
+        "id", {point.point_id for point in points if point.question_key not in keys}, "VARCHAR"
+    )
+    used = {id for (id,) in cursor.execute(_USED + among, values).fetchall()} if values else set()
+    return [point for point in points if point.question_key in keys or point.point_id in used]

@@ -87,8 +87,8 @@ class FilterNames:
         ]
 
 
-_SETTING_NAMES = """SELECT DISTINCT unnest(json_keys(settings)) FROM (
-    SELECT any_value(settings) AS settings FROM questions GROUP BY kind, version)"""
+_SETTING_NAMES = """SELECT DISTINCT unnest(json_keys(settings)) FROM questions
+    WHERE rowid IN (SELECT min(rowid) FROM questions GROUP BY kind, version)"""
 _PLACES_OF_FACTS = ("$", "$.run.hyperparameters", "$.run.trained_by")  # in a model's facts
 _NUMBER_NAMES = """SELECT DISTINCT kind, unnest(names)
     FROM (SELECT DISTINCT kind, names FROM result_numbers JOIN questions ON key = question_key)"""

@@ -1,5 +1,6 @@
 """Benchmarks compare the same work, and say what they found, on a problem of seconds."""
 
+import importlib.util
 import json
 import math
 from pathlib import Path
@@ -10,25 +11,32 @@ import torch
 
 from explorer.problem import Problem, cross_entropy
 from explorer.recording import read_recording
+from store import Catalog
 from tests.benchmarks import __main__ as benchmarks
 from tests.benchmarks import (
     against_limit,
     against_peers,
     data,
+    growth,
+    growth_picture,
+    idle,
     limits,
     matching,
     models,
     peers,
     recorder,
+    scale,
     spectrum,
     surface,
 )
 from tests.benchmarks.against_limit import Variant
 from tests.benchmarks.evaluation import ours, settings_of
+from tests.benchmarks.many_analyses import multiply
 from tests.benchmarks.models import Case
 from tests.benchmarks.networks import GPT, ResNet
 from tests.benchmarks.report import Row, interleaved, ratio, speed_up
 from tests.conftest import small_problem
+from tests.stored import TABLE, ingest, put_model, question
 
 CPU = torch.device("cpu")
 
@@ -280,3 +288,71 @@ def test_public_matching_undoes_the_same_permutation(
     monkeypatch.setattr(matching, "NETWORKS", SMALL)
     work = matching.planted("perceptron")
     assert work.ours() and getattr(work, name)()
+
+
+def test_what_grows_has_its_exponent() -> None:
+    """Twice as much for twice the size is 1, four times as much 2, and no more 0."""
+    taken = {"10": [1.0, 1.0, 7.0], "20": [2.0, 4.0, 7.0], "40": [4.0, 16.0, 7.0]}
+    assert growth.exponents(taken) == pytest.approx([1, 2, 0])
+
+
+def test_growth_is_a_table_and_a_picture(tmp_path: Path) -> None:
+    """Time and memory of each size have a line of the row's text and a point of the picture."""
+    works = {size: lambda n=size: bytes(n << 20) for size in (1, 2, 4, 8)}
+    rows = list(growth.Growth("bytes", why_memory="they lie there").rows(works, 2))
+    assert [row.measure for row in rows] == [
+        "exponent of the time in s",
+        "exponent of the memory in MB",
+    ]
+    assert "they lie there" in str(rows[1]) and len(str(rows[1]).splitlines()) == 1 + len(works)
+    panels = growth_picture.specification([*rows, Row("none", skipped="no duckdb")])["hconcat"]
+    lines = [panel["layer"][1]["data"]["values"] for panel in panels]
+    assert [[point["times"] for point in line] for line in lines] == [[1, 2, 4, 8]] * 2
+    growth_picture.draw(rows, tmp_path / "growth.svg")
+    assert "size / smallest size" in (tmp_path / "growth.svg").read_text()
+    with pytest.raises(ValueError, match="got growth"):
+        growth_picture.draw(rows, tmp_path / "growth.txt")
+
+
+def test_a_run_s_plane_grows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each study does its work at four sizes, each twice the one before."""
+    monkeypatch.setattr(scale, "sizes", lambda first: [4, 8])
+    rows = list(scale.rows(scale.studies(CPU, "snapshots of a run", peers=False), CPU, 1))
+    assert [[each.size for each in row.sizes] for row in rows] == [[4, 8]] * 2
+    monkeypatch.undo()
+    assert scale.sizes(8) == [8, 16, 32, 64]
+
+
+def test_growth_without_a_database_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where DuckDB is missing, what is about catalogs says so and all else is measured."""
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    chosen = scale.studies(CPU, "analyses in the catalog", peers=False)
+    assert [row.skipped for row in scale.rows(chosen, CPU, 1)] == ["no duckdb"]
+
+
+def test_a_multiplied_catalog_has_as_many_answers(tmp_path: Path) -> None:
+    """Every copy has rows and numbers of its own, the latter a little larger each."""
+    catalog = Catalog(tmp_path / "catalog")
+    put_model(catalog)
+    catalog.ask(question("q1", family="f"))
+    ingest(catalog, range(4))
+    catalog.set_numbers("q1", {"lowest_loss": (1.0, 1.0, 1.0)}, 4)
+    catalog.close()
+    multiply(catalog.folder, 50)
+    questions, count = catalog.questions("lowest_loss >= 1", order="lowest_loss", limit=50)
+    assert count == 50 and questions[-1].key == "q1"
+    numbers = [catalog.numbers([q.key])[q.key]["lowest_loss"][0] for q in questions]
+    assert numbers == sorted(set(numbers), reverse=True)
+    assert catalog.values(questions[0].key, TABLE)["loss"].tolist() == [0, 0.5, 1, 1.5]
+
+
+def test_idle_processes_say_what_they_take() -> None:
+    """Share of a core, the worst minute, and the slope of the memory in the second half."""
+    samples = [
+        idle.Sample(10.0 * n, 0.1 * n + 2 * (n > 20), 100.0 + max(0, n - 30), 2) for n in range(61)
+    ]
+    told = idle.idleness(samples)
+    assert told.core_share == pytest.approx(8 / 600)
+    assert told.worst_minute == pytest.approx(2.6 / 60)
+    assert (told.first_megabytes, told.last_megabytes) == (100, 128)
+    assert told.megabytes_per_hour == pytest.approx(360, rel=1e-6)

@@ -35,8 +35,15 @@ def answer(problem: Problem, points: list, settings: RunSettings, done: frozense
     return list(answered.answer(problem, points, settings, done, CPU))
 
 
-def test_coordinates_are_those_of_a_principal_component_analysis(trained) -> None:
-    """Axes, shares, coordinates and distances equal scikit-learn's on the whole matrix, to 1e-9."""
+@pytest.mark.parametrize("most", [answered.MOST_NUMBERS, 100])
+def test_coordinates_are_those_of_a_principal_component_analysis(
+    trained, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Axes, shares, coordinates and distances equal scikit-learn's on the whole matrix, to 1e-9.
+
+    So they do where no tensor of all snapshots fits into memory.
+    """
+    monkeypatch.setattr(answered, "MOST_NUMBERS", most)
     problem, points = trained
     matrix = np.stack([flat(point) for point in points])
     blocks = FlatModel(problem.model, torch.float64, CPU).blocks

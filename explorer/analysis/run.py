@@ -37,6 +37,7 @@ from explorer.problem import Problem
 
 SQUARISH = 0.6  # of the longer axis: a shorter one is extended
 Numbers = list[float | None]  # NaN and infinity as None
+MOST_NUMBERS = 1 << 24  # of all snapshots together that are looked at at once: 128 MB
 FLAT = 1e-9  # of the first component's variance: a smaller second one is rounding
 
 
@@ -104,12 +105,12 @@ def gram_matrix(
 ) -> np.ndarray:
     """Inner products (T, T) of the snapshots' differences from the origin's, in float64.
 
-    It goes tensor by tensor, so that no matrix of all parameters is ever made.
+    It goes tensor by tensor and part by part, so that no matrix of all parameters is ever made.
     """
     gram = torch.zeros(len(subjects), len(subjects), dtype=torch.float64)
     for block in blocks:
-        moved = _differences(subjects, block, origin)
-        gram += moved @ moved.t()
+        for moved in _differences(subjects, block, origin):
+            gram += moved @ moved.t()
     return gram.numpy()
 
 
@@ -141,16 +142,18 @@ def principal_plane(
         [1.0 if x[0] >= 0 else -1.0, 1.0 if seen[np.abs(seen).argmax()] >= 0 else -1.0]
     )
     weights = torch.from_numpy(mixed * signs[:, None])
-    parts = [weights @ _differences(subjects[fitted], block) for block in blocks]
+    parts = [weights @ part for block in blocks for part in _differences(subjects[fitted], block)]
     return x * signs[0], y * signs[1], torch.cat(parts, dim=1)
 
 
-def _differences(subjects: Sequence[Tensors], block: Block, origin: int = -1) -> Tensor:
-    """One tensor of each snapshot, less that of the origin, (T, size) float64."""
-    rows = torch.stack(
-        [s[block.name].detach().reshape(-1).to("cpu", torch.float64) for s in subjects]
-    )
-    return rows - rows[origin]
+def _differences(subjects: Sequence[Tensors], block: Block, origin: int = -1) -> Iterator[Tensor]:
+    """One tensor of each snapshot, less that of the origin: parts (T, width) float64 in order."""
+    flat = [s[block.name].detach().reshape(-1) for s in subjects]
+    width = max(1, MOST_NUMBERS // len(flat))
+    for start in range(0, flat[0].numel(), width):
+        part = slice(start, start + width)
+        rows = torch.stack([tensor[part] for tensor in flat]).to("cpu", torch.float64)
+        yield rows.sub_(rows[origin].clone())
 
 
 def _path(

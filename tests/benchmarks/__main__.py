@@ -3,7 +3,8 @@
 `python -m tests.benchmarks NAME [--device cuda] [--peers] [--rounds N] [--only TEXT] [--json F]`
 
 surface: the evaluator; spectrum: products, eigenpairs, densities, traces; matching: permutations;
-curves: training a path; recorder: what recording costs, which has no peers.
+curves: training a path; recorder: what recording costs, which has no peers; scale: time and memory
+against the doubling of what a user has more and more of, which `--picture F` draws.
 """
 
 import argparse
@@ -20,7 +21,7 @@ from explorer.analysis.objective import device as devices
 from tests.benchmarks import limits, peers
 from tests.benchmarks.report import Row
 
-NAMES = ("surface", "spectrum", "matching", "curves", "recorder")
+NAMES = ("surface", "spectrum", "matching", "curves", "recorder", "scale")
 
 
 def main() -> None:
@@ -32,8 +33,11 @@ def main() -> None:
     parser.add_argument("--only", default="", help="studies whose name holds this text")
     parser.add_argument("--peers", action="store_true", help="compare with public tools, too")
     parser.add_argument("--json", type=Path, help="file for the figures")
+    parser.add_argument("--picture", type=Path, help="file for the picture: svg, pdf or png")
     given = parser.parse_args()
     benchmark = importlib.import_module(f"tests.benchmarks.{given.name}")
+    if given.picture and not hasattr(benchmark, "draw"):
+        parser.exit(2, f"{given.name} has no picture, which scale alone has: leave it out\n")
     packages = getattr(benchmark, "PEERS", peers.PACKAGES)
     if given.peers and not peers.are_installed(packages):
         parser.exit(2, f"the peers are not installed: run `{peers.INSTALL}` first\n")
@@ -43,7 +47,9 @@ def main() -> None:
     except ValueError as error:
         parser.exit(2, f"{error}\n")
     rows = benchmark.rows(studies, device, given.rounds)
-    report(machine_of(device, given.rounds), rows, given.json)
+    printed = report(machine_of(device, given.rounds), rows, given.json)
+    if given.picture:
+        benchmark.draw(printed, given.picture)
 
 
 def machine_of(device: torch.device, rounds: int) -> dict[str, Any]:
@@ -67,15 +73,17 @@ def bfloat16_units(device: torch.device) -> str:
     return ", ".join(sorted(flags & {"amx_bf16", "avx512_bf16"})) or "none"
 
 
-def report(machine: dict[str, Any], rows: Iterable[Row], file: Path | None) -> None:
+def report(machine: dict[str, Any], rows: Iterable[Row], file: Path | None) -> list[Row]:
     """Print the rows as they come; the file holds those so far, should one fail."""
     print(" · ".join(f"{name} {value}" for name, value in machine.items()), flush=True)
-    json_rows = []
+    printed = []
     for row in rows:
         print(row, flush=True)
-        json_rows.append(row.json)
+        printed.append(row)
         if file:
+            json_rows = [each.json for each in printed]
             file.write_text(json.dumps({"machine": machine, "rows": json_rows}, indent=1))
+    return printed
 
 
 if __name__ == "__main__":

@@ -7,6 +7,14 @@ from typing import Any
 
 
 @dataclass(frozen=True)
+class Size:
+    """What one size of something that grows takes."""
+
+    size: int
+    taken: tuple[float, float, float]  # least, middle and largest over the rounds
+
+
+@dataclass(frozen=True)
 class Row:
     """One figure: its least, middle and largest value over the rounds."""
 
@@ -19,6 +27,7 @@ class Row:
     limit: float | None = None  # seconds of what it is measured against, the median
     note: str = ""
     skipped: str = ""  # why there is no figure
+    sizes: tuple["Size", ...] = ()  # of what grows, where the figure is how it grows
 
     @property
     def is_met(self) -> bool | None:
@@ -45,7 +54,11 @@ class Row:
         parts.append(f"{self.measure} {middle} ({low} to {high})")
         if self.target:
             parts.append(f"target {self.target} {'met' if self.is_met else 'MISSED'}")
-        return f"{self.what}: {', '.join(parts)}" + (f" [{self.note}]" if self.note else "")
+        lines = [f"{self.what}: {', '.join(parts)}" + (f" [{self.note}]" if self.note else "")]
+        for each in self.sizes:
+            low, middle, high = (f"{value:.3g}" for value in each.taken)
+            lines.append(f"{each.size:>12,}  {middle:>8} ({low} to {high})")
+        return "\n".join(lines)
 
 
 def spread(values: list[float]) -> tuple[float, float, float]:
