@@ -13,12 +13,14 @@ from explorer.ask import questions, requests
 from explorer.contracts.devices import Place, devices_for_workers, listed_devices
 from explorer.contracts.progress import Speed
 from explorer.contracts.request import AnswerRequest
+from explorer.jobs import shares
 from explorer.jobs.job_folder import JobFolder
 from explorer.jobs.process import ProcessName
 from explorer.jobs.queue_state import job_state
 from explorer.jobs.shares import contiguous_parts, offer_shares, shares_of
 from explorer.jobs.spool import Spool
-from explorer.jobs.worker.answering import Worker
+from explorer.jobs.worker import answering
+from explorer.jobs.worker.answering import Worker, WorkerContext
 from explorer.jobs.worker_states import worker_states
 from explorer.kinds.line import LINE, LineSettings
 from explorer.kinds.surface import SURFACE, SurfaceSettings
@@ -69,7 +71,7 @@ def test_what_is_no_list_of_devices_is_refused(wanted: str, tmp_path: Path) -> N
 
 def test_two_workers_share_a_long_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both bring units; the death of one loses no more than what it had in hand."""
-    monkeypatch.setattr(sharing, "SHARED_SECONDS", 1.0)
+    monkeypatch.setattr(shares, "SHARED_SECONDS", 1.0)
     with supervised(tmp_path / "catalog", "cpu,cpu") as (catalog, _):
         quick = imported(catalog, tmp_path / "quick", "quick")
         alone = questions.ask(catalog, SURFACE, quick, SETTINGS)
@@ -248,3 +250,22 @@ def test_an_urgent_job_is_left_to_a_worker_that_has_nothing_to_do(tmp_path: Path
     assert spool.has_idle_worker(us, "cpu, 2 threads")
     assert not spool.has_idle_worker(us, "a quick device")
     assert not spool.has_idle_worker(other, "cpu, 2 threads")
+
+
+@pytest.mark.parametrize("others", [0, 1])
+def test_a_worker_offers_long_work_to_one_that_has_nothing_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, others: int
+) -> None:
+    """At once after its first piece, where there is another; else it goes on to the end."""
+    monkeypatch.setattr(answering, "LONG_PIECE_SECONDS", 0.0)
+    monkeypatch.setattr(answering, "SHARED_SECONDS", -1e9)  # so all work is long
+    _, spool, job, _ = _asked(tmp_path)
+    us = ProcessName.of(os.getpid())
+    place = Place(name="cpu", device="cpu, 2 threads")
+    for number in range(others):
+        spool.enrol(replace(us, pid=us.pid + 1 + number), place=place)
+    assert job.claim(us)
+    context = WorkerContext(spool.folder, us, place, 0.0)
+    Worker(spool, torch.device("cpu"), context).run(job)
+    assert job.ending.status == ("handed_back" if others else "done")
+    assert job.is_asked_back == bool(others)

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from explorer.ask import requests
 from explorer.contracts.request import AnswerRequest, Request
+from explorer.jobs import shares
 from explorer.jobs.job_folder import JobFolder
 from explorer.jobs.process import ProcessName
 from explorer.jobs.shares import (
@@ -26,7 +27,6 @@ from explorer.supervisor.tracked_job import TrackedJob
 from store import Catalog
 
 UNTAKEN_SECONDS = 60.0  # after which shares that nobody takes are one job again
-SHARED_SECONDS = 20.0  # of work that must be left: its workers begin anew, which takes some
 
 
 WorkersToSpare = Callable[[str], int]
@@ -56,7 +56,7 @@ class Sharing:
             return  # one after the other
         left = [(self._seconds_left(part, jobs.get(part.id)), part) for part in parts]
         seconds, longest = max(left, key=lambda each: each[0], default=(0.0, None))
-        if longest is None or seconds <= SHARED_SECONDS:
+        if longest is None or seconds <= shares.SHARED_SECONDS:
             return
         if workers_to_spare(self._device_of(self._key_of(longest))):
             longest.ask_back()

@@ -33,6 +33,7 @@ from explorer.jobs.job_folder import JobFolder
 from explorer.jobs.partner import Partner
 from explorer.jobs.process import JOB_START_WORDS, ProcessName
 from explorer.jobs.provenance import provenance
+from explorer.jobs.shares import SHARED_SECONDS
 from explorer.jobs.spool import Spool
 from explorer.jobs.unit_state import JobProgress
 from explorer.jobs.worker.failure import NowhereToWrite, write_failure
@@ -43,6 +44,8 @@ from explorer.kinds.kind import named_code
 from explorer.kinds.objective_settings import ObjectiveSettings
 from explorer.kinds.progress import JobCancelled, JobHandedBack, Progress
 from explorer.problem import Problem
+
+LONG_PIECE_SECONDS = 1.0  # of a first piece that tells how long the others will take
 
 
 class Answer(Protocol):
@@ -154,11 +157,14 @@ class Worker:
                     loaded.problem, points, settings, done, self.device, choices, progress
                 ),
             )
-            for piece in self._with_setup_time(pieces, began):
+            left = settings.units - len(done)
+            for number, piece in enumerate(self._with_setup_time(pieces, began)):
                 check_as_measured(piece, request)
                 self._put(job, piece)
                 job.report("computing", speed=self._speed(piece))
                 self._do_urgent_jobs(job)
+                if number == 0 and not kind.in_order:
+                    self._offer_to_share(job, piece, left)
                 if job.is_asked_back:
                     raise JobHandedBack
 
@@ -166,6 +172,20 @@ class Worker:
         """How fast a piece was computed."""
         per_second = len(piece.units) / piece.seconds if piece.seconds else None
         return Speed(units_per_second=per_second, device_bytes=devices.reserved_bytes(self.device))
+
+    def _offer_to_share(self, job: JobFolder, piece: Piece, units: int) -> None:
+        """Have long work shared at once where another worker has nothing to do.
+
+        Args:
+            job: the job, or a share.
+            piece: its first one here.
+            units: that there were to be answered.
+        """
+        seconds = piece.seconds / max(1, len(piece.units)) * (units - len(piece.units))
+        if min(piece.seconds, seconds - SHARED_SECONDS) < LONG_PIECE_SECONDS:
+            return  # the supervisor will see how long it takes
+        if self._title and self.spool.has_idle_worker(self.name, self._title):
+            job.ask_back()
 
     def _leave(self) -> None:
         """Hand back what is left where somebody has asked this worker to leave."""
