@@ -13,7 +13,6 @@ from explorer.ask import questions, requests
 from explorer.contracts.devices import Place, devices_for_workers, listed_devices
 from explorer.contracts.progress import Speed
 from explorer.contracts.request import AnswerRequest
-from explorer.jobs import shares
 from explorer.jobs.job_folder import JobFolder
 from explorer.jobs.process import ProcessName
 from explorer.jobs.queue_state import job_state
@@ -71,7 +70,7 @@ def test_what_is_no_list_of_devices_is_refused(wanted: str, tmp_path: Path) -> N
 
 def test_two_workers_share_a_long_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both bring units; the death of one loses no more than what it had in hand."""
-    monkeypatch.setattr(shares, "SHARED_SECONDS", 1.0)
+    monkeypatch.setattr(sharing, "SHARED_SECONDS", 1.0)
     with supervised(tmp_path / "catalog", "cpu,cpu") as (catalog, _):
         quick = imported(catalog, tmp_path / "quick", "quick")
         alone = questions.ask(catalog, SURFACE, quick, SETTINGS)

@@ -9,6 +9,8 @@ from explorer.codec import Json, from_json
 from explorer.contracts.checkpoint import Checkpoint, InspectedSnapshots, RunFolder
 from explorer.kinds.execution import EarlierChoice
 
+SHARED_SECONDS = 20.0  # of work that must be left to be shared: its workers begin anew
+
 
 @dataclass(frozen=True, kw_only=True)
 class AnswerRequest:

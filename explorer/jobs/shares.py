@@ -18,7 +18,6 @@ from explorer.jobs.piece_files import files_of_pieces
 from explorer.jobs.whole_folder import remove_tree
 
 SHARES = "shares"
-SHARED_SECONDS = 20.0  # of work that must be left to be shared: its workers begin anew
 _SHARE = re.compile(r"[0-9]{6}")
 
 

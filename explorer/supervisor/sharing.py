@@ -10,8 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from explorer.ask import requests
-from explorer.contracts.request import AnswerRequest, Request
-from explorer.jobs import shares
+from explorer.contracts.request import SHARED_SECONDS, AnswerRequest, Request
 from explorer.jobs.job_folder import JobFolder
 from explorer.jobs.process import ProcessName
 from explorer.jobs.shares import (
@@ -56,7 +55,7 @@ class Sharing:
             return  # one after the other
         left = [(self._seconds_left(part, jobs.get(part.id)), part) for part in parts]
         seconds, longest = max(left, key=lambda each: each[0], default=(0.0, None))
-        if longest is None or seconds <= shares.SHARED_SECONDS:
+        if longest is None or seconds <= SHARED_SECONDS:
             return
         if workers_to_spare(self._device_of(self._key_of(longest))):
             longest.ask_back()

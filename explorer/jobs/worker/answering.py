@@ -28,12 +28,11 @@ from explorer.analysis.objective.user_errors import end_forked_copy, explain_pro
 from explorer.contracts.devices import Place
 from explorer.contracts.inspection import ImportResult
 from explorer.contracts.progress import Speed
-from explorer.contracts.request import AnswerRequest, ImportRequest, Request
+from explorer.contracts.request import SHARED_SECONDS, AnswerRequest, ImportRequest, Request
 from explorer.jobs.job_folder import JobFolder
 from explorer.jobs.partner import Partner
 from explorer.jobs.process import JOB_START_WORDS, ProcessName
 from explorer.jobs.provenance import provenance
-from explorer.jobs.shares import SHARED_SECONDS
 from explorer.jobs.spool import Spool
 from explorer.jobs.unit_state import JobProgress
 from explorer.jobs.worker.failure import NowhereToWrite, write_failure
