@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from explorer.kinds.interpolation import INTERPOLATION
 from explorer.kinds.line import LINE, LineSettings
 from explorer.kinds.members import OfMembers
 from explorer.kinds.surface import SURFACE, SurfaceSettings
+from explorer.pages import _parts
 from explorer.pages._facts import distinguishing_text
 from sample_models import samples
 from store import Catalog, records
@@ -43,6 +45,7 @@ from tests.screen import (
 )
 from tests.tiny import (
     ROOT,
+    end_workers,
     ended,
     trapped,
     until,
@@ -440,6 +443,23 @@ def test_several_lines_at_once(folder: Path) -> None:
     assert len(app.get("vega_lite_chart")) == 1
     app.multiselect(key="model").set_value([]).run()
     assert any("at least one model" in text for text in texts(fine(app), "info"))
+
+
+def test_jobs_are_looked_at_seldom_while_nothing_is_computed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One look each five seconds is all that an open page costs; what is live costs the browser."""
+    intervals: list[float | None] = []
+    live_fragment = _parts.live_fragment
+
+    def noted(seconds: float | None) -> Callable:
+        intervals.append(seconds)
+        return live_fragment(seconds)
+
+    monkeypatch.setattr(_parts, "live_fragment", noted)
+    end_workers(Catalog(folder))
+    opened(JOBS_PAGE)
+    assert [seconds for seconds in intervals if seconds is not None] == [5.0]
 
 
 def test_jobs_tell_why_one_failed_and_offer_to_resume(folder: Path) -> None:

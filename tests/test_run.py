@@ -15,6 +15,7 @@ from explorer.analysis import run as answered
 from explorer.analysis.model.problems import load_problem
 from explorer.analysis.objective.flat_model import FlatModel
 from explorer.ask import questions
+from explorer.kinds.progress import JobCancelled, Progress
 from explorer.kinds.run import RUN, Run, RunLook, RunSettings, random_walk_shares, variance_shares
 from explorer.pages import _running
 from explorer.problem import Problem
@@ -131,6 +132,29 @@ def test_the_sample_run_explains_what_it_should() -> None:
     assert len(points) == 41
     gram = answered.gram_matrix(points, FlatModel(problem.model, torch.float32, CPU).blocks)
     assert variance_shares(gram)[:2] == pytest.approx([0.907, 0.070], abs=0.005)
+
+
+class Told(Progress):
+    """Keeps what is told, and stops the answer at a snapshot."""
+
+    def __init__(self) -> None:
+        self.words: list[str] = []
+
+    def report(self, words: str) -> None:
+        """Stop at the third snapshot."""
+        self.words.append(words)
+        if words.startswith("loss of snapshot 3 of"):
+            raise JobCancelled
+
+
+def test_a_long_run_says_where_it_is_and_can_be_stopped_before_its_first_point(trained) -> None:
+    """A run of thousands of snapshots takes minutes before its plane is known."""
+    problem, points = trained
+    told = Told()
+    with pytest.raises(JobCancelled):
+        list(answered.answer(problem, points, SMALL, frozenset(), CPU, progress=told))
+    assert told.words[0].startswith("inner products of ")
+    assert told.words[-1] == f"loss of snapshot 3 of {len(points)}"
 
 
 @pytest.mark.parametrize(("format", "head"), [("GIF", b"GIF89a"), ("MP4", b"ftyp")])

@@ -63,11 +63,11 @@ def answer(
     require_same_beside(problem, subjects)
     objective = objective_at(problem, subjects[end], settings, device)
     blocks = objective.flat.blocks
-    gram = gram_matrix(subjects, blocks, end)
+    gram = gram_matrix(subjects, blocks, end, progress)
     fitted = runs[0] if settings.plane == "first" else slice(0, len(subjects))
     x, y, vectors = principal_plane(subjects, blocks, gram, fitted)
     path, held = _path(gram, (x, y), runs, subjects, blocks)
-    own = own_losses(problem, subjects, settings, device)
+    own = own_losses(problem, subjects, settings, device, progress)
     losses = {name: _json([v[name] for v in own]) for name in objective.names}
     facts: dict[str, JsonValue] = {"path": {**path, "values": losses}, "held": held}
     facts["explained"] = variance_shares(gram[fitted, fitted])[:KEPT_COMPONENTS].tolist()
@@ -101,7 +101,10 @@ def _ranges(x: np.ndarray, y: np.ndarray, margin: float) -> dict[str, list[float
 
 
 def gram_matrix(
-    subjects: Sequence[Tensors], blocks: Sequence[Block], origin: int = -1
+    subjects: Sequence[Tensors],
+    blocks: Sequence[Block],
+    origin: int = -1,
+    progress: Progress = SILENT,
 ) -> np.ndarray:
     """Inner products (T, T) of the snapshots' differences from the origin's, in float64.
 
@@ -109,7 +112,9 @@ def gram_matrix(
     """
     gram = torch.zeros(len(subjects), len(subjects), dtype=torch.float64)
     for block in blocks:
+        progress.report(f"inner products of {block.name}")
         for moved in _differences(subjects, block, origin):
+            progress.check()
             gram += moved @ moved.t()
     return gram.numpy()
 

@@ -7,6 +7,7 @@ import streamlit as st
 from explorer.kinds import KINDS
 from explorer.pages import _keyboard as keyboard
 from explorer.pages._annotations import show_open_form
+from explorer.pages._page_views import PAGE_VIEWS
 from explorer.pages._parts import run_guarded
 from explorer.pages._session import enter_page
 
@@ -43,7 +44,8 @@ def show_page() -> None:
             ],
         }
     )
-    enter_page(page.url_path)
-    run_guarded(show_open_form)
-    run_guarded(page.run)
-    keyboard.listen()
+    with PAGE_VIEWS.view():
+        enter_page(page.url_path)
+        run_guarded(show_open_form)
+        run_guarded(page.run)
+        keyboard.listen()

@@ -7,7 +7,7 @@ import logging
 import queue
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from explorer.jobs.engine.choice import chosen_engine
 from explorer.kinds import KINDS, kind_named, unreadable
 from explorer.kinds.kind import named_code
 from explorer.kinds.look import COLOUR_MAPS
+from explorer.pages._page_views import PAGE_VIEWS
 from explorer.render.marks.colours import colour_table
 from explorer.render.relief3d.client import RenderError, renderer
 from explorer.supervisor.supervisor import Supervisor
@@ -28,6 +29,7 @@ from store import Catalog, CatalogError, CatalogReadOnly
 _REGISTRY = "_loss_surface_explorer"  # on `sys`: our own modules are loaded anew after an edit
 _LOCK = threading.Lock()
 FIRST_SCREEN_SECONDS = 1.5  # seconds left to the first screen
+LONGEST_VIEW_SECONDS = 10.0  # for which what works in the background waits for it besides
 RETRY_SECONDS = 1.0
 log = logging.getLogger(__name__)
 
@@ -112,6 +114,8 @@ def _start_background_work(app: AppState, patience: float) -> None:
     """Start what works in the background; a filled catalog's first screen goes before it."""
     if app.ended.wait(patience):
         return
+    if patience:
+        PAGE_VIEWS.wait(LONGEST_VIEW_SECONDS)
     app.supervisor.start()
     app.thumbnails.start()
     app.shared.start()
@@ -130,9 +134,15 @@ def _start_background_work(app: AppState, patience: float) -> None:
         renderer().opengl()  # which each page of a plane wants to know: it takes a second
 
 
-def load_ahead() -> None:
-    """Import what draws the first picture of any kind before it is asked for."""
+def load_ahead(is_enough: Callable[[], bool] = lambda: False) -> None:
+    """Import what draws the first picture of any kind before it is asked for.
+
+    Args:
+        is_enough: asked between imports, whether to leave the rest for later.
+    """
     for kind in KINDS:
+        if is_enough():
+            return
         named_code(kind.draw)  # altair and scipy
     colour_table(COLOUR_MAPS[0])  # matplotlib
 

@@ -12,8 +12,7 @@ from starlette.middleware import Middleware
 from starlette.types import ASGIApp
 
 from explorer.access import PARAMETER, HostGuard, TokenGuard, is_token_required, user_token
-from explorer.pages._running import app_state
-from store import CatalogError
+from explorer.pages._page_views import PAGE_VIEWS
 
 OWN_HOSTS = ("localhost", "127.0.0.1")
 ALL_ADDRESSES = ("0.0.0.0", "::")  # where a server listens; no browser can open them
@@ -54,10 +53,15 @@ async def begin_and_announce(app: st.App) -> AsyncIterator[None]:
 
 
 def _begin_work() -> None:
+    """Begin with the imports of each page: the server answers and the browser loads meanwhile."""
+    from explorer.pages import _navigation, _running  # noqa: F401 - the former for the pages
+    from store import CatalogError
+
     try:
-        app_state()
+        _running.app_state()
     except CatalogError as error:  # each page says so too
         log.warning("nothing is computed yet: %s", error)
+    _running.load_ahead(lambda: PAGE_VIEWS.has_begun)
 
 
 def _address() -> str:

@@ -49,12 +49,22 @@ def show_devices(app: AppState) -> None:
             st.button("Start again", icon=":material/play_arrow:", on_click=paused.clear)
 
 
-def show_workers(app: AppState) -> None:
-    """A row for each worker, live."""
+def show_workers(app: AppState, is_busy: bool) -> None:
+    """A row for each worker, live while there is one or may soon be one.
 
-    @parts.live_fragment(LOOK_SECONDS)
+    Each look costs the browser as much as a page of fifty jobs takes to be gone through.
+
+    Args:
+        app: whose workers.
+        is_busy: whether there is something to compute.
+    """
+    is_live = is_busy or bool(app.supervisor.worker_states)
+
+    @parts.live_fragment(LOOK_SECONDS if is_live else None)
     def rows() -> None:
         states = app.supervisor.worker_states
+        if is_live and not is_busy and not states:
+            st.rerun()  # the last one has left
         if not states:
             st.caption("No worker is running; one starts when there is something to compute.")
             return
