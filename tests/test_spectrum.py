@@ -207,7 +207,7 @@ def test_intervals_hold_the_truth_as_often_as_they_say(small: Problem) -> None:
     assert inside / 500 == pytest.approx(0.95, abs=0.025)  # 2.6 standard errors
 
 
-def test_the_trace_by_xtrace(small: Problem, never_dense: None) -> None:
+def test_the_trace_by_products_of_its_own(small: Problem, never_dense: None) -> None:
     """With as many products as twice the rows it is exact but for rounding."""
     spectrum_answer = spectrum_of(small, replace(SMALL, trace_products=86))
     assert spectrum_answer.trace.value == pytest.approx(

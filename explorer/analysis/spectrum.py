@@ -11,7 +11,7 @@ from explorer.analysis.curvature.lanczos import Lanczos, quadrature
 from explorer.analysis.curvature.matrices import blocks_of, map_maker_of, matrix_of_settings
 from explorer.analysis.curvature.products import Curvature, Product
 from explorer.analysis.curvature.random_vectors import random_normal, random_signs
-from explorer.analysis.curvature.trace import xtrace
+from explorer.analysis.curvature.trace import krylov_trace
 from explorer.analysis.objective.named_tensors import Tensors
 from explorer.analysis.objective.objective import Objective
 from explorer.analysis.objective.parameters import Block
@@ -114,7 +114,7 @@ def _unit(
     if unit <= settings.probes:
         return probe(matrix, blocks_of(objective, settings), settings, unit - 1, unit_progress)
     if settings.trace_products and unit == settings.unit_of(MatrixRole.TRACE):
-        return _trace(matrix, settings)
+        return _trace(matrix, settings, unit_progress)
     if settings.has_gap and unit == settings.unit_of(MatrixRole.GAP):
         return gap_rows(matrix, objective, settings)
     if settings.covariance and unit == settings.unit_of(MatrixRole.COVARIANCE):
@@ -151,14 +151,11 @@ def probe(
     return rows
 
 
-def _trace(matrix: Product, settings: SpectrumSettings) -> Rows:
-    """The trace by XTrace."""
-    count = min(max(2, settings.trace_products // 2), matrix.size)
-    seed, stream = settings.seed, STREAM["trace"]
-    tests = torch.stack([random_normal(matrix, seed, stream, number) for number in range(count)])
-    tests *= matrix.size**0.5 / torch.linalg.vector_norm(tests, dim=1, keepdim=True)
-    value, error = xtrace(matrix, tests)
-    return [(MatrixRole.TRACE, count, value, error)]
+def _trace(matrix: Product, settings: SpectrumSettings, unit: UnitProgress) -> Rows:
+    """The trace from products of its own."""
+    seed = settings.seed, STREAM["trace"]
+    trace = krylov_trace(matrix, settings.trace_products, *seed, unit=unit)
+    return [(MatrixRole.TRACE, trace.vectors, trace.value, trace.error)]
 
 
 def _batch(objective: Objective, settings: SpectrumSettings, number: int) -> Rows:

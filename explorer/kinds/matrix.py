@@ -45,7 +45,7 @@ class MatrixRole(IntEnum):
     ALL = 4  # one of all eigenvalues, ascending, where the matrix is small
     ESCAPE = 5  # a distance along the last pair's vector, downhill first, and the loss there
     BATCH = 6  # the largest eigenvalue of mini-batch `i` alone and its residual
-    TRACE = 7  # an estimate of the trace by XTrace and its standard error
+    TRACE = 7  # an estimate of the trace by `i` vectors beside a Krylov space, its standard error
     GAP = 8  # norm(Hv - Fv)^2 and norm(Hv)^2 of a vector; of a small matrix squared Frobenius norms
     COVARIANCE = 9  # an eigenvalue of the gradients' covariance and its residual, the largest first
     OVERLAP = 10  # of the eigenspaces of the `i` + 1 largest of both, and what chance gives
@@ -101,8 +101,8 @@ class SpectrumSettings(CurvatureSettings):
     trace_products: Annotated[
         int,
         Setting(
-            "XTrace",
-            "Products for the trace alone (Epperly et al. 2024); 0: it is from the probes.",
+            "Trace alone",
+            "Products for the trace alone (Chen and Hallman 2023); 0: it is from the probes.",
             least=0,
             most=2000,
             unit="products",

@@ -36,7 +36,7 @@ def interval_text(estimate: Estimate | None) -> str:
         return "no probe yet"
     if estimate.low == estimate.high:
         return f"{five_digits(estimate.value)} (exact)"
-    rests = f"{estimate.probes} probes" if estimate.probes else "XTrace"
+    rests = f"{estimate.probes} probes" if estimate.probes else "products for it alone"
     if not math.isfinite(estimate.low):
         return f"{five_digits(estimate.value)} (1 probe: no interval)"
     ends = f"{five_digits(estimate.low)} to {five_digits(estimate.high)}"

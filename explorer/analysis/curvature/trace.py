@@ -1,65 +1,74 @@
-"""The trace of a matrix from few products: XTrace, with its own standard error."""
+"""The trace of a matrix from few products: exact on a Krylov space, by random vectors beside it."""
+
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from explorer.analysis.curvature.lanczos import Lanczos
 from explorer.analysis.curvature.products import Product
+from explorer.analysis.curvature.random_vectors import random_normal
+from explorer.kinds.progress import UnitProgress
+
+LEAST_PRODUCTS = 4  # two for the space and two for an error
 
 
-def xtrace(product: Product, tests: Tensor) -> tuple[float, float]:
+@dataclass(frozen=True)
+class TraceEstimate:
+    """A trace, and what is known of its error."""
+
+    value: float
+    error: float  # standard; 0 where the space is all there is
+    vectors: int  # random ones that the error is from, beside the space
+
+    @classmethod
+    def of(cls, inside: float, forms: list[float]) -> "TraceEstimate":
+        """The exact part and the mean of the random vectors' forms."""
+        if not forms:
+            return cls(inside, 0.0, 0)
+        error = float(np.std(forms, ddof=1) / np.sqrt(len(forms)))
+        return cls(inside + float(np.mean(forms)), error, len(forms))
+
+
+def krylov_trace(
+    product: Product, products: int, *seed: int, unit: UnitProgress | None = None
+) -> TraceEstimate:
     """An unbiased estimate of the trace of a symmetric matrix, and its standard error.
 
-    Takes 2 k products for k test vectors and holds 2 k vectors. Each test vector's estimate is the
-    trace on the range of the products with the others plus what that vector sees of the rest; it
-    is exact once k reaches the rank.
+    One half of the products makes a Krylov space, in which most of the large eigenvalues are soon
+    found; there the trace is the sum of Lanczos' coefficients, which costs nothing more. The other
+    half are quadratic forms of random vectors beside the space. These are independent of each other
+    once the space is there, and their variance is twice the squares of only those eigenvalues that
+    it lacks.
 
-    Source: Epperly, Tropp and Webber 2024, "XTrace: making the most of every sample in stochastic
-    trace estimation", arXiv:2301.07825, section 2.3 and the resphering of section 2.4.
+    Source: Chen and Hallman 2023, "Krylov-aware stochastic trace estimation", arXiv:2205.01736;
+    Meyer, Musco, Musco and Woodruff 2021, "Hutch++", arXiv:2010.09649; vectors of one length in
+    what is left: Epperly, Tropp and Webber 2024, arXiv:2301.07825, section 2.4.
 
     Args:
         product: the matrix, (D, D).
-        tests: k random vectors of norm sqrt(D), (k, D), with 2 <= k <= D; one for a single row.
-
-    Raises:
-        ValueError: fewer than two test vectors, or more than there are dimensions.
+        products: at most so many, but at least four; fewer where the space ends or is everything.
+        seed: of the random vectors.
+        unit: keeps the steps of the space, as `Lanczos` does.
     """
-    count, size = tests.shape
-    if not min(2, size) <= count <= size:
-        raise ValueError(f"test vectors must be from {min(2, size)} to {size:,}, got {count:,}")
-    ranges = torch.stack([product(test) for test in tests])
-    basis, upper = torch.linalg.qr(ranges.t())
-    images = torch.stack([product(column) for column in basis.t()])  # rows: A q
-    inner = _float64(images @ basis)  # Q'AQ
-    inner = (inner + inner.T) / 2
-    overlap = _float64(basis.t() @ tests.t())  # Q'W
-    seen = _float64(images @ tests.t())  # Q'AW
-    alone = torch.einsum("kd,kd->k", tests.double(), ranges.double()).cpu().numpy()  # w'Aw
-    left_out = _left_out(_float64(upper))
-    estimates = []
-    for number in range(count):
-        normal = left_out[:, number]
-        mine = overlap[:, number] - normal * (normal @ overlap[:, number])
-        rest = alone[number] - 2 * mine @ seen[:, number] + mine @ inner @ mine
-        outside = size - mine @ mine  # squared norm of what of the test vector is outside
-        scale = (size - count + 1) / outside if outside > 1e-9 * size else 0.0
-        estimates.append(np.trace(inner) - normal @ inner @ normal + scale * rest)
-    # a single vector is the only one that there is in one dimension, and its estimate exact
-    error = float(np.std(estimates, ddof=1) / np.sqrt(count)) if count > 1 else 0.0
-    return float(np.mean(estimates)), error
+    products = max(LEAST_PRODUCTS, products)
+    lanczos = Lanczos(product, random_normal(product, *seed, 0), products // 2, unit)
+    while not lanczos.is_over:
+        lanczos.step()
+    basis = lanczos.basis[: lanczos.steps]
+    count = products - products // 2 if len(basis) < product.size else 0
+    forms = []
+    for number in range(1, count + 1):
+        vector = _beside(basis, random_normal(product, *seed, number))
+        forms.append(float(torch.dot(vector.double(), product(vector).double())))
+        if unit:
+            unit.report(number, count, "random vector")
+    return TraceEstimate.of(sum(lanczos.alphas), forms)
 
 
-def _left_out(upper: np.ndarray) -> np.ndarray:
-    """Unit vectors (k, k), as columns: what leaving out each column takes from the range."""
-    scale = np.abs(np.diag(upper)).max()
-    if not scale:
-        return np.eye(len(upper))
-    # a matrix of lower rank than k has nothing to lose there: any tiny pivot does
-    pivots = np.abs(np.diag(upper)) < 1e-12 * scale
-    upper = upper + np.diag(np.where(pivots, 1e-12 * scale, 0.0))
-    inverse = np.linalg.inv(upper).T
-    return np.asarray(inverse / np.linalg.norm(inverse, axis=0))
-
-
-def _float64(tensor: Tensor) -> np.ndarray:
-    return tensor.to("cpu", torch.float64).numpy()
+def _beside(basis: Tensor, vector: Tensor) -> Tensor:
+    """What of a vector (D,) is orthogonal to an orthonormal basis (k, D), of norm sqrt(D - k)."""
+    for _ in range(2):  # the first time leaves rounding
+        vector = torch.addmv(vector, basis.t(), basis @ vector, alpha=-1)
+    return vector * ((basis.shape[1] - len(basis)) ** 0.5 / torch.linalg.vector_norm(vector))
