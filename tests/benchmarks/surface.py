@@ -17,7 +17,7 @@ ANYWHERE: dict[str, Study] = {
     "digits MLP against its limit": against_limit.digits,
     "ResNet-20 against its limit": against_limit.resnet20,
     "GPT against its limit": against_limit.gpt,
-    "ResNet-20 from 27 % of its points": picture.resnet20,
+    "ResNet-20 from a part of its points": picture.resnet20,
 }
 PEERS: dict[str, Study] = {  # they know no other device
     "digits MLP against peers": against_peers.digits,
