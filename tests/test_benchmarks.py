@@ -293,7 +293,10 @@ def test_public_matching_undoes_the_same_permutation(
 def test_what_grows_has_its_exponent() -> None:
     """Twice as much for twice the size is 1, four times as much 2, and no more 0."""
     taken = {"10": [1.0, 1.0, 7.0], "20": [2.0, 4.0, 7.0], "40": [4.0, 16.0, 7.0]}
-    assert growth.exponents(taken) == pytest.approx([1, 2, 0])
+    assert growth.exponents(taken, growth.TIME) == pytest.approx([1, 2, 0])
+    assert growth.exponents({"10": [0.1], "20": [3.0]}, growth.MEMORY) == pytest.approx(
+        [0]
+    )  # less than tells
 
 
 def test_growth_is_a_table_and_a_picture(tmp_path: Path) -> None:

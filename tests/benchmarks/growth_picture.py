@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks.growth import MEMORY, TIME
-from tests.benchmarks.report import Row
+from tests.benchmarks.growth import LEAST, MEMORY, TIME
+from tests.benchmarks.report import Row, Size
 
 FORMATS = (".svg", ".pdf", ".png")
 PROPORTION = "in proportion"
@@ -39,7 +39,11 @@ def specification(rows: Sequence[Row]) -> dict[str, Any]:
 def panel(rows: Sequence[Row], quantity: str) -> dict[str, Any]:
     """Lines over the doublings, and the line of what grows in proportion."""
     values = [
-        {"what": row.what, "times": each.size / row.sizes[0].size, "taken": ratio(row, each.taken)}
+        {
+            "what": row.what,
+            "times": each.size / row.sizes[0].size,
+            "taken": ratio(row, each, quantity),
+        }
         for row in rows
         if row.sizes and f"the {quantity} " in row.measure
         for each in row.sizes
@@ -48,7 +52,10 @@ def panel(rows: Sequence[Row], quantity: str) -> dict[str, Any]:
     x = {"field": "times", "type": "quantitative", "title": "size / smallest size"}
     y = {"field": "taken", "type": "quantitative", "title": f"{quantity} / at the smallest size"}
     doublings = [2**power for power in range(int(most).bit_length())]
-    x |= {"scale": {"type": "log", "base": 2}, "axis": {"values": doublings, "grid": False}}
+    x |= {
+        "scale": {"type": "log", "base": 2, "nice": False},
+        "axis": {"values": doublings, "grid": False},
+    }
     y |= {"scale": {"type": "log", "base": 2}, "axis": {"gridOpacity": 0.4}}
     proportional = [{"times": times, "taken": times} for times in (1, most)]
     return {
@@ -70,6 +77,7 @@ def panel(rows: Sequence[Row], quantity: str) -> dict[str, Any]:
     }
 
 
-def ratio(row: Row, taken: tuple[float, float, float]) -> float:
+def ratio(row: Row, size: Size, quantity: str) -> float:
     """The middle value over that of the smallest size."""
-    return taken[1] / max(row.sizes[0].taken[1], 1e-5)
+    least = LEAST[quantity]
+    return max(size.taken[1], least) / max(row.sizes[0].taken[1], least)
