@@ -46,11 +46,13 @@ def show_all(app: AppState, phenomena: Sequence[Phenomenon]) -> None:
     # None in the run that puts right an address with an empty group.
     groups = [group for group in present if (chosen or ALL) in (ALL, group.value)]
     shown = [phenomenon for phenomenon in phenomena if phenomenon.group in groups]
-    is_busy = is_any_waiting(app, states_of(app.catalog, shown))
+    first_states = states_of(app.catalog, shown)
+    is_busy = is_any_waiting(app, first_states)
+    unshown = [first_states]
     is_live = is_busy or app.is_settling
 
     def cards() -> None:
-        states = states_of(app.catalog, shown)
+        states = unshown.pop() if unshown else states_of(app.catalog, shown)
         if is_any_waiting(app, states) != is_busy:
             st.rerun()
         show_missing(app, states)
