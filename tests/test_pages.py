@@ -15,6 +15,8 @@ import pytest
 
 from explorer.ask import questions
 from explorer.contracts.checkpoint import Checkpoint
+from explorer.jobs.spool import Spool
+from explorer.jobs.worker_states import worker_states
 from explorer.kinds import KINDS, Kind
 from explorer.kinds.difference import DIFFERENCE
 from explorer.kinds.interpolation import INTERPOLATION
@@ -458,6 +460,7 @@ def test_jobs_are_looked_at_seldom_while_nothing_is_computed(
 
     monkeypatch.setattr(_parts, "live_fragment", noted)
     end_workers(Catalog(folder))
+    until(lambda: not worker_states(Spool(folder / "jobs")))  # as the kernel drops their locks
     opened(JOBS_PAGE)
     assert [seconds for seconds in intervals if seconds is not None] == [5.0]
 

@@ -522,3 +522,11 @@ def test_even_and_odd_counts_are_allowed(kind, count):
 def test_units_are_counted_in_words(count: int, of: int | None, said: str) -> None:
     """One unit is said in the singular."""
     assert kind_named("critical").count_text(count, of) == said
+
+
+def test_only_questions_that_got_another_answer_got_another_key():
+    """A trace by products of its own was XTrace's; spectra without one are found again."""
+    kind = kind_named("spectrum")
+    plain, traced = kind.settings(), kind.settings(trace_products=20)
+    assert (kind.version_of(plain), kind.version_of(traced)) == (1, 2)
+    assert key(kind, plain) == KEYS_BEFORE["spectrum"]

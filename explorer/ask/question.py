@@ -58,7 +58,8 @@ class QuestionIdentity:
         Raises:
             ValueError: the problem has no such split; the message lists its splits.
         """
-        return sha256(self._identity(dataclasses.asdict(self.settings)))
+        version = self.kind.version_of(self.settings)
+        return sha256(self._identity(dataclasses.asdict(self.settings), version))
 
     @property
     def family(self) -> str:
@@ -68,7 +69,8 @@ class QuestionIdentity:
             ValueError: as for the key.
         """
         settings = dataclasses.asdict(self.settings).items()
-        return sha256(self._identity({n: v for n, v in settings if n not in self.kind.axes}))
+        shared = {n: v for n, v in settings if n not in self.kind.axes}
+        return sha256(self._identity(shared, self.kind.version))
 
     @property
     def objective(self) -> str:
@@ -81,7 +83,7 @@ class QuestionIdentity:
         settings = {name: getattr(self.settings, name) for name in names}
         return sha256({"settings": settings, **self._problem})
 
-    def _identity(self, settings: Mapping[str, object]) -> dict[str, object]:
+    def _identity(self, settings: Mapping[str, object], version: int) -> dict[str, object]:
         usual = {f.name: f.default for f in dataclasses.fields(self.kind.settings)}
         key_settings = {
             name: value
@@ -90,7 +92,7 @@ class QuestionIdentity:
         }
         return {
             "kind": self.kind.name,
-            "version": self.kind.version,
+            "version": version,
             "settings": key_settings,
             "points": list(self.points),
             **self._problem,

@@ -159,7 +159,7 @@ def ask(
         records.Question(
             key=question.key,
             kind=kind.name,
-            version=kind.version,
+            version=kind.version_of(settings),
             title=name,
             settings=dataclasses.asdict(settings),
             problem_id=model.problem_id,

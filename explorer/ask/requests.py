@@ -97,7 +97,7 @@ def _answerable_kind(question: records.Question) -> Kind:
     if why := unreadable(question.kind, question.settings):
         raise ValueError(f"{question.title} is {why}; go on with the program that asked it")
     kind = kind_named(question.kind)
-    if question.version != kind.version:
+    if question.version != kind.version_of(settings_from_json(kind.settings, question.settings)):
         raise ValueError(
             f"{question.title} was asked of another version of this program; compute it anew"
         )

@@ -9,7 +9,7 @@ import numpy as np
 
 from explorer.ask.provenance import contributors
 from explorer.codec import Json, JsonValue
-from explorer.kinds import Kind
+from explorer.kinds import Kind, settings_from_json, unreadable
 from explorer.kinds.kind import named_code
 from explorer.kinds.objective_settings import ObjectiveSettings
 from store import Catalog, either_of, records
@@ -100,7 +100,7 @@ def _rows_of_relatives(
     for relative in relatives:
         # Without facts of its own it has but what it took over, and cannot say what holds for it.
         own = relative.facts.keys() - {TAKEN_OVER_FACT, *kind.first_facts}
-        if relative.units_done and own and missing.any():
+        if relative.units_done and own and missing.any() and _is_current(kind, relative):
             old = catalog.values(relative.key, kind.table)
             if not {"unit", *kind.columns} <= old.keys():
                 continue  # damaged, which the check says
@@ -111,6 +111,14 @@ def _rows_of_relatives(
             missing[columns["unit"]] = False
             if fresh.any():
                 yield relative, {name: values[fresh] for name, values in columns.items()}
+
+
+def _is_current(kind: Kind, question: records.Question) -> bool:
+    """Whether this version of the program would give the question the same answer."""
+    if unreadable(question.kind, question.settings):
+        return False
+    settings = settings_from_json(kind.settings, question.settings)
+    return question.version == kind.version_of(settings)
 
 
 def _shared_entries(mappings: Sequence[Json]) -> dict[str, JsonValue]:

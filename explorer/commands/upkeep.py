@@ -79,12 +79,12 @@ def _recomputed_key(question: records.Question, problems: dict[str, records.Prob
     if unreadable(question.kind, question.settings) or question.problem_id not in problems:
         return ""
     kind, problem = kind_named(question.kind), problems[question.problem_id]
-    if kind.version != question.version:
+    settings = settings_from_json(kind.settings, question.settings)
+    if kind.version_of(settings) != question.version:
         return ""
     identity = ProblemIdentity.of(
         problem.source_hash, problem.arguments, ProblemFacts.of(problem.facts)
     )
-    settings = settings_from_json(kind.settings, question.settings)
     return QuestionIdentity(kind, settings, identity, question.point_ids).key
 
 

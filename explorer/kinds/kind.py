@@ -20,7 +20,7 @@ class Kind:
     settings: type[ObjectiveSettings]
     result: type[Result]
     facts: type[AnswerFacts]  # what an answer says of itself
-    version: int  # raise it when the same question gets another answer
+    version: int  # raise it when the same question gets another answer; see `version_of`
     numbers: tuple[str, ...]  # that its answers come down to; `terms.TERMS` says what each is
     columns: tuple[str, ...]  # that each row has beside its unit, whoever has computed it
     answer: str  # "module:function", torch
@@ -50,6 +50,10 @@ class Kind:
     best_copy: str = ""  # "module:function", numpy: result -> unit of its best point or None; all
     # its points compute the same as its second subject and are made to be like its first
     first_facts: tuple[str, ...] = ()  # facts that unit 0 brings: they go with its rows
+
+    def version_of(self, settings: ObjectiveSettings) -> int:
+        """The version of answers to questions with these settings."""
+        return self.version + settings.revision
 
     def count_text(self, count: int, of: int | None = None) -> str:
         """Units of work in words, as in "1 search", "3 of 2,601 points"."""

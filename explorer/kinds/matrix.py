@@ -184,6 +184,11 @@ class SpectrumSettings(CurvatureSettings):
         return gap + (2 * search if self.covariance else 0)
 
     @property
+    def revision(self) -> int:
+        """See `ObjectiveSettings.revision`: products for the trace alone once went into XTrace."""
+        return 1 if self.trace_products else 0
+
+    @property
     def has_gap(self) -> bool:
         """Whether a matrix is set against the Hessian."""
         return self.fisher_gap != COMPARED[0]

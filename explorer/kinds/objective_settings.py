@@ -123,6 +123,11 @@ class ObjectiveSettings(Settings):
         raise NotImplementedError
 
     @property
+    def revision(self) -> int:
+        """How often questions with such settings, and none else of the kind, got other answers."""
+        return 0
+
+    @property
     def needs(self) -> Needs:
         """What the answer reads of its points beside parameters and buffers."""
         return Needs()

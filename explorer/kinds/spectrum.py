@@ -107,7 +107,7 @@ SPECTRUM = Kind(
     settings=SpectrumSettings,
     result=Spectrum,
     facts=SpectrumFacts,
-    version=2,  # 1 had another estimate of the trace by products of its own
+    version=1,
     numbers=(
         *("lambda_max", "lambda_min", "trace", "negative", "zero", "positive", "gradient_norm"),
         *("fisher_gap", "covariance_overlap"),

@@ -41,7 +41,7 @@ def _similar_answers(catalog: Catalog, wish: WantedQuestion) -> list[records.Que
         for old in stored
         if list(old.model_ids) == models
         and old.units_done
-        and old.version == wish.kind.version
+        and old.version == wish.kind.version_of(wish.settings)
         and old.key != wish.question(catalog).key
     ]
 

@@ -154,7 +154,7 @@ def _question_as_stored(cell: Cell, subjects: Subjects) -> records.Question:
     return records.Question(
         key=wish.key,
         kind=wish.question.kind.name,
-        version=wish.question.kind.version,
+        version=wish.question.kind.version_of(wish.question.settings),
         title="",
         settings=dataclasses.asdict(wish.question.settings),
         problem_id=models[0].problem_id,

@@ -9,7 +9,7 @@ import streamlit as st
 from explorer.ask import questions
 from explorer.jobs import queue_state
 from explorer.jobs.spool import Spool
-from explorer.kinds import kind_named, unreadable
+from explorer.kinds import kind_named, settings_from_json, unreadable
 from explorer.pages import _links as links
 from explorer.pages import _parts as parts
 from explorer.pages._engine import show_engine
@@ -96,7 +96,8 @@ def is_current(question: records.Question) -> bool:
     """Whether this version of the program can go on with the answer."""
     if unreadable(question.kind, question.settings):
         return False
-    return question.version == kind_named(question.kind).version
+    kind = kind_named(question.kind)
+    return question.version == kind.version_of(settings_from_json(kind.settings, question.settings))
 
 
 def show_ended(
