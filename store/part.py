@@ -23,15 +23,15 @@ class Part:
 
     def rows_of(self, brought: Rows) -> dict[str, list[Row]]:
         """Those of the rows, by table, that are of this part."""
-        asked = {row["key"]: row for row in brought["questions"]}
+        by_key = {row["key"]: row for row in brought["questions"]}
         points = {row["point_id"] for row in brought["points"]}
-        keys = _with_bringers(brought, set(self.keys & asked.keys()), points)
-        used = {point for key in keys for point in asked[key]["point_ids"]} - points
-        models = self.models | {id for key in keys for id in asked[key]["model_ids"]}
+        keys = _with_bringers(brought, set(self.keys & by_key.keys()), points)
+        used = {point for key in keys for point in by_key[key]["point_ids"]} - points
+        models = self.models | {id for key in keys for id in by_key[key]["model_ids"]}
         problems = {row["problem_id"] for row in brought["models"] if row["id"] in models}
-        problems |= {asked[key]["problem_id"] for key in keys}
+        problems |= {by_key[key]["problem_id"] for key in keys}
         own = {row["point_id"] for row in brought["points"] if row["model_id"] in models}
-        objectives = {asked[key]["objective"] for key in keys}
+        objectives = {by_key[key]["objective"] for key in keys}
         belongs: Mapping[str, Callable[[Row], bool]] = {
             "problems": lambda row: row["id"] in problems,
             "models": lambda row: row["id"] in models,
@@ -41,7 +41,7 @@ class Part:
             "choices": lambda row: row["objective"] in objectives,
             "answer_points": lambda row: row["question_key"] in keys or row["point_id"] in used,
             "annotations": lambda row: row["id"] in keys or row["id"] in models,
-            "documents": lambda row: row["id"] in self.documents or _is_of(row, keys, asked),
+            "documents": lambda row: row["id"] in self.documents or _is_of(row, keys, by_key),
         }
 
         def is_of_answers(row: Row) -> bool:
@@ -55,14 +55,14 @@ class Part:
 
 def _with_bringers(brought: Rows, keys: set[str], points: set[str]) -> set[str]:
     """The keys, with those of the answers that brought points which these are about, and so on."""
-    asked = {row["key"]: row for row in brought["questions"]}
+    by_key = {row["key"]: row for row in brought["questions"]}
     bringers: dict[str, set[str]] = {}
     for row in brought["answer_points"]:
         bringers.setdefault(row["point_id"], set()).add(row["question_key"])
     everything, fresh = set(keys), set(keys)
     while fresh:
-        used = {point for key in fresh for point in asked[key]["point_ids"]} - points
-        fresh = {key for point in used for key in bringers.get(point, ())} & asked.keys()
+        used = {point for key in fresh for point in by_key[key]["point_ids"]} - points
+        fresh = {key for point in used for key in bringers.get(point, ())} & by_key.keys()
         fresh -= everything
         everything |= fresh
     return everything

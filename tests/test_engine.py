@@ -148,8 +148,8 @@ def test_urgent_failing_cancelled_and_killed(cluster: str, at_ray: Catalog, tmp_
     slow = add_model(at_ray, tmp_path, "slow", {"pause": 0.02})
     key, long = slow_surface(at_ray, slow)
     both = until(lambda: len(at := tasks(cluster)) == WORKERS and at)
-    asked = [questions.ask(at_ray, LINE, model, line, priority=1) for model in models]
-    good, bad = (ended(at_ray, at_ray.active_job_for(each).id) for each in asked)
+    keys = [questions.ask(at_ray, LINE, model, line, priority=1) for model in models]
+    good, bad = (ended(at_ray, at_ray.active_job_for(each).id) for each in keys)
     assert (good.status, good.error) == ("done", None)
     assert bad.status == "failed"
     assert "stumbled over the trap" in bad.error and str(tmp_path) in bad.error

@@ -2,7 +2,7 @@
 
 import inspect
 import sys
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
 from cyclopts import App
@@ -62,12 +62,8 @@ def answer(
         _check_members(settings, len(subjects))
     if "batchnorm" not in chosen:
         settings = _with_usual_statistics(catalog, settings, subjects[0][0])
+    further = _further_subjects(catalog, settings, subjects, given or {})
     own = len(kind.subjects[: kind.runs_from])
-    sequence = kind.settings.subject_sequence()
-    if key := (given or {}).get(sequence):
-        further: list[Subject | None] = [*path_named(catalog, key, subjects[0], subjects[-1])]
-    else:
-        further = further_subjects(catalog, settings, given or {})
     asks = [
         [*each[:own], *(subject or each[0] for subject in further), *each[own:]]
         for each in _subjects_of_each(catalog, kind, subjects, together)
@@ -79,14 +75,31 @@ def answer(
         questions.ask(catalog, kind, first, settings, point=point, others=others)
         for (first, point), *others in asks
     ]
-    for question in catalog.questions_of(keys).values():
-        if question.origin and question.status == "complete":
-            print(f"already computed in {message(question.origin)}", file=sys.stderr)
+    _tell_origins(catalog, keys)
     jobs = [job.id for key in keys if (job := catalog.active_job_for(key))]
     wait_for_jobs(catalog, jobs, device)
     for key in keys:
         print(key)
     return 0
+
+
+def _further_subjects(
+    catalog: Catalog,
+    settings: ObjectiveSettings,
+    subjects: Sequence[Subject],
+    names: Mapping[str, str],
+) -> list[Subject | None]:
+    """The subjects that the settings ask for beside the kind's own; None stands for the first."""
+    if key := names.get(settings.subject_sequence()):
+        return [*path_named(catalog, key, subjects[0], subjects[-1])]
+    return further_subjects(catalog, settings, names)
+
+
+def _tell_origins(catalog: Catalog, keys: Sequence[str]) -> None:
+    """Say of the answers that others have computed whose they are."""
+    for question in catalog.questions_of(keys).values():
+        if question.origin and question.status == "complete":
+            print(f"already computed in {message(question.origin)}", file=sys.stderr)
 
 
 def _check_members(settings: OfMembers, models: int) -> None:

@@ -141,14 +141,19 @@ def plateau(diagnosis: Diagnosis, trained: TrainedBy) -> list[Condition]:
             False,
             "One snapshot has no change of the loss: import several of its training.",
         ),
-        Condition(
-            "share of the loss that a gradient step of 1/λ takes off" + _at(diagnosis, place),
-            _value_at(falls, place),
-            FLAT_SHARE,
-            False,
-            _no_fall(diagnosis),
-        ),
+        _fall_of_a_step(diagnosis, falls, place),
     ]
+
+
+def _fall_of_a_step(diagnosis: Diagnosis, falls: np.ndarray, place: int) -> Condition:
+    """That a gradient step brings little at a snapshot."""
+    return Condition(
+        "share of the loss that a gradient step of 1/λ takes off" + _at(diagnosis, place),
+        _value_at(falls, place),
+        FLAT_SHARE,
+        False,
+        _no_fall(diagnosis),
+    )
 
 
 def saddle(diagnosis: Diagnosis, trained: TrainedBy) -> list[Condition]:
@@ -158,13 +163,7 @@ def saddle(diagnosis: Diagnosis, trained: TrainedBy) -> list[Condition]:
         worse = np.fmax(falls / FLAT_SHARE, NEGATIVE_SHARE / shares)
     place = _place_of(worse, largest=False)
     return [
-        Condition(
-            "share of the loss that a gradient step of 1/λ takes off" + _at(diagnosis, place),
-            _value_at(falls, place),
-            FLAT_SHARE,
-            False,
-            _no_fall(diagnosis),
-        ),
+        _fall_of_a_step(diagnosis, falls, place),
         Condition(
             "lowest eigenvalue below 0, as a share of the largest" + _at(diagnosis, place),
             _value_at(shares, place),

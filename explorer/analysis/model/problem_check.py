@@ -87,10 +87,16 @@ def checked_problem(problem: object, path: Path) -> Problem:
     return problem
 
 
+def _type_words(value: object) -> str:
+    """What a value is, in words; a class given in place of one of its objects is said to be one."""
+    return f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__
+
+
 def _check_model(model: object) -> None:
     if not isinstance(model, nn.Module):
-        got = f"the class {model.__name__}" if isinstance(model, type) else type(model).__name__
-        raise ValueError(f"the model must be a torch.nn.Module, got {got}; give the module itself")
+        raise ValueError(
+            f"the model must be a torch.nn.Module, got {_type_words(model)}; give the module itself"
+        )
     parameters = dict(model.named_parameters())
     if not parameters:
         raise ValueError("the model must have parameters, got none; build it in problem()")
@@ -142,9 +148,10 @@ def _check_declared(what: str, declared: object, type_: type) -> None:
                 f"{name!r:.60}; {right}"
             )
         if not isinstance(each, type_):
-            got = f"the class {each.__name__}" if isinstance(each, type) else type(each).__name__
             place = f"{what}[{name!r:.60}]"
-            raise ValueError(f"{place} must be of type {type_.__name__}, got {got}; {right}")
+            raise ValueError(
+                f"{place} must be of type {type_.__name__}, got {_type_words(each)}; {right}"
+            )
 
 
 def _check_entries(data: object, place: str) -> None:
