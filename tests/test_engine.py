@@ -23,11 +23,11 @@ import torch
 from explorer.ask import questions, requests
 from explorer.commands.app import main
 from explorer.consent import agreed_code
-from explorer.contracts.devices import RAY, device_of
+from explorer.contracts.devices import ELSEWHERE, RAY, device_of
 from explorer.contracts.request import AnswerRequest
 from explorer.jobs import local_workers
 from explorer.jobs.engine import address, versions
-from explorer.jobs.engine.choice import chosen_engine
+from explorer.jobs.engine.choice import choose_engine, chosen_engine
 from explorer.jobs.engine.delivery import Delivery
 from explorer.jobs.engine.events import Parcel
 from explorer.jobs.engine.local_cluster import local_cluster
@@ -43,9 +43,18 @@ from explorer.own_code import SAMPLES
 from explorer.pages._running import stop_apps
 from store import Catalog, records
 from tests.filling import add_tiny, new_catalog, work
-from tests.screen import JOBS_PAGE, fine, opened
+from tests.screen import IMPORT_PAGE, JOBS_PAGE, fine, opened, texts
 from tests.small_answers import ask, columns_by_unit, two_runs
-from tests.tiny import ROOT, ended, imported, supervised, trapped, until, until_stored
+from tests.tiny import (
+    ROOT,
+    ended,
+    imported,
+    problem_file,
+    supervised,
+    trapped,
+    until,
+    until_stored,
+)
 
 needs_ray = pytest.mark.skipif(
     find_spec("ray") is None, reason="Ray is an extra: explorer/jobs/requirements-engine.txt"
@@ -204,6 +213,29 @@ def test_where_no_cluster_answers_the_job_says_so_and_is_resumed_here(
     assert catalog.question(question.key).status == "complete"
 
 
+@pytest.mark.parametrize("engine", ["", "node7:6379", ELSEWHERE])
+def test_who_agrees_to_code_is_told_of_the_nodes_that_run_it(
+    engine: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """One sentence on the terminal and on the page Import, only where a cluster is chosen."""
+    catalog = new_catalog(tmp_path / "catalog")
+    choose_engine(catalog.folder, engine)
+    monkeypatch.setenv("EXPLORER_CATALOG", str(catalog.folder))
+    problem = problem_file(tmp_path)
+    assert main(["agree", "--yes", str(problem)]) == 0
+    page = opened(IMPORT_PAGE)
+    page.text_input(key="problem").set_value(str(problem)).run()
+    stop_apps()
+    said = capsys.readouterr().out.splitlines(), texts(fine(page), "caption")
+    assert [sum("It then runs on every node" in text for text in place) for place in said] == (
+        [1, 1] if engine else [0, 0]
+    )
+    choose_engine(catalog.folder, "")
+
+
 @needs_ray
 def test_the_app_s_choice_of_an_engine_is_the_user_s_and_no_catalog_s(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -224,6 +256,9 @@ def test_the_app_s_choice_of_an_engine_is_the_user_s_and_no_catalog_s(
         place = f"127.0.0.1:{server.getsockname()[1]}"
         fine(app.text_input[0].set_value(place).run())
         assert chosen_engine(catalog.folder) == place
+    fine(app.button_group[0].set_value("Started elsewhere").run())
+    assert chosen_engine(catalog.folder) == ELSEWHERE
+    assert any("No engine is at work on" in text for text in texts(app, "caption"))
     fine(app.button_group[0].set_value("This machine").run())
     assert chosen_engine(catalog.folder) == ""
     stop_apps()

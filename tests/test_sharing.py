@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from explorer.ask import questions, requests
-from explorer.contracts.devices import Place, devices_for_workers, listed_devices
+from explorer.contracts.devices import ELSEWHERE, RAY, Place, devices_for_workers, listed_devices
 from explorer.contracts.progress import Speed
 from explorer.contracts.request import AnswerRequest
 from explorer.jobs.job_folder import JobFolder
@@ -268,3 +268,22 @@ def test_a_worker_offers_long_work_to_one_that_has_nothing_to_do(
     Worker(spool, torch.device("cpu"), context).run(job)
     assert job.ending.status == ("handed_back" if others else "done")
     assert job.is_asked_back == bool(others)
+
+
+def test_an_engine_that_was_started_elsewhere_is_left_to_compute(tmp_path: Path) -> None:
+    """Nothing is started here, workers that are here leave, and what an engine brings is stored."""
+    catalog, spool, job, key = _asked(tmp_path)
+    us = ProcessName.of(os.getpid())
+    here, engine = (replace(us, pid=us.pid + number) for number in (1, 2))
+    spool.enrol(here, place=Place(wanted="cpu"))
+    spool.enrol(engine, place=Place(wanted=f"{RAY}auto"))
+    supervisor = Supervisor(catalog, "cpu")
+    supervisor.change_engine(ELSEWHERE)
+    assert (spool.is_to_leave(here), spool.is_to_leave(engine)) == (True, False)
+    spool.strike_off(here)
+    spool.strike_off(engine)
+    supervisor.step()
+    assert (spool.enrolments(), job.is_queued) == ([], True)
+    work_at(spool, job)
+    until(lambda: supervisor.step() or not spool.jobs())
+    assert catalog.question(key).status == "complete"

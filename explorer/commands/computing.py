@@ -46,7 +46,7 @@ def answer(
         given: further subjects that the settings ask for, by their names.
         together: whether all models are runs of one question.
         device: that answers.
-        engine: address of a Ray cluster that answers instead; "" for none.
+        engine: address of a Ray cluster that answers instead, or elsewhere; "" for none.
         dry_run: whether nothing is asked, but told what is stored and how long the rest takes.
         chosen: names of the settings that somebody has chosen.
         catalog: where the answers go.

@@ -31,7 +31,7 @@ def phenomena(
         names: of phenomena; all unless given.
         compute: have what is missing computed, with the sample models that it needs.
         device: auto, cpu, cuda or mps.
-        engine: address of a Ray cluster, auto or HOST:PORT, instead of this machine's devices.
+        engine: a Ray cluster, auto or HOST:PORT, or elsewhere, instead of this machine's devices.
         json: as JSON.
         catalog: where they are.
 

@@ -57,7 +57,7 @@ def import_checkpoints(
     if import_sources.errors:
         raise ValueError("; ".join(import_sources.errors))
     code = code_to_agree(problem_path)
-    if not user_agrees(code, yes):
+    if not user_agrees(code, yes, catalog.folder):
         print("nothing was imported", file=sys.stderr)
         return FAILED
     arguments = named_values(argument)

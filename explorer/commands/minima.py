@@ -53,7 +53,7 @@ def minima(
         number: of each pair, as barrier, saddle, distance or lowest_pass.
         set: settings of the kind as NAME=VALUE.
         device: auto, cpu, cuda or mps.
-        engine: address of a Ray cluster, auto or HOST:PORT, instead of this machine's devices.
+        engine: a Ray cluster, auto or HOST:PORT, or elsewhere, instead of this machine's devices.
         dry_run: say how many pairs are missing and how long they take.
         json: as JSON.
         catalog: where they are.

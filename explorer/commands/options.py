@@ -12,7 +12,10 @@ from explorer.kinds import Kind
 from explorer.kinds.setting import SettingField, setting_fields
 
 SETTINGS = Group("Settings", sort_key=1)
-ENGINE_HELP = "a Ray cluster that answers, auto or HOST:PORT, instead of this machine's devices"
+ENGINE_HELP = (
+    "a Ray cluster that answers, auto or HOST:PORT, instead of this machine's devices; elsewhere: "
+    "an engine that you start on the catalog's folder, as by sbatch"
+)
 TYPE_WORDS = {int: "INT", float: "NUMBER", str: "WORD"}
 
 

@@ -67,7 +67,7 @@ def run_study(
     Args:
         name: of the study.
         device: auto, cpu, cuda or mps.
-        engine: address of a Ray cluster, auto or HOST:PORT, instead of this machine's devices.
+        engine: a Ray cluster, auto or HOST:PORT, or elsewhere, instead of this machine's devices.
         dry_run: say what is missing and how long it takes.
         catalog: where it is.
 

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 ALL = "auto"  # every CUDA device; where there is none, the best device
 CORES_VARIABLE = "EXPLORER_CORES"  # environment variable: cores that a worker may use
 RAY = "ray:"  # before the address of a cluster: its engine stands in the place of workers
+ELSEWHERE = (
+    "elsewhere"  # an engine that others start on the catalog's folder: nothing is started here
+)
 OWN_CLUSTER = "auto"  # address of the cluster of this machine, as Ray has noted it
 _ADDRESS = re.compile(r"[A-Za-z0-9._-]+:[0-9]{1,5}|\[[0-9A-Fa-f:]+\]:[0-9]{1,5}")
 MOST_DEVICES = 64  # workers of one machine
@@ -55,12 +58,14 @@ def device_of(engine: str, device: str) -> str:
     """Where workers compute, as `listed_devices` reads it.
 
     Args:
-        engine: address of a Ray cluster; "" for this machine.
+        engine: address of a Ray cluster, or elsewhere; "" for this machine.
         device: of this machine.
 
     Raises:
         ValueError: that is no address.
     """
+    if engine == ELSEWHERE:
+        return ELSEWHERE
     return f"{RAY}{check_address(engine)}" if engine else device
 
 

@@ -1,33 +1,44 @@
-"""The engine: this machine's workers, or a cluster of Ray in their place."""
+"""The engine: this machine's workers, a cluster of Ray, or what others start on the folder."""
 
 import streamlit as st
 
-from explorer.contracts.devices import OWN_CLUSTER, device_of
+from explorer.contracts.devices import ELSEWHERE, OWN_CLUSTER, device_of
 from explorer.jobs.engine.address import engine_trouble
-from explorer.jobs.engine.choice import choose_engine, chosen_engine
+from explorer.jobs.engine.choice import choose_engine, chosen_engine, nodes_text
 from explorer.pages._running import AppState
 from explorer.pages._text import as_message
 
-HERE, RAY = "This machine", "Ray"
+HERE, RAY, STARTED = "This machine", "Ray", "Started elsewhere"
 HELP = (
     "Ray shares long answers among the machines of a cluster, and takes up to half a minute to "
     "begin. Code that you have agreed to run then runs on each of them. An address is HOST:PORT, "
-    "or auto for the cluster that runs on this machine."
+    "or auto for the cluster that runs on this machine. Started elsewhere: the app starts none, "
+    "and an engine that you start on the catalog's folder, as by sbatch, computes what waits."
 )
 
 
 def show_engine(app: AppState) -> None:
     """The choice of the engine, and the address of the cluster."""
     now = chosen_engine(app.catalog.folder)
-    st.session_state.setdefault("engine", RAY if now else HERE)  # no default: that would change
-    st.session_state.setdefault("engine-address", now or OWN_CLUSTER)
+    place = OWN_CLUSTER if now in ("", ELSEWHERE) else now
+    st.session_state.setdefault("engine", _label(now))  # no default: that would change
+    st.session_state.setdefault("engine-address", place)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        kind = st.segmented_control("Engine", (HERE, RAY), required=True, help=HELP, key="engine")
-        address = ""
+        kind = st.segmented_control(
+            "Engine", (HERE, RAY, STARTED), required=True, help=HELP, key="engine"
+        )
+        address = ELSEWHERE if kind == STARTED else ""
         if kind == RAY:
             address = st.text_input("Address of the Ray cluster", width=240, key="engine-address")
     if address.strip() != now:
         _change(app, address.strip())
+    if nodes := nodes_text(app.catalog.folder):
+        st.caption(as_message(f"Code that you have agreed to run runs on {nodes}."))
+
+
+def _label(engine: str) -> str:
+    """What the choice of an engine is called."""
+    return {"": HERE, ELSEWHERE: STARTED}.get(engine, RAY)
 
 
 def _change(app: AppState, address: str) -> None:
@@ -41,4 +52,5 @@ def _change(app: AppState, address: str) -> None:
         st.error(as_message(f"{error}."), icon=":material/error:")
         return
     app.supervisor.change_engine(device)
-    st.toast("What is under way goes on there after the piece in hand.")
+    where = "waits for an engine" if device == ELSEWHERE else "goes on there"
+    st.toast(f"What is under way {where} after the piece in hand.")

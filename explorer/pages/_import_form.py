@@ -7,6 +7,7 @@ import streamlit as st
 from explorer.codec import Json, json_of
 from explorer.consent import agree, code_to_agree
 from explorer.importing import following, sources
+from explorer.jobs.engine.choice import nodes_text
 from explorer.own_code import Code
 from explorer.pages import _parts as parts
 from explorer.pages._session import kept
@@ -115,7 +116,7 @@ def choose_import(catalog: Catalog) -> None:
     ).strip()
     usual = checkpoint_sources.name if checkpoint_sources else ""
     name = right.text_input("Name of the model", key="name", placeholder=usual).strip()
-    agreed = code is not None and agree_to_run(code)
+    agreed = code is not None and agree_to_run(catalog, code)
     begun = checkpoint_sources is None or bool(checkpoint_sources.checkpoints)
     follow = checkpoint_sources is not None and choose_to_follow(checkpoint_sources)
     direction = checkpoint_sources is not None and is_direction(checkpoint_sources)
@@ -133,14 +134,17 @@ def choose_import(catalog: Catalog) -> None:
         start_import(catalog, wanted, follow)
 
 
-def agree_to_run(code: Code) -> bool:
-    """Whether the user agrees to run this code, as it is now."""
+def agree_to_run(catalog: Catalog, code: Code) -> bool:
+    """Whether the user agrees to run this code, as it is now; where else that is, is said."""
     count = len(code.files)
-    return st.checkbox(
+    agreed = st.checkbox(
         "Run this file in the worker" if count == 1 else f"Run these {count} files in the worker",
         key=f"agreed-{code.problem}-{code.hash}",  # a changed file asks again
         help="It is code, and can do whatever you can. It never runs in the app itself.",
     )
+    if nodes := nodes_text(catalog.folder):
+        st.caption(as_message(f"It then runs on {nodes}, which you have chosen on Jobs."))
+    return agreed
 
 
 def is_direction(checkpoint_sources: sources.Sources) -> bool:

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from explorer.contracts.devices import device_of, listed_devices
+from explorer.contracts.devices import ELSEWHERE, device_of, listed_devices
 from explorer.jobs.engine.choice import chosen_engine
 from explorer.jobs.process import this_host
 from explorer.jobs.worker_states import WorkerState
@@ -66,7 +66,7 @@ def show_workers(app: AppState, is_busy: bool) -> None:
         if is_live and not is_busy and not states:
             st.rerun()  # the last one has left
         if not states:
-            st.caption("No worker is running; one starts when there is something to compute.")
+            st.caption(as_message(_nobody_text(app)))
             return
         for label, column in zip(
             ("Process", "Device", "Does", "Speed", "Memory", ""),
@@ -105,6 +105,13 @@ def _show_worker(app: AppState, state: WorkerState) -> None:
             args=(state,),
             width="stretch",
         )
+
+
+def _nobody_text(app: AppState) -> str:
+    """What is said while nothing computes."""
+    if app.supervisor.device == ELSEWHERE:
+        return f"No engine is at work on {app.catalog.jobs_folder}; what waits begins with one."
+    return "No worker is running; one starts when there is something to compute."
 
 
 def _doing_text(state: WorkerState) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 from filelock import FileLock, Timeout
 
-from explorer.contracts.devices import devices_for_workers, listed_devices
+from explorer.contracts.devices import ELSEWHERE, RAY, devices_for_workers, listed_devices
 from explorer.gallery.wishes import WishKeeper
 from explorer.importing.following import Follower
 from explorer.jobs.job_folder import JobFolder
@@ -189,7 +189,9 @@ class Supervisor:
 
     @property
     def worker_devices(self) -> list[str]:
-        """Names of the devices that may each have a worker."""
+        """Names of the devices that may each have a worker; none where others compute."""
+        if self.device == ELSEWHERE:
+            return []
         names = self._local_workers.device_names()
         return devices_for_workers(listed_devices(self.device), names, self.paused)
 
@@ -211,7 +213,10 @@ class Supervisor:
         """
         self.device = device
         for worker in self.workers:
-            self._spool.ask_to_leave(worker)
+            beat = self._spool.beat(worker)
+            is_engine = beat is not None and beat.place.wanted.startswith(RAY)
+            if not (is_engine and device == ELSEWHERE):  # that may be the one that is meant
+                self._spool.ask_to_leave(worker)
 
     def stop_worker(self, state: WorkerState) -> None:
         """Have a worker end after its piece in hand, and its device stay without one."""

@@ -1,4 +1,4 @@
-"""Which cluster a user has chosen for a catalog; kept outside it, as agreements are.
+"""Which engine a user has chosen for a catalog; kept outside it, as agreements are.
 
 A catalog that comes from somebody else must not lead code, tensors and a token to their cluster.
 """
@@ -6,7 +6,7 @@ A catalog that comes from somebody else must not lead code, tensors and a token 
 import json
 from pathlib import Path
 
-from explorer.contracts.devices import check_address
+from explorer.contracts.devices import ELSEWHERE, OWN_CLUSTER, device_of
 from explorer.jobs.json_files import read_json
 from explorer.private_folder import made_private_folder, private_folder, write_private
 
@@ -14,10 +14,10 @@ FILE = "engines.json"  # addresses by folder of the catalog
 
 
 def chosen_engine(catalog: Path) -> str:
-    """The address of the cluster that computes for a catalog; "" for this machine."""
+    """The address of the cluster that computes for a catalog, or elsewhere; "" for this machine."""
     address = _addresses().get(str(catalog.resolve()), "")
     try:
-        return check_address(address) if address else ""
+        return address if device_of(address, "") else ""
     except ValueError:
         return ""
 
@@ -33,6 +33,17 @@ def choose_engine(catalog: Path, address: str) -> None:
     if address:
         addresses[str(catalog.resolve())] = address
     write_private(made_private_folder() / FILE, json.dumps(addresses))
+
+
+def nodes_text(catalog: Path) -> str:
+    """Where code that is agreed to runs, in a few words; "" where only this machine computes."""
+    engine = chosen_engine(catalog)
+    names = {
+        ELSEWHERE: "the cluster whose engine was started elsewhere",
+        OWN_CLUSTER: "the Ray cluster of this machine",
+    }
+    cluster = names.get(engine, f"the Ray cluster at {engine}")
+    return f"every node of {cluster}" if engine else ""
 
 
 def _addresses() -> dict[str, str]:
