@@ -17,6 +17,7 @@ from explorer.analysis.objective.functional_model import (
     widen_reduced_floats,
 )
 from explorer.analysis.objective.losses import LossAndMetrics
+from explorer.analysis.objective.superposition import BatchOutputs, Superposition
 from explorer.kinds.execution import Choice
 from explorer.problem import Batch, Outputs, Problem
 
@@ -35,7 +36,8 @@ class BatchValues:
         """Prepare the functions that the choice asks for; a compiler works at their first call."""
         self._terms = LossAndMetrics(self.problem)
         self.functional = FunctionalModel(self.problem, self.flat.module)
-        self._stacked = torch.vmap(self._at_theta, in_dims=(0, None))
+        self._stacked = torch.vmap(self._at_theta, in_dims=(0, None, None, 0))
+        self._layers: Superposition | None = None
         self.compiled: Callable[[Batch], list[Value]] | None = None
         if self.choice.compiled and self.choice.stacked > 1:
             self._stacked = torch.compile(self._stacked, dynamic=False)
@@ -49,10 +51,25 @@ class BatchValues:
             outputs = self.problem.forward(module, batch)
         return widen_reduced_floats(outputs) if self.precision == "bf16" else outputs
 
-    def stacked(self, thetas: Tensor, batch: Batch) -> list[Value]:
-        """The value of each term at several points, parameters (K, D)."""
-        with torch.no_grad(), self.autocast():
-            return self._stacked(thetas, batch)
+    def superposed_outputs(self, batch: Batch, kept: BatchOutputs, step: Tensor) -> Outputs:
+        """The same at a step (m,) from where `kept` was computed, that of some layers given."""
+        superposition = self._superposition(kept)
+        with superposition.installed():
+            superposition.give(kept, step)
+            return self.outputs(batch)
+
+    def stacked(
+        self, thetas: Tensor, batch: Batch, kept: BatchOutputs, steps: Tensor
+    ) -> list[Value]:
+        """The value of each term at several points, parameters (K, D), steps (K, m)."""
+        with torch.no_grad(), self.autocast(), self._superposition(kept).installed():
+            return self._stacked(thetas, batch, kept, steps)
+
+    def _superposition(self, kept: BatchOutputs) -> Superposition:
+        """One and the same object, for a compiler takes another for another function."""
+        if self._layers is None:
+            self._layers = Superposition(self.flat.module, kept)
+        return self._layers
 
     def autocast(self) -> AbstractContextManager[object]:
         """bfloat16 where the precision asks for it; parameters stay float32."""
@@ -60,8 +77,11 @@ class BatchValues:
             return nullcontext()
         return torch.autocast(self.flat.theta.device.type, torch.bfloat16, cache_enabled=False)
 
-    def _at_theta(self, theta: Tensor, batch: Batch) -> list[Value]:
+    def _at_theta(
+        self, theta: Tensor, batch: Batch, kept: BatchOutputs, step: Tensor
+    ) -> list[Value]:
         """The value of each term at parameters (D,)."""
+        self._superposition(kept).give(kept, step)
         outputs = functional_call(self.functional, named_views(self.flat, theta), (batch,))
         return self._terms.fused_values(outputs, batch)
 

@@ -10,6 +10,7 @@ import torch
 from explorer.analysis.objective import batchnorm
 from explorer.analysis.objective.evaluator import Evaluator
 from explorer.analysis.objective.objective import Objective
+from explorer.analysis.objective.superposition import MOST_BYTES
 from explorer.kinds.execution import Choice
 from explorer.problem import first_input
 
@@ -45,6 +46,8 @@ def checked_choice(evaluator: Evaluator) -> Choice:
         wished.append({"folded": True})
     elif (stacked := objective.usual_choice().stacked) > 1:
         wished.append({"stacked": stacked})
+    if _gains_by_superposition(evaluator):
+        wished.append({"superposed": True})
     if plain.lanes > 1 and is_traceable(objective):
         wished.append({"traced": True})
     if not wished:
@@ -56,6 +59,16 @@ def checked_choice(evaluator: Evaluator) -> Choice:
         if agrees_with_plain(probe, tried, replace(plain, lanes=1)):
             choice = better
     return choice
+
+
+def _gains_by_superposition(evaluator: Evaluator) -> bool:
+    """Whether there is a layer to superpose, and room for what it puts out."""
+    objective = evaluator.objective
+    frozen = objective.settings.batchnorm == "frozen" and not objective.between
+    if not frozen or objective.streams or objective.settings.precision == "bf16":
+        return False
+    kept = objective.superposed_bytes * (1 + len(evaluator.directions))
+    return evaluator.places_are_linear and 0 < kept <= MOST_BYTES.get(objective.device.type, 0)
 
 
 def plain_choice(objective: Objective) -> Choice:

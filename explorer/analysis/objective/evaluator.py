@@ -39,6 +39,8 @@ class Evaluator:
     `execution_tuning`.
     """
 
+    places_are_linear = True  # base + coordinates @ directions, and not exact elsewhere, too
+
     def __init__(
         self,
         objective: Objective,
@@ -69,8 +71,12 @@ class Evaluator:
             self.directions, RedrawnDirections
         ):  # nothing that repeats a point knows how to draw
             choice = replace(choice, lanes=1, stacked=1, traced=False, graph=False)
+        if not self.places_are_linear or not isinstance(self.directions, Tensor):
+            choice = replace(choice, superposed=False)
         self.objective.use(choice)
         choice = self.objective.choice  # which may be less than was asked for
+        if choice.superposed and isinstance(self.directions, Tensor):
+            self.objective.superpose(self.directions)
         twins = (self.objective.twin() for _ in range(choice.lanes - 1))
         self._lanes = [_Lane(copied, self) for copied in (self.objective, *twins)]
         self._pool = ThreadPoolExecutor(choice.lanes, thread_name_prefix="lane")
@@ -119,7 +125,9 @@ class Evaluator:
             ValueError: it would be a smaller batch than the problem declares.
         """
         choice = self.objective.choice
-        if choice.stacked > 1:
+        if choice.superposed:
+            choice = replace(choice, superposed=False)
+        elif choice.stacked > 1:
             choice = replace(choice, stacked=choice.stacked // 2)
         elif choice.lanes > 1:
             choice = replace(choice, lanes=1)
@@ -244,7 +252,7 @@ class _Lane:
             base = self._evaluator.base
             thetas = base.new_empty(self._stacked, len(base))
             self._evaluator.place(thetas, padded)
-            self._objective.stacked_write(self._example_values, thetas)
+            self._objective.stacked_write(self._example_values, thetas, padded)
             return
         with evaluation_mode():
             if self._repeated is not None and not self._objective.streams:

@@ -70,7 +70,9 @@ class ModelTraits:
             interpolates: whether buffers lie between those of two points.
         """
         if interpolates or streams:
-            choice = replace(choice, stacked=1)
+            choice = replace(choice, stacked=1, superposed=False)
+        if choice.folded or (choice.compiled and choice.stacked == 1):
+            choice = replace(choice, superposed=False)
         if self.one_point_at_a_time:
             choice = Choice(batch=examples if self.draws else choice.batch)
         if choice.lanes > 1 and not self.copies_are_independent:

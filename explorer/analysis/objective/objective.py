@@ -1,7 +1,7 @@
 """The objective: one model's loss and metrics over fixed examples."""
 
 import copy
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -26,6 +26,7 @@ from explorer.analysis.objective.model_traits import ModelTraits
 from explorer.analysis.objective.moved_parameters import moved_words
 from explorer.analysis.objective.moving_buffers import MovingBuffers
 from explorer.analysis.objective.named_tensors import Tensors
+from explorer.analysis.objective.superposition import BatchOutputs, batch_outputs, superposable
 from explorer.analysis.objective.usual_choice import Workload
 from explorer.codec import JsonValue
 from explorer.kinds.execution import Choice
@@ -166,15 +167,41 @@ class Objective:
         lay_out = channels_last if self.choice.channels_last else _as_it_is
         self.batches: Iterable[tuple[int, int, Batch]] = self._split.batches(spans, lay_out)
         self._quick: list[FewClassLoss | None] = []
+        self.superposed: Mapping[int, BatchOutputs] = {}  # by a batch's first example
+        self._step: Tensor | None = None
         self._folded = self._folded_network() if self.choice.folded else None
         self._values = BatchValues(
             self.problem, self.settings.precision, self.flat, self.choice, self._folded
         )
 
+    @property
+    def superposed_bytes(self) -> int:
+        """What a superposition keeps for each direction; 0 where there is nothing to superpose."""
+        few = self._few(2)
+        values = sum(superposable(self.flat, self.problem, few).values())
+        return values * self.examples // count_examples(few) * self.flat.theta.element_size()
+
+    def superpose(self, directions: Tensor) -> None:
+        """Keep what layers put out that see the data alone, along directions (m, D) from here.
+
+        Raises:
+            ValueError: there is no such layer, in some batch at least.
+        """
+        names = superposable(self.flat, self.problem, self._few(2))
+        if not names:
+            raise ValueError("the model must have a linear layer that sees the data alone")
+        self.superposed = {
+            start: batch_outputs(self.flat, self.problem, batch, names, directions)
+            for start, _, batch in self.batches
+        }
+
+    def _few(self, count: int) -> Batch:
+        """The first few examples, or a whole batch of those that the problem declares."""
+        return slice_examples(self.data, 0, min(self.problem.batch_size or count, self.examples))
+
     def _folded_network(self) -> batchnorm.FoldedNetwork:
-        count = min(self.problem.batch_size or 2, self.examples)
-        example = slice_examples(self.data, 0, count)
-        return batchnorm.folded_network(self.flat, self.problem, example, self.settings.batchnorm)
+        policy = self.settings.batchnorm
+        return batchnorm.folded_network(self.flat, self.problem, self._few(2), policy)
 
     @property
     def functional(self) -> FunctionalModel:
@@ -186,6 +213,7 @@ class Objective:
         twin = copy.copy(self)
         twin.flat = self.flat.twin()
         twin.use(self.choice)
+        twin.superposed = self.superposed
         return twin
 
     def with_first_examples(self, examples: int, precision: str = "") -> "Objective":
@@ -217,6 +245,7 @@ class Objective:
         `step` (1,) says where between the points of `between` the parameters are; without one, or
         with an empty one, they are at the base.
         """
+        self._step = step
         with self.flat.at_theta():
             self.moving_buffers.follow(step)
 
@@ -253,7 +282,7 @@ class Objective:
         if self._values.compiled is not None:
             example_values.put(*where, self._values.compiled(batch))
             return None
-        outputs = self.outputs(batch)
+        outputs = self._outputs_at_step(batch, where[1])
         self._check_labels(outputs, batch, where[1:])
         few = few or self.loss_and_metrics.few_class(outputs, batch)
         self.loss_and_metrics.write(outputs, batch, few, example_values, where)
@@ -272,11 +301,25 @@ class Objective:
         """The network's outputs on a batch, in float32 at least."""
         return self._values.outputs(batch)
 
-    def stacked_write(self, example_values: ExampleValues, thetas: Tensor) -> None:
-        """Enter the values at several points, parameters (K, D), with one launch per operation."""
+    def _outputs_at_step(self, batch: Batch, start: int) -> Outputs:
+        """The outputs on the batch that starts there, where the parameters were followed to."""
+        if not self.superposed or self._step is None:
+            return self.outputs(batch)
+        return self._values.superposed_outputs(batch, self.superposed[start], self._step)
+
+    def stacked_write(self, example_values: ExampleValues, thetas: Tensor, steps: Tensor) -> None:
+        """Enter the values at several points, with one launch per operation.
+
+        Args:
+            example_values: take them.
+            thetas: parameters, (K, D).
+            steps: along the directions, (K, m).
+        """
         count = slice(0, len(thetas))
         for start, stop, batch in self.batches:
-            example_values.put(count, start, stop, self._values.stacked(thetas, batch))
+            kept = self.superposed.get(start, {})
+            values = self._values.stacked(thetas, batch, kept, steps)
+            example_values.put(count, start, stop, values)
 
 
 def _as_it_is(batch: Batch) -> Batch:

@@ -25,6 +25,7 @@ LEAST_SINE = 1e-6  # of the angle between two points: below, there is no one arc
 class PathEvaluator(Evaluator):
     """An evaluator whose places are numbers t from 0 to 1, as far as its path goes."""
 
+    places_are_linear = False
     other: Tensor  # (D,) the end of the path
 
     def coordinates(self, t: np.ndarray) -> np.ndarray:
