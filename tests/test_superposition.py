@@ -11,6 +11,7 @@ from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
 from explorer.analysis.objective.choice_checks import checked_choice, use_or_fall_back
+from explorer.analysis.objective.evaluation_mode import evaluation_mode
 from explorer.analysis.objective.evaluator import Evaluator
 from explorer.analysis.objective.objective import Objective
 from explorer.analysis.paths.evaluators import Chord
@@ -105,7 +106,7 @@ def test_it_is_chosen_where_it_is_right() -> None:
 def operations_at_a_point(evaluator: Evaluator) -> int:
     """Floating point operations of matrix products."""
     objective = evaluator.objective
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
+    with FlopCounterMode(display=False) as counter, evaluation_mode():
         objective.follow_parameters(torch.zeros(3))
         objective.write(objective.empty_values(1), 0)
     return counter.get_total_flops()
