@@ -366,6 +366,24 @@ def test_mathematics_loads_no_app() -> None:
     assert not loaded & {"streamlit", "duckdb", "altair", "pyvista", "vtkmodules", "matplotlib"}
 
 
+WHOLE_SURFACE = """
+import numpy as np
+from explorer.kinds.surface import SURFACE, Surface
+from explorer.render.surface import draw
+axis = np.linspace(-1.0, 1.0, 9)
+loss = np.add.outer(axis**2, axis**2)
+drawn = draw(Surface(axis, axis, {"loss": loss}, np.ones(loss.shape, dtype=bool)), SURFACE.look())
+assert drawn.to_dict(validate=False)["layer"]
+"""
+
+
+def test_a_whole_surface_is_drawn_without_scipy() -> None:
+    """Law: the first chart of a stored surface does not wait for SciPy, half a second."""
+    loaded = loaded_after(WHOLE_SURFACE)
+    assert {"altair", "contourpy"} <= loaded
+    assert "scipy" not in loaded
+
+
 def test_every_kind_has_its_files() -> None:
     """Law: a kind has a file of its name in kinds, analysis and render; a page, or another's."""
     from explorer.kinds import KINDS

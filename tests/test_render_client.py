@@ -160,12 +160,26 @@ def test_without_opengl_a_page_works(
     """Contour and 3-D view are there; the export of the picture says which packages are missing."""
     client.renderer()
     monkeypatch.setattr(sys.modules[client.REGISTRY], "renderer", poor)
+    assert not poor.opengl().ok  # as the app tries it, beside its first page
     app = fine(opened(SURFACE.page, model="tiny", x_count="5", y_count="5", view=view))
     assert charts(app) == drawn
     shown = {component.key for component in app.get("bidi_component")}
     assert ("relief" in shown) != drawn  # the viewer
     (said,) = texts(app, "warning")
     assert f"`{client.APT_COMMAND}`" in said
+
+
+def test_a_page_does_not_wait_for_the_trial_of_opengl(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until the app has tried it, the page is there, with the picture on offer."""
+    client.renderer()
+    untried = Renderer(WITHOUT_OPENGL)
+    monkeypatch.setattr(sys.modules[client.REGISTRY], "renderer", untried)
+    app = fine(opened(SURFACE.page, model="tiny", x_count="5", y_count="5"))
+    assert "Download PNG of the view" in {button.label for button in app.get("download_button")}
+    assert texts(app, "warning") == []
+    assert untried.tried_opengl is None
 
 
 def test_the_process_has_one_renderer() -> None:

@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.interpolate import RBFInterpolator, make_interp_spline
-from scipy.ndimage import convolve, distance_transform_edt
 
 from explorer.kinds.grid import finest_complete, level, level_indices
 
@@ -97,6 +95,11 @@ def preview_words(preview: Preview) -> str:
 
 def nearest_computed(computed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Row and column of the nearest known place of each place, two arrays (Y, X)."""
+    if computed.all():
+        here = np.indices(computed.shape)
+        return here[0], here[1]
+    from scipy.ndimage import distance_transform_edt  # a whole surface need not wait for SciPy
+
     rows, columns = distance_transform_edt(~computed, return_distances=False, return_indices=True)
     return rows, columns
 
@@ -105,6 +108,8 @@ def _interpolate(
     heights: np.ndarray, usable: np.ndarray, computed: np.ndarray, stride: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Heights between the usable ones, and their typical change from the coarser level."""
+    from scipy.ndimage import convolve  # half a second that a whole surface need not pay
+
     filled = heights[nearest_computed(usable)]
     rows, columns = (level_indices(count, stride) for count in heights.shape)
     coarser = [_coarser_indices(count, stride) for count in heights.shape]
@@ -130,6 +135,8 @@ def _polyharmonic(heights: np.ndarray, points: np.ndarray) -> np.ndarray:
 
     Source: Duchon 1977, "Splines minimizing rotation-invariant semi-norms in Sobolev spaces".
     """
+    from scipy.interpolate import RBFInterpolator  # as above
+
     places = np.argwhere(np.ones_like(points)).astype(float)
     through = RBFInterpolator(places[points.ravel()], heights[points], kernel="cubic", degree=2)
     return np.asarray(through(places)).reshape(heights.shape)
@@ -155,6 +162,8 @@ def _bicubic(heights: np.ndarray, points: np.ndarray, rows: np.ndarray) -> np.nd
 
 def _spline(at: np.ndarray, heights: np.ndarray, count: int) -> np.ndarray:
     """The spline through (N, ...) at 0 to count - 1: cubic, of less degree below four points."""
+    from scipy.interpolate import make_interp_spline  # as above
+
     spline = make_interp_spline(at, heights, k=min(3, len(at) - 1))
     return np.asarray(spline(np.arange(count)))
 

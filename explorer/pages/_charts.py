@@ -33,7 +33,7 @@ const rulers = new WeakMap();
 export default function ({ data, parentElement, setStateValue }) {
   const ruler = parentElement.querySelector(".ruler");
   const kept = rulers.get(ruler) ?? {};
-  kept.known = data.known;
+  kept.known = { width: data.width, height: data.height };
   const told = () => {
     const width = STEP * Math.floor(ruler.clientWidth / STEP);
     const height = HIGH * Math.floor(window.innerHeight / HIGH);
@@ -70,9 +70,8 @@ def measure_column() -> None:
     last_size = {"width": column_width(), "height": window_height()}
     kept().setdefault("column width", last_size["width"])
     kept().setdefault("window height", last_size["height"])
-    new_size = _RULER(key="ruler", data={"known": last_size}, on_size_change=lambda: None).get(
-        "size"
-    )
+    # Flat: to look at a dictionary in it, Streamlit would import pandas.
+    new_size = _RULER(key="ruler", data=last_size, on_size_change=lambda: None).get("size")
     if new_size:
         kept()["column width"] = app_state().width = int(new_size["width"])
         kept()["window height"] = app_state().height = int(new_size["height"])

@@ -66,8 +66,8 @@ def relief_download(
     name: str, draw: Callable[[], "Drawing"], questions: Sequence[records.Question]
 ) -> None:
     """The 3-D view as a figure, from where the user last stood."""
-    opengl = renderer().opengl()
-    if not opengl.ok:
+    opengl = renderer().tried_opengl  # the app tries it after its first page
+    if opengl is not None and not opengl.ok:
         st.warning(f"{opengl.reason}; {opengl.remedy}", icon=":material/warning:")
         return
     left, middle, right = st.columns(3)
@@ -199,7 +199,8 @@ def turntable_download(
         draw: makes the drawing.
         until: the moment up to which paths are drawn.
     """
-    if not renderer().opengl().ok:
+    opengl = renderer().tried_opengl
+    if opengl is not None and not opengl.ok:
         return  # the tab of the still picture says why
     format, inches = _moving_options("turntable")
     st.caption("Once around, beginning from the camera of the 3-D view, if it was moved.")

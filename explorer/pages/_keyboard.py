@@ -59,7 +59,9 @@ _KEYBOARD = st.components.v2.component(
 
 def listen() -> None:
     """Follow the keys on the page that was just made."""
-    _KEYBOARD(key="keyboard", data={"keys": [list(row) for row in KEYS]})
+    _KEYBOARD(
+        key="keyboard", data={"keys": KEYS}
+    )  # to look at a list, Streamlit would import pandas
 
 
 def offer_neighbours(catalog: Catalog, question: records.Question) -> None:

@@ -101,7 +101,6 @@ def _start_app(folder: Path) -> AppState:
     app = AppState(catalog, supervisor, thumbnails, SharedKeeper(catalog))
     if catalog.read_only:  # it is shown, and nothing is computed
         supervisor.trouble = str(CatalogReadOnly(catalog.folder))
-        return app
     patience = FIRST_SCREEN_SECONDS if catalog.models() else 0.0
     app.starter = threading.Thread(
         target=_start_background_work, args=(app, patience), name="starter", daemon=True
@@ -116,6 +115,18 @@ def _start_background_work(app: AppState, patience: float) -> None:
         return
     if patience:
         PAGE_VIEWS.wait(LONGEST_VIEW_SECONDS)
+    if not app.catalog.read_only:
+        _start_computing(app)
+    load_ahead()
+    gc.unfreeze()  # what a page had left behind at that moment
+    gc.collect()
+    gc.freeze()  # Streamlit collects after each run of a live part: modules need not be looked at
+    if not app.ended.is_set():
+        renderer().opengl()  # which each page of a plane wants to know: it takes a second
+
+
+def _start_computing(app: AppState) -> None:
+    """Start what computes and draws, and order what a first start is to compute."""
     app.supervisor.start()
     app.thumbnails.start()
     app.shared.start()
@@ -127,11 +138,6 @@ def _start_background_work(app: AppState, patience: float) -> None:
         except CatalogError as error:  # the supervisor meets it too, and tells the pages
             log.warning("samples wait: %s", error)
             app.ended.wait(RETRY_SECONDS)
-    load_ahead()
-    gc.collect()
-    gc.freeze()  # Streamlit collects after each run of a live part: modules need not be looked at
-    if not app.ended.is_set():
-        renderer().opengl()  # which each page of a plane wants to know: it takes a second
 
 
 def load_ahead(is_enough: Callable[[], bool] = lambda: False) -> None:
@@ -140,11 +146,12 @@ def load_ahead(is_enough: Callable[[], bool] = lambda: False) -> None:
     Args:
         is_enough: asked between imports, whether to leave the rest for later.
     """
+    named_code(KINDS[0].draw)  # altair, which every chart needs
+    colour_table(COLOUR_MAPS[0])  # matplotlib
     for kind in KINDS:
         if is_enough():
             return
-        named_code(kind.draw)  # altair and scipy
-    colour_table(COLOUR_MAPS[0])  # matplotlib
+        named_code(kind.draw)
 
 
 def _draw_missing(app: AppState) -> None:

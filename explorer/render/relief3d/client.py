@@ -135,6 +135,11 @@ class Renderer:
                 self._opengl = self._probe_opengl()
             return self._opengl
 
+    @property
+    def tried_opengl(self) -> OpenGL | None:
+        """What the trial gave, which takes a second; None before its end."""
+        return self._opengl
+
     def close(self) -> None:
         """End the child; the next request starts another."""
         self._child.end()
