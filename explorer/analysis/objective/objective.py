@@ -133,11 +133,12 @@ class Objective:
     def workload(self) -> Workload:
         """What the evaluation of one point takes."""
         theta = self.flat.theta
+        narrower = 2 if self.settings.precision == "bf16" else 1  # than it was counted in
         return Workload(
             device=self.device.type,
             examples=self.examples,
             declared_batch=self.problem.batch_size,
-            example_bytes=self.example_bytes,
+            example_bytes=max(1, self.example_bytes // narrower),
             operations=self.operations,
             parameter_bytes=theta.numel() * theta.element_size(),
             streams=self.streams,

@@ -6,9 +6,10 @@ from explorer.analysis.objective.device import core_count
 from explorer.kinds.execution import Choice
 
 # Outputs of all operations on one batch: with fewer an operation is too short, with more its
-# inputs have left the CPU's cache (measured: 32 to 64 images for a ResNet-20). The size follows
-# from shapes alone, so that short work computes the same bits on every run.
-BATCH_BYTES = {"cpu": 128 << 20, "cuda": 16 << 30, "mps": 1 << 30}
+# inputs have left the CPU's cache (measured: 24 to 32 images for a ResNet-20, twice as many in
+# bfloat16; 8 to 17 sequences for a small GPT). The size follows from shapes alone, so that short
+# work computes the same bits on every run.
+BATCH_BYTES = {"cpu": 64 << 20, "cuda": 16 << 30, "mps": 1 << 30}
 COPIES_BYTES = 512 << 20  # of parameters at several points at once
 LANE_BYTES = 1 << 20  # a mean operation's output; below this cores do better with a point each
 MOST_STACKED = 1024  # points a launch
