@@ -2,7 +2,7 @@
 
 import contextlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 
 import numpy as np
@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from explorer.analysis.curvature.convolutions import QuickLayers
 from explorer.analysis.curvature.double_backward import differentiable_twice, is_rewritten
-from explorer.analysis.objective.batches import slice_examples, to_device
+from explorer.analysis.objective.batches import channels_last, slice_examples, to_device
 from explorer.analysis.objective.dataset import Examples
 from explorer.analysis.objective.examples import examples_at
 from explorer.analysis.objective.losses import as_value
@@ -29,6 +30,10 @@ _WEIGHT_NORM = (
     "(a lambda over self, an open file), or without weight_norm"
 )
 Parts = Sequence[Tensor]  # one tensor per parameter, in their order
+
+
+FEW = 4  # examples that show whether a way of differentiating is right
+ROUNDING = 1000  # in units of the last place, between gradients in another order of operations
 
 
 class CurvatureError(ValueError):
@@ -79,6 +84,38 @@ class DifferentiableModel:
         self.usual_batch = objective.usual_choice().batch
         self.numbers = self._numbers[:0]  # of the last batch's examples, among all; (B,)
         self._checked = False
+        self._quick: QuickLayers | None = None
+        self._lay_out: Callable[[Batch], Batch] | None = None
+        if self.flat.is_copy and not self.draws:
+            self._use_quick_layers()
+            self.numbers = self._numbers[:0]
+
+    def _use_quick_layers(self) -> None:
+        """Go a quicker way from now on, where it gives the same loss and gradient."""
+        quick = QuickLayers(self.module, self.problem.forward, self._few())
+        if not quick:
+            return
+        plain = self._trial_gradient()
+        layouts = [channels_last, None] if self.flat.theta.device.type == "cpu" else [None]
+        for self._quick, self._lay_out in [(quick, each) for each in layouts]:
+            if plain is not None and _agree(plain, self._trial_gradient()):
+                return
+        self._quick = self._lay_out = None
+
+    def _few(self) -> Batch:
+        """The first few examples, or a whole batch of those that the problem declares."""
+        return self.batch(0, self.fixed_batch or min(FEW, self.examples))
+
+    def _trial_gradient(self) -> list[Tensor] | None:
+        """The gradient over the first few examples; None where there is none."""
+        try:
+            with self.with_derivatives(), torch.enable_grad():
+                batch = self._few()
+                return self.gradients(self.loss(self.outputs(batch), batch)[0], kept=False)
+        except Exception as error:  # whatever a user's code raises, here or where it is needed
+            if is_out_of_memory(error):
+                raise
+            return None
 
     @property
     def size(self) -> int:
@@ -102,11 +139,13 @@ class DifferentiableModel:
             batch = self.data.batch(range(start, stop))
         else:
             batch = slice_examples(self.data, start, stop)
-        return to_device(batch, self.flat.theta.dtype, self.flat.theta.device)
+        there = to_device(batch, self.flat.theta.dtype, self.flat.theta.device)
+        return there if self._lay_out is None else self._lay_out(there)
 
     def outputs(self, batch: Batch) -> Outputs:
         """Outputs of the model on a batch, with their graph."""
-        with sdpa_kernel(SDPBackend.MATH):  # the fused kernels have no second derivative
+        quick = self._quick.installed() if self._quick else contextlib.nullcontext()
+        with sdpa_kernel(SDPBackend.MATH), quick:  # fused kernels have no second derivative
             return self.problem.forward(self.module, batch)
 
     def tensor_outputs(self, batch: Batch) -> Tensor:
@@ -198,6 +237,16 @@ class DifferentiableModel:
         return list(
             torch.autograd.grad(of, self.parameters, create_graph=kept, materialize_grads=True)
         )
+
+
+def _agree(one: Parts, other: Parts | None) -> bool:
+    """Whether two gradients are the same but for rounding."""
+    if other is None:
+        return False
+    pairs = [(a.double(), b.double()) for a, b in zip(one, other, strict=True)]
+    size = sum(float(a.square().sum()) for a, _ in pairs) ** 0.5
+    apart = sum(float((a - b).square().sum()) for a, b in pairs) ** 0.5
+    return apart <= ROUNDING * torch.finfo(one[0].dtype).eps * size
 
 
 @contextlib.contextmanager

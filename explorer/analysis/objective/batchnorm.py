@@ -90,7 +90,7 @@ def interpolate(model: nn.Module, between: Ends, step: Tensor) -> None:
 
 
 @dataclass(frozen=True)
-class _Pair:
+class Pair:
     """A convolution or linear layer and the BatchNorm that takes its outputs, by module name."""
 
     layer: str
@@ -114,7 +114,7 @@ class FoldedNetwork:
             ValueError: there is no pair.
         """
         self._source = flat.module
-        self._pairs = _pairs(flat.module, problem.forward, example)
+        self._pairs = foldable_pairs(flat.module, problem.forward, example)
         if not self._pairs:
             raise ValueError("the model must have a layer followed by a BatchNorm, got none")
         shared = {id(t): t for t in (*flat.module.parameters(), *flat.module.buffers())}
@@ -151,7 +151,7 @@ def folded_network(flat: FlatModel, problem: Problem, example: Batch, policy: st
     return FoldedNetwork(flat, problem, example)
 
 
-def _own_weights(module: nn.Module, pair: _Pair) -> tuple[Tensor, Tensor]:
+def _own_weights(module: nn.Module, pair: Pair) -> tuple[Tensor, Tensor]:
     """Give the layer a weight and bias of its own, and take the BatchNorm out."""
     layer: Any = module.get_submodule(pair.layer)
     weight = torch.empty_like(layer.weight)
@@ -163,7 +163,7 @@ def _own_weights(module: nn.Module, pair: _Pair) -> tuple[Tensor, Tensor]:
     return layer.weight.data, layer.bias.data
 
 
-def _pairs(module: nn.Module, forward: Forward, example: Batch) -> list[_Pair]:
+def foldable_pairs(module: nn.Module, forward: Forward, example: Batch) -> list[Pair]:
     """Layers whose output goes into a BatchNorm, each called once in a forward pass.
 
     Whether the output is used elsewhere too is not seen here: who folds compares losses.
@@ -171,13 +171,13 @@ def _pairs(module: nn.Module, forward: Forward, example: Batch) -> list[_Pair]:
     layer_of_output: dict[int, str] = {}
     calls: list[str] = []
     outputs: list[Tensor] = []  # no address is used twice while these live
-    pairs: list[_Pair] = []
+    pairs: list[Pair] = []
 
     def watch(name: str, layer: nn.Module) -> RemovableHandle:
         def hook(_: nn.Module, inputs: tuple[object, ...], output: object) -> None:
             calls.append(name)
             if isinstance(layer, _BatchNorm) and inputs and id(inputs[0]) in layer_of_output:
-                pairs.append(_Pair(layer_of_output[id(inputs[0])], name))
+                pairs.append(Pair(layer_of_output[id(inputs[0])], name))
             elif is_foldable(layer) and isinstance(output, Tensor):
                 layer_of_output[id(output)] = name
                 outputs.append(output)
