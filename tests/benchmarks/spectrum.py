@@ -391,8 +391,8 @@ def gpt(device: torch.device) -> Case:
 
 ANYWHERE: dict[str, Study] = {
     "digits MLP, product": product(digits, "<= 1.4", 20),
-    "ResNet-20, product": product(resnet20(64), "<= 4.0", 1),
-    "GPT, product": product(gpt, "<= 3.1", 1),
+    "ResNet-20, product": product(resnet20(64), "<= 2.5", 1),
+    "GPT, product": product(gpt, "<= 2.2", 1),
     "digits MLP, trace": trace(digits),
     "wide digits MLP, trace": trace(wide_digits),
     "ResNet-20, memory": memory(300, 300),
