@@ -13,6 +13,7 @@ class Choice:
     stacked: int = 1  # points per launch
     channels_last: bool = False  # images as NHWC
     folded: bool = False  # BatchNorm folded into the layer before it
+    fused: bool = False  # sums and ReLU in the kernel of the convolution before them
     superposed: bool = False  # layers that see the data alone: a product a direction, then sums
     traced: bool = False  # one point is one TorchScript graph
     compiled: bool = False  # model and loss by torch.compile

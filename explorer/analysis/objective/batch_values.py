@@ -5,10 +5,9 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.func import functional_call
 
-from explorer.analysis.objective.batchnorm import FoldedNetwork
 from explorer.analysis.objective.example_values import Value
 from explorer.analysis.objective.flat_model import FlatModel
 from explorer.analysis.objective.functional_model import (
@@ -30,7 +29,7 @@ class BatchValues:
     precision: str
     flat: FlatModel
     choice: Choice
-    folded: FoldedNetwork | None = None  # evaluated in the model's place
+    network: nn.Module  # evaluated in the model's place
 
     def __post_init__(self) -> None:
         """Prepare the functions that the choice asks for; a compiler works at their first call."""
@@ -46,9 +45,8 @@ class BatchValues:
 
     def outputs(self, batch: Batch) -> Outputs:
         """The network's outputs on a batch, in float32 at least."""
-        module = self.folded.module if self.folded is not None else self.flat.module
         with self.flat.at_theta(), self.autocast():
-            outputs = self.problem.forward(module, batch)
+            outputs = self.problem.forward(self.network, batch)
         return widen_reduced_floats(outputs) if self.precision == "bf16" else outputs
 
     def superposed_outputs(self, batch: Batch, kept: BatchOutputs, step: Tensor) -> Outputs:

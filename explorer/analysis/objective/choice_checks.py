@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from explorer.analysis.objective import batchnorm
+from explorer.analysis.objective.batches import tensors_of
 from explorer.analysis.objective.evaluator import Evaluator
 from explorer.analysis.objective.objective import Objective
 from explorer.analysis.objective.superposition import MOST_BYTES
@@ -46,6 +47,8 @@ def checked_choice(evaluator: Evaluator) -> Choice:
         wished.append({"folded": True})
     elif (stacked := objective.usual_choice().stacked) > 1:
         wished.append({"stacked": stacked})
+    if is_fusable(objective):
+        wished.append({"fused": True})
     if _gains_by_superposition(evaluator):
         wished.append({"superposed": True})
     if plain.lanes > 1 and is_traceable(objective):
@@ -99,6 +102,14 @@ def works_here(evaluator: Evaluator, choice: Choice) -> bool:
     if good and choice.compiled:
         return True
     return use_or_fall_back(evaluator, choice if good else plain) != plain or choice == plain
+
+
+def is_fusable(objective: Objective) -> bool:
+    """Whether kernels that fuse are for this device and precision, and see the network alone."""
+    networks = objective.problem.forward is first_input
+    precise = objective.settings.precision in ("float32", "bf16")
+    images = tensors_of(objective.data)[0].dim() == 4
+    return objective.device.type == "cpu" and networks and precise and images
 
 
 def is_traceable(objective: Objective) -> bool:

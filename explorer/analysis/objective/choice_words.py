@@ -15,6 +15,7 @@ def choice_words(choice: Choice) -> str:
     for name, word in (
         ("channels_last", "channels last"),
         ("folded", "BatchNorm folded"),
+        ("fused", "ReLU fused"),
         ("superposed", "first layer superposed"),
         ("traced", "traced"),
         ("compiled", "compiled"),

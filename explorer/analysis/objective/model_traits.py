@@ -71,6 +71,8 @@ class ModelTraits:
         """
         if interpolates or streams:
             choice = replace(choice, stacked=1, superposed=False)
+        if choice.compiled or choice.stacked > 1 or not choice.channels_last:
+            choice = replace(choice, fused=False)
         if choice.folded or (choice.compiled and choice.stacked == 1):
             choice = replace(choice, superposed=False)
         if self.one_point_at_a_time:

@@ -6,11 +6,16 @@ from dataclasses import replace
 from types import MappingProxyType
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from explorer.analysis.objective import batchnorm, model_copies
 from explorer.analysis.objective.batch_values import BatchValues
-from explorer.analysis.objective.batches import channels_last, count_examples, slice_examples
+from explorer.analysis.objective.batches import (
+    channels_last,
+    count_examples,
+    slice_examples,
+    tensors_of,
+)
 from explorer.analysis.objective.device import device_title
 from explorer.analysis.objective.device_examples import DeviceExamples, calibration_batches
 from explorer.analysis.objective.evaluation_mode import evaluation_mode
@@ -20,6 +25,7 @@ from explorer.analysis.objective.few_class_loss import FewClassLoss
 from explorer.analysis.objective.flat_model import FlatModel
 from explorer.analysis.objective.forward_cost import forward_cost
 from explorer.analysis.objective.functional_model import FunctionalModel
+from explorer.analysis.objective.fused_convolutions import fused_network
 from explorer.analysis.objective.labels import LabelCheck
 from explorer.analysis.objective.losses import LossAndMetrics
 from explorer.analysis.objective.model_traits import ModelTraits
@@ -155,7 +161,7 @@ class Objective:
         """Evaluate in this way from now on, as far as model and data allow it.
 
         Raises:
-            ValueError: BatchNorm is to be folded and cannot be.
+            ValueError: BatchNorm is to be folded, or convolutions fused, and they cannot be.
         """
         self.choice = self.traits.allowed_choice(
             choice,
@@ -172,7 +178,7 @@ class Objective:
         self._step: Tensor | None = None
         self._folded = self._folded_network() if self.choice.folded else None
         self._values = BatchValues(
-            self.problem, self.settings.precision, self.flat, self.choice, self._folded
+            self.problem, self.settings.precision, self.flat, self.choice, self._network()
         )
 
     @property
@@ -199,6 +205,14 @@ class Objective:
     def _few(self, count: int) -> Batch:
         """The first few examples, or a whole batch of those that the problem declares."""
         return slice_examples(self.data, 0, min(self.problem.batch_size or count, self.examples))
+
+    def _network(self) -> nn.Module:
+        """What is evaluated in the model's place."""
+        network = self._folded.module if self._folded is not None else self.flat.module
+        if not self.choice.fused:
+            return network
+        example = tensors_of(channels_last(self._few(2)))[0]
+        return fused_network(network, example, narrow=self.settings.precision == "bf16")
 
     def _folded_network(self) -> batchnorm.FoldedNetwork:
         policy = self.settings.batchnorm
