@@ -75,7 +75,7 @@ def in_groups(net: Network, images: Tensor) -> Tensor:
 
 def by_value(net: Network, images: Tensor) -> Tensor:
     outputs = functional.relu(net.first(images))
-    return outputs if float(outputs.sum()) > 0 else -outputs
+    return outputs if float(outputs.detach().sum()) > 0 else -outputs
 
 
 KERNELS = {residual: 2, in_place: 2, normalised: 0}

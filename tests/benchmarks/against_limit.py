@@ -83,7 +83,12 @@ def compiled(choice: Choice, device: torch.device, target: str) -> list[Variant]
 
 
 def against_limit(
-    case: Case, side: int, variants: list[Variant], device: torch.device, rounds: int, shared: str
+    case: Case,
+    side: int,
+    variants: list[Variant],
+    device: torch.device,
+    rounds: int,
+    shared: str = "",
 ) -> Iterator[Row]:
     """A row for each variant, and for those in float32 one against passes that share the cores.
 
