@@ -28,7 +28,12 @@ from sample_models import digits_cnn, digits_mlp
 from store import Catalog, records
 from tests import symmetric_models as models
 from tests.filling import add_tiny, new_catalog, work
-from tests.screen import fine, opened, texts
+from tests.screen import (
+    charts,
+    fine,
+    opened,
+    texts,
+)
 
 CPU = torch.device("cpu")
 WEIGHTS = Path(__file__).parents[1] / "sample_models" / "weights"
@@ -264,7 +269,7 @@ def test_the_page_says_what_came_of_it(
     page = fine(opened(ALIGNMENT.page, **address, picture=picture))
     shown = " ".join(texts(page, "markdown"))
     assert "**Aligned: distance " in shown and "one of 720 equal copies" in shown
-    assert len(page.get("vega_lite_chart")) == 1 and len(page.dataframe) >= 2
+    assert charts(page) == 1 and len(page.dataframe) >= 2
     labels = [link.label for link in page.get("page_link")]
     assert any("to the copy" in label for label in labels)
     _running.stop_apps()

@@ -38,7 +38,11 @@ from store import Catalog, records
 from tests import unusual_models as unusual
 from tests.filling import add_answer, add_tiny, new_catalog
 from tests.networks import of_weights, perceptron, seeded
-from tests.screen import fine, opened
+from tests.screen import (
+    charts,
+    fine,
+    opened,
+)
 
 CPU = torch.device("cpu")
 MERGES = ((("a", "b"), "uniform"), (("c", "a", "b"), "task_arithmetic"))
@@ -460,7 +464,7 @@ def test_the_command_asks_what_the_page_shows(
     assert [e.value for e in (*page.exception, *page.error)] == []
     shown = " ".join(element.value for element in page.markdown)
     assert "loss" in shown and "of" in shown
-    assert len(page.get("vega_lite_chart")) == 1
+    assert charts(page) == 1
 
 
 def test_a_point_alone_is_chosen_by_the_address(catalog: Catalog, folder: Path) -> None:
@@ -511,7 +515,7 @@ def test_averages_are_dots_on_a_plane(catalog: Catalog, folder: Path) -> None:
     page = fine(opened(SURFACE.page, **link | {"x_count": "3", "y_count": "3"}))
     names = {f"{catalog.model(p.model_id).name}@{point_text(p)}" for p in brought}
     assert set(page.multiselect(key="runs").value) == names
-    assert len(page.get("vega_lite_chart")) == 1
+    assert charts(page) == 1
 
 
 def test_a_legend_of_many_dots_is_as_wide_as_its_plane() -> None:

@@ -19,7 +19,14 @@ from explorer.pages import _running
 from explorer.problem import Problem
 from tests.filling import add_answer, add_tiny, new_catalog, work
 from tests.networks import of_weights, perceptron
-from tests.screen import badges, fine, labels, opened, texts
+from tests.screen import (
+    badges,
+    charts,
+    fine,
+    labels,
+    opened,
+    texts,
+)
 
 CPU = torch.device("cpu")
 SMALL = ConvexitySettings(x_count=3, y_count=3, precision="float64", tolerance=1e-6)
@@ -176,7 +183,7 @@ def test_a_map_is_asked_and_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     catalog.close()
     monkeypatch.setenv("EXPLORER_CATALOG", str(tmp_path / "catalog"))
     app = fine(opened(CONVEXITY.page, model="tiny", x_count="3", y_count="3"))
-    assert len(app.get("vega_lite_chart")) == 1
+    assert charts(app) == 1
     assert f"at {convexity_map.convex.sum()} of 9 points" in " ".join(texts(app, "caption"))
     assert "residuals within 0.001" in badges(app)
     assert not [label for label in labels(app) if label.startswith("Compute")]

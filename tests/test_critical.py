@@ -29,7 +29,13 @@ from explorer.render.export.views import whole_spec
 from tests.drawing import drawn_critical, small_picture
 from tests.filling import add_answer, add_tiny, new_catalog
 from tests.networks import of_weights, perceptron, seeded
-from tests.screen import badges, fine, opened, texts
+from tests.screen import (
+    badges,
+    charts,
+    fine,
+    opened,
+    texts,
+)
 
 CPU = torch.device("cpu")
 every_method = pytest.mark.parametrize("method", METHODS)
@@ -434,7 +440,7 @@ def test_a_search_is_asked_and_shown(tmp_path: Path, monkeypatch: pytest.MonkeyP
     catalog.close()
     monkeypatch.setenv("EXPLORER_CATALOG", str(tmp_path / "catalog"))
     app = fine(opened(CRITICAL.page, model="tiny", starts="2", steps="5", products="10"))
-    assert len(app.get("vega_lite_chart")) == 2
+    assert charts(app) == 2
     assert f"{critical_points.is_critical.sum()} of 2 searches" in " ".join(texts(app, "markdown"))
     assert "exact index" in badges(app)
     assert app.dataframe[0].value["start"].tolist() == ["final", "copy 1"]

@@ -38,7 +38,12 @@ from store import Catalog
 from tests import unusual_models as unusual
 from tests.filling import add_answer, add_tiny, new_catalog
 from tests.networks import perceptron, seeded
-from tests.screen import fine, opened, texts
+from tests.screen import (
+    charts,
+    fine,
+    opened,
+    texts,
+)
 
 CPU = torch.device("cpu")
 Points = list[dict[str, torch.Tensor]]
@@ -323,7 +328,7 @@ def test_its_page_shows_members_and_ensembles(folder: Path) -> None:
     page = fine(opened(ENSEMBLE.page, **link_to(question, Subjects(catalog)).parameters))
     said = " ".join(texts(page, "markdown"))
     assert "Ensemble of 3 members: loss" in said and "disagree on" in said
-    assert len(page.get("vega_lite_chart")) == 1
+    assert charts(page) == 1
     (table,) = (element.value for element in page.dataframe)
     assert list(table["the last one"]) == ["run, step 10", "run, step 20", "other"]
     alone = fine(opened(ENSEMBLE.page, model="other"))

@@ -38,6 +38,7 @@ from explorer.render.relief3d.relief import Relief
 from store import Catalog
 from tests.app_test import AppTest
 from tests.filling import work, work_shared
+from tests.screen import charts
 from tests.setting_values import bad_values, changed_settings, settings_beside
 from tests.small_answers import ask, columns_by_unit, question_of, two_runs
 from tests.tiny import ROOT
@@ -287,7 +288,7 @@ def test_kinds_stand_side_by_side(kinds: list[Kind], catalog: Catalog, folder: P
     assert [e.value for e in (*app.exception, *app.error)] == []
     said = " ".join(text.value for text in app.markdown)
     assert all(f"**{kind.title} of" in said for kind in kinds)
-    assert len(app.get("vega_lite_chart")) >= len(kinds)
+    assert charts(app) >= len(kinds)
 
 
 @every_kind

@@ -27,7 +27,15 @@ from explorer.pages import _links as links
 from explorer.pages import _running
 from store import Catalog, records
 from tests.filling import add_answer, add_tiny, done, new_catalog, work
-from tests.screen import CATALOG_PAGE, fine, one_sentence, opened, pressed, texts
+from tests.screen import (
+    CATALOG_PAGE,
+    fine,
+    one_sentence,
+    opened,
+    pressed,
+    shown_charts,
+    texts,
+)
 from tests.tiny import problem_file, tensors
 
 GIVEN = SurfaceSettings(direction="given", x_count=5, y_count=5)
@@ -83,7 +91,7 @@ def test_its_link_shows_it(catalog: Catalog) -> None:
     assert link.parameters["x_end"] == "two" and link.parameters["y_end"] == "three"
     app = fine(opened(link.kind.page, **link.parameters))
     assert not [b.label for b in app.button if b.label.startswith("Compute")]
-    (chart,) = app.get("vega_lite_chart")
+    (chart,) = shown_charts(app)
     assert "one to two" in chart.proto.spec and "two, " in chart.proto.spec
 
 
@@ -323,12 +331,12 @@ def test_another_window_s_width_moves_nothing(catalog: Catalog) -> None:
     """A picture keeps its size when its page is drawn anew after a wider window was opened."""
     link = links.link_to(plane(catalog), links.Subjects(catalog))
     app = fine(opened(link.kind.page, **link.parameters))
-    (before,) = app.get("vega_lite_chart")
+    (before,) = shown_charts(app)
     state = _running.app_state()
     width, state.width = state.width, 2 * state.width
     try:
-        (after,) = fine(app.run()).get("vega_lite_chart")
-        (wider,) = fine(opened(link.kind.page, **link.parameters)).get("vega_lite_chart")
+        (after,) = shown_charts(fine(app.run()))
+        (wider,) = shown_charts(fine(opened(link.kind.page, **link.parameters)))
     finally:
         state.width = width
     assert after.proto.spec == before.proto.spec != wider.proto.spec

@@ -26,7 +26,13 @@ from explorer.render.drawing import as_chart
 from explorer.render.overlay import draw_over
 from store import Catalog, records
 from tests.filling import add_answer, add_tiny, new_catalog
-from tests.screen import fine, one_sentence, opened, texts
+from tests.screen import (
+    fine,
+    one_sentence,
+    opened,
+    shown_charts,
+    texts,
+)
 
 SMALL = SurfaceSettings(x_count=5, y_count=5)
 
@@ -198,10 +204,10 @@ def test_the_page_offers_them(catalog: Catalog) -> None:
     app = fine(opened(SURFACE.page, model="one", x_count="5", y_count="5", over=label))
     (menu,) = [box for box in app.multiselect if box.label == "Contours over it"]
     assert menu.value == [label]
-    (chart,) = app.get("vega_lite_chart")
+    (chart,) = shown_charts(app)
     assert '"over-0"' in chart.proto.spec
     app = fine(opened(SURFACE.page, model="one", x_count="5", y_count="5", over="accuracy"))
-    (chart,) = app.get("vega_lite_chart")
+    (chart,) = shown_charts(app)
     assert '"over-0"' in chart.proto.spec  # another value of the same answer
     wrong = opened(SURFACE.page, model="one", x_count="5", y_count="5", over="nothing")
     assert "over in the address must be analyses of this plane" in one_sentence(wrong)
@@ -252,11 +258,9 @@ def test_compare_draws_them_over_the_baseline(catalog: Catalog) -> None:
     names = ("train", "test", "model", "seed")
     keys = [stored(catalog, name).key for name in names]
     app = fine(opened("explorer/pages/compare.py", panel=keys, overlaid="true"))
-    drawn = [
-        chart.proto.spec for chart in app.get("vega_lite_chart") if '"over-' in chart.proto.spec
-    ]
+    drawn = [chart.proto.spec for chart in shown_charts(app) if '"over-' in chart.proto.spec]
     assert len(drawn) == 1 and '"over-1"' in drawn[0] and '"over-2"' not in drawn[0]
     said = " ".join(texts(app, "caption"))
     assert "is around a point of its own" in said and "has other axes and is not drawn" in said
     app = fine(opened("explorer/pages/compare.py", panel=keys))
-    assert not [c for c in app.get("vega_lite_chart") if '"over-' in c.proto.spec]
+    assert not [c for c in shown_charts(app) if '"over-' in c.proto.spec]

@@ -37,6 +37,7 @@ from tests.screen import (
     PAUSE,
     asked_keys,
     badges,
+    charts,
     fine,
     identities,
     labels,
@@ -200,7 +201,7 @@ def test_deleted_restored(folder: Path) -> None:
 def test_a_stored_surface_is_shown_at_once(folder: Path) -> None:
     """Chart, four green badges, export and provenance; nothing to compute."""
     app = fine(opened(SURFACE_PAGE, **STORED))
-    assert len(app.get("vega_lite_chart")) == 1
+    assert charts(app) == 1
     said = badges(app)
     assert said.count(":green-badge[") == 4
     for words in ("centre = stand-alone loss", "filter norms match", "cos(axes)", "all finite"):
@@ -212,7 +213,7 @@ def test_a_stored_surface_is_shown_at_once(folder: Path) -> None:
 def test_the_same_surface_in_three_dimensions(folder: Path) -> None:
     """The viewer in place of the chart; the badges stay."""
     app = fine(opened(SURFACE_PAGE, **STORED, view="3-D"))
-    assert len(app.get("vega_lite_chart")) == 0
+    assert charts(app) == 0
     assert "relief" in {component.key for component in app.get("bidi_component")}
     assert "all finite" in badges(app)
 
@@ -237,7 +238,7 @@ def test_what_takes_long_is_said_beside_compute(folder: Path) -> None:
 def test_a_stored_line_is_shown_at_once(folder: Path) -> None:
     """Chart and badges of the profile; nothing to compute."""
     app = fine(opened(LINE_PAGE, model=SAMPLE, x_count="21"))
-    assert len(app.get("vega_lite_chart")) == 1
+    assert charts(app) == 1
     assert badges(app).count(":green-badge[") == 3
     assert not any(label.startswith("Compute") for label in labels(app))
 
@@ -276,7 +277,7 @@ def test_an_unasked_question_costs_nothing_until_the_button(folder: Path) -> Non
     app = fine(opened(SURFACE_PAGE, model=SAMPLE, x_count="12", y_count="7"))
     assert "Compute 84 points" in labels(app)
     assert any(text.startswith("About ") for text in texts(app, "caption"))
-    assert len(app.get("vega_lite_chart")) == 0
+    assert charts(app) == 0
     assert asked_keys(folder) == before
 
 
@@ -300,11 +301,11 @@ def test_compute_asks_once_grows_and_ends_with_the_answer(folder: Path) -> None:
 
     until_stored(catalog, grown)
     assert any("of 81 points · " in text for text in said)
-    assert len(app.get("vega_lite_chart")) == 1
+    assert charts(app) == 1
     assert "all finite" in badges(app)
     assert ended(catalog, new.id).status == "done"
     assert {job.id for job in catalog.jobs()} - jobs == {new.id}
-    assert len(fine(other.run()).get("vega_lite_chart")) == 1
+    assert charts(fine(other.run())) == 1
 
 
 def test_stop_and_resume(folder: Path) -> None:
@@ -317,7 +318,7 @@ def test_stop_and_resume(folder: Path) -> None:
     )
     gate = Path(catalog.problem(stored.problem_id).arguments["gate"])
     gate.touch()  # nothing more is computed until the slow page has had its time
-    until(lambda: len(app.run().get("vega_lite_chart")))
+    until(lambda: charts(app.run()))
     shown = labels(pressed(app, "Stop"))
     assert "Stopping …" in shown and "Stop" not in shown  # at once, while the piece goes on
     shown = labels(opened(JOBS_PAGE))
@@ -396,9 +397,9 @@ def test_bad_numbers_typed_on_the_page(folder: Path) -> None:
     app.number_input(key="x_min").set_value(5.0).run()
     assert [e.value for e in app.exception] == []
     assert ["must increase, got 5.0 to 1.0" in e.value for e in app.error] == [True]
-    assert len(app.get("vega_lite_chart")) == 0
+    assert charts(app) == 0
     app.number_input(key="x_min").set_value(-1.0).run()
-    assert len(fine(app).get("vega_lite_chart")) == 1
+    assert charts(fine(app)) == 1
 
 
 @pytest.mark.parametrize(
@@ -442,7 +443,7 @@ def test_several_lines_at_once(folder: Path) -> None:
     fine(app)
     assert any("Not computed yet for slow" in text for text in texts(app, "info"))
     assert "Compute 21 points" in labels(app)
-    assert len(app.get("vega_lite_chart")) == 1
+    assert charts(app) == 1
     app.multiselect(key="model").set_value([]).run()
     assert any("at least one model" in text for text in texts(fine(app), "info"))
 
@@ -521,9 +522,10 @@ def test_the_app_process_stays_light(folder: Path) -> None:
 
 
 def test_the_first_chart_finds_its_libraries_loaded(folder: Path) -> None:
-    """The catalog's page has a chart that is not seen, for the browser's; the app has its own."""
-    app = fine(opened(CATALOG_PAGE))
-    assert len(app.get("vega_lite_chart")) == 1
+    """Pages have a chart that is not seen, for the browser's libraries; the app has its own."""
+    for page in (CATALOG_PAGE, SURFACE_PAGE):
+        app = fine(opened(page))
+        assert len(app.get("vega_lite_chart")) == charts(app) + 1
     ahead = "from explorer.pages import _running; _running.load_ahead()"
     code = f"import sys; {ahead}; print(*sys.modules)"
     done = subprocess.run(

@@ -21,7 +21,12 @@ from explorer.render.plane import DIFFERENCE_NAME, difference_of, draw_differenc
 from store import Catalog
 from tests.app_test import AppTest
 from tests.filling import new_catalog
-from tests.screen import charts, fine, opened, texts
+from tests.screen import (
+    charts,
+    fine,
+    opened,
+    texts,
+)
 from tests.stored import put_models, question
 
 COMPARE_PAGE = "explorer/pages/compare.py"
@@ -126,7 +131,7 @@ def test_nan_and_unfinished_answers_have_no_rank(folder: Path) -> None:
     told = {analysis: (value, rank) for analysis, value, _, rank in numbers(app)}
     assert [rank for _, rank in told.values()] == ["1 of 2", "", "2 of 2"]  # NaN has no highest
     assert [value for value, _ in told.values()][1].endswith("(4 of 25 points)")
-    assert len(app.get("vega_lite_chart")) >= 4
+    assert charts(app) >= 4
 
 
 def test_a_difference_that_is_finite_nowhere_is_told(folder: Path) -> None:

@@ -32,7 +32,11 @@ from explorer.pages._text import as_text
 from explorer.supervisor.supervisor import Supervisor
 from store import Catalog, records
 from tests.filling import add_tiny, new_catalog, work
-from tests.screen import fine, opened
+from tests.screen import (
+    charts,
+    fine,
+    opened,
+)
 
 SETTINGS = CriticalSettings(lengths=(1,), starts=2, steps=5, products=10)
 WAITING = CriticalSettings(lengths=(1,), starts=2, steps=6, products=10)
@@ -273,7 +277,7 @@ def test_pages_list_the_point_and_lead_to_it(
         link = link_to(catalog.question(line_key), Subjects(catalog))
         assert link.parameters["step"] == f"end of search 2 ({key[:8]})"
         app = fine(opened(LINE.page, **link.parameters))
-        assert len(app.get("vega_lite_chart")) >= 1
+        assert charts(app) >= 1
         assert app.query_params["step"] == link.parameters["step"]
         (menu,) = [box for box in app.selectbox if box.label == "Point"]
         ends = result_as(catalog, catalog.question(key), Critical)

@@ -32,7 +32,13 @@ from explorer.recorder import Recorder
 from explorer.recording import read_recording
 from tests.filling import add_answer, done, new_catalog
 from tests.networks import chebyshev, chebyshev_slopes
-from tests.screen import CATALOG_PAGE, fine, opened, texts
+from tests.screen import (
+    CATALOG_PAGE,
+    charts,
+    fine,
+    opened,
+    texts,
+)
 from tests.tiny import problem_file
 
 CPU = torch.device("cpu")
@@ -246,7 +252,7 @@ def test_a_recorded_run_is_asked_and_shown(tmp_path: Path, monkeypatch: pytest.M
     app = fine(opened(STABILITY.page, model="kept", probes="2"))
     said = " ".join(texts(app, "caption"))
     assert "preconditioned by Adam's second moments" in said and "Threshold of Adam: 600 " in said
-    assert len(app.get("vega_lite_chart")) == 1
+    assert charts(app) == 1
     cards = " ".join(texts(fine(opened(CATALOG_PAGE)), "caption"))
     assert "preconditioned · seed 0 · 4 snapshots" in cards.replace("\N{NO-BREAK SPACE}", " ")
     wrong = opened(STABILITY.page, model="left", preconditioned="true")

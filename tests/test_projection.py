@@ -40,7 +40,12 @@ from explorer.render.trajectories import (
 from tests.drawing import drawn_surface, small_picture
 from tests.filling import add_model, new_catalog, work
 from tests.networks import flat
-from tests.screen import fine, opened, texts
+from tests.screen import (
+    charts,
+    fine,
+    opened,
+    texts,
+)
 from tests.tiny import checkpoint, problem_file
 
 CPU = torch.device("cpu")
@@ -251,11 +256,11 @@ def test_paths_are_asked_on_the_surface_s_page(
     making.thread.join(120)
     assert Image.open(io.BytesIO(making.content)).n_frames == 2
     app = fine(opened(SURFACE.page, model="one", runs=["one", "two"]))  # a card's own address
-    assert len(app.get("vega_lite_chart")) == 1 and len(app.select_slider) == 2  # and "Point"
+    assert charts(app) == 1 and len(app.select_slider) == 2  # and "Point"
     app = fine(opened(RUN.page, model="one", x_count="5", y_count="5", runs=["two"]))
     assert "of all snapshots' variance" in " ".join(texts(app, "caption"))
     assert app.select_slider(key="until").options == [str(step) for step in range(9)]
-    assert len(app.get("vega_lite_chart")) == 4  # plane, course, shares, curves
+    assert charts(app) == 4  # plane, course, shares, curves
     (said,) = opened(RUN.page, model="one", runs=["three"]).error
     assert "runs in the address must be models of one problem" in said.value
     fine(opened())  # with a card for each

@@ -25,7 +25,12 @@ from sample_models import samples
 from store import Catalog
 from tests.filling import add_answer, add_tiny, new_catalog
 from tests.networks import flat, seeded
-from tests.screen import fine, opened, texts
+from tests.screen import (
+    charts,
+    fine,
+    opened,
+    texts,
+)
 from tests.tiny import end_workers
 
 CPU = torch.device("cpu")
@@ -206,7 +211,7 @@ def test_a_run_is_asked_by_its_model_and_shown(
     app = fine(opened(RUN.page, model="several", x_count="7", y_count="5"))
     captions = " ".join(texts(app, "caption"))
     assert "The plane holds" in captions and "4 snapshots" in captions
-    assert len(app.get("vega_lite_chart")) == 4  # plane, course, shares, training curves
+    assert charts(app) == 4  # plane, course, shares, training curves
     assert app.select_slider(key="until").options == ["0", "10", "20", "30"]
     fine(app.select_slider(key="until").set_value(10).run())
     (said,) = opened(RUN.page, model="lone").error

@@ -30,7 +30,12 @@ from store import Catalog
 from tests.conftest import small_problem
 from tests.filling import add_answer, add_model, new_catalog
 from tests.networks import Snapshots, chebyshev, chebyshev_slopes, perceptron, seeded
-from tests.screen import fine, opened, texts
+from tests.screen import (
+    charts,
+    fine,
+    opened,
+    texts,
+)
 from tests.tiny import checkpoint, problem_file
 
 CPU = torch.device("cpu")
@@ -328,14 +333,14 @@ def test_a_run_is_asked_by_its_model_and_shown(
     catalog.close()
     monkeypatch.setenv("EXPLORER_CATALOG", str(tmp_path / "catalog"))
     app = fine(opened(STABILITY.page, model="several"))
-    assert len(app.get("vega_lite_chart")) == 1
+    assert charts(app) == 1
     said = " ".join(texts(app, "caption"))
     assert "Threshold of heavy ball: 76 " in said and "those of 8 of 40 settle" in said
     assert "Temperature of the noise: 0.0313" in said
     (optimiser,) = [box for box in app.selectbox if box.label == "Optimiser"]
     app = fine(optimiser.set_value("Adam").run())
     assert "record it by Recorder(..., optimizer_state=True)" in " ".join(texts(app, "caption"))
-    assert len(app.get("vega_lite_chart")) == 1
+    assert charts(app) == 1
     recorded = {
         "trained_by": {"class": "SGD", "momentum": 0.5, "nesterov": True},
         "curves": {"learning_rate": [[0, 0.1], [10, 0.05], [20, 0.05], [30, 0.0]]},

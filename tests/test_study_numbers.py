@@ -28,7 +28,13 @@ from explorer.supervisor.result_numbers import NumbersKeeper
 from store import Catalog
 from tests.app_test import AppTest
 from tests.filling import add_answer, add_tiny, new_catalog
-from tests.screen import charts, fine, opened, texts
+from tests.screen import (
+    charts,
+    fine,
+    opened,
+    shown_charts,
+    texts,
+)
 
 STUDY_PAGE = "explorer/pages/study.py"
 LINES = LineSettings(x_count=5)
@@ -179,7 +185,7 @@ def test_both_numbers_of_a_group_are_of_the_same_models() -> None:
 
 def alternative_text(app: AppTest) -> str:
     """What the page's chart is for those who do not see it."""
-    (chart,) = app.get("vega_lite_chart")
+    (chart,) = shown_charts(app)
     return str(chart.proto.alt)
 
 

@@ -147,7 +147,8 @@ def show_linked(charts: "Sequence[LinkedChart]", across: int, description: str, 
 
 def load_drawing_library() -> None:
     """Have the browser load what draws charts, by one that is not seen, before one is asked for."""
-    st.html("<style>.st-key-ahead { display: none; }</style>")
+    # Else it would take up a row of the page.
+    st.html("<style>div:has(> .st-key-ahead) { display: none; }</style>")
     with st.container(key="ahead"):
         spec = {"data": {"values": []}, "mark": "point", "width": 1, "height": 1}
         st.vega_lite_chart(spec=spec, width="content")

@@ -9,7 +9,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from explorer.ask.subject_names import label_models
-from explorer.pages._charts import measure_column
+from explorer.pages._charts import load_drawing_library, measure_column
 from explorer.pages._running import AppState, app_state
 from explorer.pages._stopping import answer_place, asking
 from explorer.pages._text import as_message, as_text
@@ -100,6 +100,7 @@ class Sides:
 
 def sides() -> Sides:
     """Where a page asks and where it shows: side by side, or one below the other."""
+    load_drawing_library()
     paper = PAGE_COLOURS["dark" if st.context.theme.type == "dark" else "light"]
     css = SIDES_CSS.replace("PAPER", paper).replace("ANSWER", str(ANSWER_WIDTH))
     st.html(f"<style>{css}</style>")

@@ -1,6 +1,7 @@
 """How the app is served: what guards it, what begins with it, what the terminal says then."""
 
 import gc
+import inspect
 import logging
 import signal
 import threading
@@ -60,6 +61,9 @@ def _begin_work() -> None:
         for load in (_load_pages, _begin_with_catalog, _load_drawing):
             load()
             gc.freeze()  # Streamlit collects after each run of a page, also of one cut short
+            # For the first thing it shows, Streamlit looks at the stack to see whether it runs in
+            # a REPL; the files of all modules, which are looked up for that, are kept from here.
+            inspect.stack()
     finally:
         gc.enable()
 

@@ -26,6 +26,7 @@ FLAGS = [
     "--disable-gpu-rasterization",
     "--disable-background-networking",
 ]
+SHOWN_CHART = "[data-testid=stVegaLiteChart]:not(.st-key-ahead *)"  # that only loads what draws
 PATIENCE = 180_000  # milliseconds; a machine that does something else too is slow
 in_a_browser = [
     pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Debian's chromium"),

@@ -23,7 +23,7 @@ from explorer.kinds import Kind
 from explorer.kinds.line import LINE
 from explorer.kinds.surface import SURFACE, SurfaceSettings
 from store import Catalog, records
-from tests.browser.server import PATIENCE, Server, in_a_browser
+from tests.browser.server import PATIENCE, SHOWN_CHART, Server, in_a_browser
 from tests.tiny import ROOT, agreed, checkpoint, end_workers, ended, sample_identities
 
 pytestmark = in_a_browser
@@ -187,7 +187,7 @@ def test_a_card_leads_to_its_analysis(page: sync_api.Page) -> None:
     sync_api.expect(page.get_by_label("Points", exact=True).first).to_have_value(
         "31", timeout=PATIENCE
     )
-    page.get_by_test_id("stVegaLiteChart").wait_for()
+    page.locator(SHOWN_CHART).wait_for()
     assert page.get_by_role("button", name="Compute").count() == 0
 
 
@@ -317,7 +317,7 @@ def gate(slow: tuple[records.Model, Path]) -> Iterator[Gate]:
     ("kind", "size", "drawn"),
     [
         (SURFACE, {"x_count": 15, "y_count": 15}, "canvas.scene"),
-        (LINE, {"x_count": 225}, "[data-testid=stVegaLiteChart]"),
+        (LINE, {"x_count": 225}, SHOWN_CHART),
     ],
     ids=["surface", "line"],
 )

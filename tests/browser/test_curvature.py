@@ -15,7 +15,7 @@ from explorer.kinds.sharpness_settings import SharpnessSettings
 from explorer.kinds.spectrum import SPECTRUM
 from explorer.kinds.stability import STABILITY
 from explorer.kinds.stability_settings import StabilitySettings
-from tests.browser.server import PATIENCE, Server, in_a_browser
+from tests.browser.server import PATIENCE, SHOWN_CHART, Server, in_a_browser
 from tests.filling import add_answer, add_model, new_catalog
 from tests.tiny import checkpoint, problem_file
 
@@ -70,7 +70,7 @@ def page(context: sync_api.BrowserContext) -> Iterator[sync_api.Page]:
 
 def drawn(page: sync_api.Page, count: int) -> None:
     """Wait until so many charts have marks and none more is there."""
-    charts = page.get_by_test_id("stVegaLiteChart")
+    charts = page.locator(SHOWN_CHART)
     sync_api.expect(charts).to_have_count(count, timeout=PATIENCE)
     for place in range(count):  # while a page is made anew there may be more for a moment
         charts.nth(place).locator("canvas, svg").first.wait_for(state="attached")
