@@ -152,6 +152,8 @@ def load_ahead(is_enough: Callable[[], bool] = lambda: False) -> None:
         if is_enough():
             return
         named_code(kind.draw)
+    if not is_enough():
+        import scipy.interpolate  # noqa: F401 - for growing surfaces, intervals, the playground
 
 
 def _draw_missing(app: AppState) -> None:
