@@ -10,7 +10,9 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
+import threading
 from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -252,8 +254,7 @@ def test_the_app_s_choice_of_an_engine_is_the_user_s_and_no_catalog_s(
         app.text_input[0].set_value(text).run()
         assert why in app.error[0].value
         assert chosen_engine(catalog.folder) == ""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        place = f"127.0.0.1:{server.getsockname()[1]}"
+    with speaker(bytes((0, 0, 0, address.SETTINGS, 0, 0, 0, 0, 0))) as place:
         fine(app.text_input[0].set_value(place).run())
         assert chosen_engine(catalog.folder) == place
     fine(app.button_group[0].set_value("Started elsewhere").run())
@@ -262,6 +263,43 @@ def test_the_app_s_choice_of_an_engine_is_the_user_s_and_no_catalog_s(
     fine(app.button_group[0].set_value("This machine").run())
     assert chosen_engine(catalog.folder) == ""
     stop_apps()
+
+
+@contextlib.contextmanager
+def speaker(word: bytes) -> Iterator[str]:
+    """An address where all who connect hear this, and no more."""
+    with socket.create_server(("127.0.0.1", 0)) as server, contextlib.ExitStack() as stack:
+
+        def speak() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    stack.enter_context(server.accept()[0]).sendall(word)
+
+        threading.Thread(target=speak, daemon=True).start()
+        yield f"127.0.0.1:{server.getsockname()[1]}"
+        server.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.mark.parametrize(("word", "why"), [(b"", "timed out"), (b"HTTP/1.0 400", "something else")])
+def test_what_takes_connections_and_is_no_ray_does_not_answer(
+    word: bytes, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ray itself would wait for it without end."""
+    monkeypatch.setattr(address, "WORD_SECONDS", 0.1)
+    with speaker(word) as place, pytest.raises(ValueError, match=f"does not answer .{why}"):
+        address.answering(place)
+
+
+def test_an_engine_whose_cluster_says_nothing_any_more_ends() -> None:
+    """One sentence, whatever its other threads wait for."""
+    code = (
+        "import time; from explorer.jobs.engine.patience import Patience; "
+        "Patience('node7:1', 0.1); time.sleep(3600)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: Ray at node7:1 has said nothing for")
+    assert done.stderr.count("\n") == 1
 
 
 def test_without_ray_the_sentence_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:

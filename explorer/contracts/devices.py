@@ -13,6 +13,7 @@ ELSEWHERE = (
 )
 OWN_CLUSTER = "auto"  # address of the cluster of this machine, as Ray has noted it
 _ADDRESS = re.compile(r"[A-Za-z0-9._-]+:[0-9]{1,5}|\[[0-9A-Fa-f:]+\]:[0-9]{1,5}")
+MOST_PORT = 65_535
 MOST_DEVICES = 64  # workers of one machine
 
 
@@ -49,7 +50,8 @@ def check_address(address: str) -> str:
     Raises:
         ValueError: it cannot.
     """
-    if address != OWN_CLUSTER and not _ADDRESS.fullmatch(address):
+    is_place = _ADDRESS.fullmatch(address) and int(address.rpartition(":")[2]) <= MOST_PORT
+    if address != OWN_CLUSTER and not is_place:
         raise ValueError(f"the address of a Ray cluster is auto or HOST:PORT, got {address!r}")
     return address
 

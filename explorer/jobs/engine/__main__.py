@@ -11,11 +11,12 @@ from pathlib import Path
 
 from explorer.contracts.devices import OWN_CLUSTER, check_address
 from explorer.jobs.engine.address import (
+    answering,
     check_installed,
     environment_for,
-    reachable,
 )
 from explorer.jobs.engine.engine import Engine
+from explorer.jobs.engine.patience import Patience
 from explorer.jobs.spool import Spool
 
 
@@ -30,11 +31,11 @@ def main() -> int:
     options = parser.parse_args()
     try:
         check_installed()
-        place = reachable(check_address(options.address))
+        place = answering(check_address(options.address))
         os.environ.update(environment_for(place))
         from explorer.jobs.engine.cluster import Cluster  # an extra: it may be missing
 
-        cluster = Cluster(options.address, place)
+        cluster = Cluster(options.address, place, Patience(place))
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr, flush=True)
         return 1

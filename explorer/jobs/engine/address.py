@@ -13,7 +13,10 @@ from pathlib import Path
 from explorer.contracts.devices import OWN_CLUSTER, RAY, check_address
 from explorer.private_folder import made_private_folder, write_private
 
-PATIENCE_SECONDS = 2.0  # until an address that says nothing does not answer
+PATIENCE_SECONDS = 2.0  # until an address that takes no connection does not answer
+WORD_SECONDS = 5.0  # until what takes one and says nothing does not answer
+SETTINGS = 4  # type of the frame that both sides of HTTP/2, and so of gRPC, begin with
+GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, SETTINGS, 0, 0, 0, 0, 0))
 TOKEN_FILE = "ray_token"
 TOKEN_VARIABLES = {"RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"}
 MISSING = (
@@ -33,7 +36,7 @@ def check_installed() -> None:
 
 
 def reachable(address: str) -> str:
-    """The address as HOST:PORT, if somebody answers there.
+    """The address as HOST:PORT, if somebody takes connections there.
 
     Raises:
         ValueError: nobody does.
@@ -44,15 +47,44 @@ def reachable(address: str) -> str:
             "no Ray cluster of this machine is running; start one with `python -m explorer cluster "
             "local`, or give HOST:PORT"
         )
-    host, _, port = place.rpartition(":")
     try:
-        socket.create_connection((host.strip("[]"), int(port)), PATIENCE_SECONDS).close()
+        _connection(place).close()
     except (OSError, OverflowError) as error:
-        raise ValueError(
-            f"Ray at {place} does not answer ({error}); see whether it runs there, or compute on "
-            "this machine"
-        ) from error
+        raise _silent(place, str(error)) from error
     return place
+
+
+def answering(address: str) -> str:
+    """The address as HOST:PORT, if somebody there speaks as Ray does, who else waits for long.
+
+    Raises:
+        ValueError: nobody does.
+    """
+    place = reachable(address)
+    if os.environ.get("RAY_USE_TLS", "0") != "0":  # it would not understand a plain word
+        return place
+    try:
+        with _connection(place) as connection:
+            connection.settimeout(WORD_SECONDS)
+            connection.sendall(GREETING)
+            word = connection.recv(len(GREETING))
+    except OSError as error:
+        raise _silent(place, str(error)) from error
+    if word[3:4] != bytes((SETTINGS,)):
+        raise _silent(place, "something else does")
+    return place
+
+
+def _connection(place: str) -> socket.socket:
+    host, _, port = place.rpartition(":")
+    return socket.create_connection((host.strip("[]"), int(port)), PATIENCE_SECONDS)
+
+
+def _silent(place: str, why: str) -> ValueError:
+    return ValueError(
+        f"Ray at {place} does not answer ({why}); see whether it runs there, or compute on this "
+        "machine"
+    )
 
 
 def engine_trouble(devices: Sequence[str]) -> str:
@@ -61,7 +93,7 @@ def engine_trouble(devices: Sequence[str]) -> str:
         if device.startswith(RAY):
             try:
                 check_installed()
-                reachable(check_address(device.removeprefix(RAY)))
+                answering(check_address(device.removeprefix(RAY)))
             except ValueError as error:
                 return str(error)
     return ""

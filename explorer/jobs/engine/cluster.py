@@ -23,6 +23,7 @@ from explorer.contracts.devices import RAY, Place
 from explorer.jobs.engine.address import reachable
 from explorer.jobs.engine.events import Event, Lost, Machine, Over, Parcel
 from explorer.jobs.engine.node import answer_share
+from explorer.jobs.engine.patience import Patience
 from explorer.own_code import PROGRAM, ROOT
 
 ORDER_SECONDS = 5.0  # until an order that cannot be read is none
@@ -65,17 +66,18 @@ _REMOTE_ANSWER = ray.remote(max_retries=0, max_calls=0, num_returns="streaming")
 class Cluster:
     """A cluster of Ray that this process is connected to."""
 
-    def __init__(self, address: str, place: str) -> None:
+    def __init__(self, address: str, place: str, patience: Patience) -> None:
         """Connect; the environment is as `environment_for` says, since before Ray was imported.
 
         Args:
             address: as it was asked for.
             place: the same as HOST:PORT.
+            patience: that ends this process if the cluster says nothing any more.
 
         Raises:
             ValueError: there is no cluster, or none that takes this process; one sentence.
         """
-        self.place = place
+        self.place, self._patience = place, patience
         name = f"{RAY}{address}"
         self.as_place = Place(wanted=name, name=name, device=f"Ray at {self.place}")
         try:
@@ -105,6 +107,8 @@ class Cluster:
         """
         reachable(self.place)
         resource = "GPU" if self.has_gpus else "CPU"
+        nodes = ray.nodes()
+        self._patience.note_move()
         return [
             Machine(
                 node["NodeID"],
@@ -112,7 +116,7 @@ class Cluster:
                 int(node["Resources"].get(resource, 0)),
                 node["NodeID"] == self._own_node,
             )
-            for node in ray.nodes()
+            for node in nodes
             if node["Alive"]
         ]
 

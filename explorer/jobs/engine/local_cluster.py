@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from explorer.jobs.engine.address import (
+    answering,
     check_installed,
     environment_for,
     made_token,
-    reachable,
     token_environment,
 )
 
@@ -86,7 +86,7 @@ def _wait_for(process: subprocess.Popen[bytes], place: str) -> None:
     end = time.monotonic() + START_SECONDS
     while process.poll() is None and time.monotonic() < end:
         with contextlib.suppress(ValueError):
-            reachable(place)
+            answering(place)
             return
         time.sleep(0.2)
     process.kill()
