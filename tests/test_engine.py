@@ -4,6 +4,7 @@ One Ray of this machine with two workers, which only this machine can reach, ser
 """
 
 import contextlib
+import errno
 import os
 import shlex
 import shutil
@@ -29,9 +30,10 @@ from explorer.contracts.devices import ELSEWHERE, RAY, device_of
 from explorer.contracts.request import AnswerRequest
 from explorer.jobs import local_workers
 from explorer.jobs.engine import address, versions
+from explorer.jobs.engine.__main__ import end_sentence
 from explorer.jobs.engine.choice import choose_engine, chosen_engine
 from explorer.jobs.engine.delivery import Delivery
-from explorer.jobs.engine.events import Parcel
+from explorer.jobs.engine.events import Lost, Parcel
 from explorer.jobs.engine.local_cluster import local_cluster
 from explorer.jobs.engine.node_worker import cores_of_each
 from explorer.jobs.job_folder import JobFolder
@@ -300,6 +302,31 @@ def test_an_engine_whose_cluster_says_nothing_any_more_ends() -> None:
     assert done.returncode == 1
     assert done.stderr.startswith("error: Ray at node7:1 has said nothing for")
     assert done.stderr.count("\n") == 1
+
+
+@needs_ray
+def test_shares_of_a_node_that_is_gone_are_lost() -> None:
+    """Also where Ray says nothing of them, as of a node that is frozen; the others go on."""
+    from explorer.jobs.engine.cluster import Cluster
+
+    class Stream:
+        """Of a share that says nothing."""
+
+    cluster = Cluster.__new__(Cluster)  # of no process
+    cluster._streams = {Stream(): "one"}
+    cluster._places, cluster._alive = {"one": "frozen"}, {"sound"}
+    ((share, event),) = cluster.events(0.0)
+    assert (share, event) == ("one", Lost(how="its machine is gone", machine_gone=True))
+    assert list(cluster.events(0.0)) == []
+
+
+def test_a_full_disk_ends_the_engine_with_a_sentence() -> None:
+    """A fault of ours keeps its traceback."""
+    jobs = Path("/data/jobs")
+    full = OSError(errno.ENOSPC, "No space left on device")
+    sentence = "no space is left on the disk of /data/jobs; free some and resume"
+    assert end_sentence(full, jobs) == sentence
+    assert end_sentence(FileNotFoundError(errno.ENOENT, "x"), jobs) == ""
 
 
 def test_without_ray_the_sentence_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:

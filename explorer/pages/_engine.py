@@ -33,7 +33,7 @@ def show_engine(app: AppState) -> None:
     if address.strip() != now:
         _change(app, address.strip())
     if nodes := nodes_text(app.catalog.folder):
-        st.caption(as_message(f"Code that you have agreed to run runs on {nodes}."))
+        st.caption(as_message(f"Code that you agree to run is run on {nodes}."))
 
 
 def _label(engine: str) -> str:

@@ -5,6 +5,7 @@ when the app dies, and stays a while when there is nothing to do; with --drain i
 """
 
 import argparse
+import errno
 import os
 import sys
 from pathlib import Path
@@ -42,11 +43,27 @@ def main() -> int:
     engine = Engine(Spool(options.jobs.resolve()), cluster, options.share_seconds)
     try:
         engine.serve(0.0 if options.drain else options.linger)
-    except ValueError as error:
-        print(f"error: {error}", file=sys.stderr, flush=True)
+    except (ValueError, OSError) as error:
+        sentence = end_sentence(error, options.jobs)
+        if not sentence:
+            raise
+        print(f"error: {sentence}", file=sys.stderr, flush=True)
         os._exit(1)  # Ray would wait for a cluster that is gone
     cluster.close()
     return 0
+
+
+def end_sentence(error: ValueError | OSError, jobs: Path) -> str:
+    """Why the engine ends, in one sentence; "" where that is a fault of ours.
+
+    Args:
+        error: that ends it.
+        jobs: folder of the spool.
+    """
+    if isinstance(error, OSError):
+        is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        return f"no space is left on the disk of {jobs}; free some and resume" if is_full else ""
+    return str(error)
 
 
 if __name__ == "__main__":

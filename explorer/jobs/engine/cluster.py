@@ -97,6 +97,8 @@ class Cluster:
         self._desk = _REMOTE_DESK.options(scheduling_strategy=_on(self._own_node)).remote()
         self._contents: dict[Path, tuple[str, ray.ObjectRef]] = {}
         self._streams: dict[ray.ObjectRefGenerator, str] = {}
+        self._places: dict[str, str] = {}  # ids of the nodes that are at shares
+        self._alive: set[str] = set()  # ids of the nodes that are there
         self.has_gpus = any(node["Resources"].get("GPU") for node in ray.nodes() if node["Alive"])
 
     def nodes(self) -> list[Machine]:
@@ -107,8 +109,9 @@ class Cluster:
         """
         reachable(self.place)
         resource = "GPU" if self.has_gpus else "CPU"
-        nodes = ray.nodes()
+        nodes = [node for node in ray.nodes() if node["Alive"]]
         self._patience.note_move()
+        self._alive = {node["NodeID"] for node in nodes}
         return [
             Machine(
                 node["NodeID"],
@@ -117,7 +120,6 @@ class Cluster:
                 node["NodeID"] == self._own_node,
             )
             for node in nodes
-            if node["Alive"]
         ]
 
     def carry(self, files: list[Path]) -> dict[Path, str]:
@@ -147,6 +149,7 @@ class Cluster:
             scheduling_strategy=_on(node.id),
         )
         self._streams[task.remote(share, parcel, contents, self._desk)] = share
+        self._places[share] = node.id
 
     def order(self, share: str, order: str) -> None:
         """Tell a share what to do at its next piece."""
@@ -164,6 +167,7 @@ class Cluster:
         Args:
             seconds: to wait for something.
         """
+        yield from self._lost_with_nodes()
         if not self._streams:
             return
         ready, _ = ray.wait(list(self._streams), num_returns=1, timeout=seconds, fetch_local=False)
@@ -175,9 +179,19 @@ class Cluster:
             share = self._streams[stream]
             event = _next_event(stream)
             if event is None or isinstance(event, Lost):
-                del self._streams[stream]
+                self._forget(stream)
                 event = event or Lost(how="it ended without a word")
             yield share, event
+
+    def _lost_with_nodes(self) -> Iterator[tuple[str, Event]]:
+        """Shares of nodes that are gone: Ray says nothing of those whose node is frozen."""
+        for stream, share in list(self._streams.items()):
+            if self._places[share] not in self._alive:
+                self._forget(stream)
+                yield share, Lost(how="its machine is gone", machine_gone=True)
+
+    def _forget(self, stream: ray.ObjectRefGenerator) -> None:
+        del self._places[self._streams.pop(stream)]
 
     def close(self) -> None:
         """Leave the cluster; what is under way there ends."""

@@ -62,7 +62,10 @@ class Machines:
         if refusals:
             return refusals[0]
         if job.device:
-            return f"no machine of {self._cluster.as_place.device} has {job.device}, where it began"
+            return (
+                f"no machine of {self._cluster.as_place.device} has {job.device}, where it began; "
+                "resume it to go on with what there is"
+            )
         return f"{self._cluster.as_place.device} has no place for a share; give it processors"
 
     def _is_sound(self, machine: Machine) -> bool:

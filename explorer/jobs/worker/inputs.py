@@ -35,8 +35,9 @@ def unchanged_problem(request: AnswerRequest, code: Code | None) -> LoadedProble
     now = {name: split.fingerprint for name, split in loaded.splits.items()}
     if not {**request.further_fingerprints, **own}.items() <= now.items():
         raise ProblemError(
-            f"the data of {path} have changed since the import; import its models again, and draw "
-            "the data from a fixed seed if they are drawn"
+            f"the data of {path} have changed since the import; have the same where it is "
+            "computed, or import its models again, and draw the data from a fixed seed if they "
+            "are drawn"
         )
     return loaded
 
