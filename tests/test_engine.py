@@ -162,7 +162,8 @@ def test_urgent_failing_cancelled_and_killed(cluster: str, at_ray: Catalog, tmp_
     key, long = slow_surface(at_ray, slow)
     both = until(lambda: len(at := tasks(cluster)) == WORKERS and at)
     keys = [questions.ask(at_ray, LINE, model, line, priority=1) for model in models]
-    good, bad = (ended(at_ray, at_ray.active_job_for(each).id) for each in keys)
+    jobs = [at_ray.active_job_for(key).id for key in keys]  # now: one may end before the other
+    good, bad = (ended(at_ray, job) for job in jobs)
     assert (good.status, good.error) == ("done", None)
     assert bad.status == "failed"
     assert "stumbled over the trap" in bad.error and str(tmp_path) in bad.error
