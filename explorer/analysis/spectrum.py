@@ -11,13 +11,13 @@ from explorer.analysis.curvature.lanczos import Lanczos, quadrature
 from explorer.analysis.curvature.matrices import blocks_of, map_maker_of, matrix_of_settings
 from explorer.analysis.curvature.products import Curvature, Product
 from explorer.analysis.curvature.random_vectors import random_normal, random_signs
-from explorer.analysis.curvature.trace import krylov_trace
 from explorer.analysis.objective.named_tensors import Tensors
 from explorer.analysis.objective.objective import Objective
 from explorer.analysis.objective.parameters import Block
 from explorer.analysis.objective.plane import NO_CHOICES, EarlierChoices, objective_at
 from explorer.analysis.spectrum_ends import STREAM, Rows, escape_points, extremes
 from explorer.analysis.spectrum_fisher import covariance_rows, gap_rows
+from explorer.analysis.spectrum_trace import trace_rows
 from explorer.codec import JsonValue
 from explorer.kinds.matrix import MatrixRole, SpectrumSettings
 from explorer.kinds.piece import Piece
@@ -66,7 +66,7 @@ def answer(
             points = escape_points(objective, last, rows, subjects[0])
         else:
             points = []
-            rows = _unit(matrix, objective, settings, unit, unit_progress)
+            rows = _unit(matrix, full_matrix, objective, settings, unit, unit_progress)
         facts[f"products_{unit}"] = full_matrix.products - before
         yield Piece(_columns(unit, rows), facts, time.perf_counter() - began, points)
         facts = {}
@@ -105,6 +105,7 @@ def _columns(unit: int, rows: Rows) -> dict[str, np.ndarray]:
 
 def _unit(
     matrix: Product,
+    whole: Curvature,
     objective: Objective,
     settings: SpectrumSettings,
     unit: int,
@@ -114,7 +115,7 @@ def _unit(
     if unit <= settings.probes:
         return probe(matrix, blocks_of(objective, settings), settings, unit - 1, unit_progress)
     if settings.trace_products and unit == settings.unit_of(MatrixRole.TRACE):
-        return _trace(matrix, settings, unit_progress)
+        return trace_rows(matrix, whole, objective, settings, unit_progress)
     if settings.has_gap and unit == settings.unit_of(MatrixRole.GAP):
         return gap_rows(matrix, objective, settings)
     if settings.covariance and unit == settings.unit_of(MatrixRole.COVARIANCE):
@@ -149,13 +150,6 @@ def probe(
         mine = products[block.start - start : block.stop - start]
         rows.append((MatrixRole.LAYER, place, float(mine.sum()), float(block.stop - block.start)))
     return rows
-
-
-def _trace(matrix: Product, settings: SpectrumSettings, unit: UnitProgress) -> Rows:
-    """The trace from products of its own."""
-    seed = settings.seed, STREAM["trace"]
-    trace = krylov_trace(matrix, settings.trace_products, *seed, unit=unit)
-    return [(MatrixRole.TRACE, trace.vectors, trace.value, trace.error)]
 
 
 def _batch(objective: Objective, settings: SpectrumSettings, number: int) -> Rows:

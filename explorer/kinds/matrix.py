@@ -24,6 +24,7 @@ MATRIX_WORDS = {
     "scaled_hessian": "|w|-scaled Hessian",
 }
 MATRICES = tuple(MATRIX_WORDS)
+SPLIT_MATRICES = ("hessian", "scaled_hessian", "gauss_newton")  # whose trace is that of two parts
 NOT_HESSIAN = tuple(name for name in MATRICES if name != "hessian")
 MOST_STEPS, MOST_BATCHES = 500, 2000
 MOST_LABELS = 1000
@@ -102,7 +103,8 @@ class SpectrumSettings(CurvatureSettings):
         int,
         Setting(
             "Trace alone",
-            "Products for the trace alone (Chen and Hallman 2023); 0: it is from the probes.",
+            "Products, or passes as long, for the trace alone (Chen and Hallman 2023); 0: it is "
+            "from the probes.",
             least=0,
             most=2000,
             unit="products",
@@ -185,8 +187,11 @@ class SpectrumSettings(CurvatureSettings):
 
     @property
     def revision(self) -> int:
-        """See `ObjectiveSettings.revision`: products for the trace alone once went into XTrace."""
-        return 1 if self.trace_products else 0
+        """See `ObjectiveSettings.revision`: products for the trace alone once went into XTrace.
+
+        For matrices of two parts all went into one Krylov space and vectors of the parameters then.
+        """
+        return (2 if self.matrix in SPLIT_MATRICES else 1) if self.trace_products else 0
 
     @property
     def has_gap(self) -> bool:

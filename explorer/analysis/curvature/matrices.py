@@ -54,6 +54,18 @@ def matrix_of_settings(whole: Product, objective: Objective, settings: SpectrumS
     return matrix
 
 
+def gradients_of_settings(
+    gradients: Tensor, objective: Objective, settings: SpectrumSettings
+) -> Tensor:
+    """B a of each a of (g, D), for the matrix B A B' of the settings and the whole one A = a a'."""
+    if settings.matrix == "scaled_hessian":
+        gradients = gradients * objective.flat.theta.abs()
+    if settings.layer:
+        (block,) = blocks_of(objective, settings)
+        gradients = gradients[:, block.start : block.stop]
+    return gradients
+
+
 class ScaledMatrix:
     """D A D for a diagonal D (D,): with |w| it does not change under rescalings of the weights."""
 

@@ -8,7 +8,7 @@ Never used, as torch 2.13 gets them wrong: reverse over forward mode, compiled d
 """
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 import psutil
@@ -18,14 +18,19 @@ from torch import Tensor
 from explorer.analysis.curvature.differentiable import (
     CurvatureError,
     DifferentiableModel,
-    Parts,
     explain_torch_errors,
+)
+from explorer.analysis.curvature.linear_maps import (
+    LinearMap,
+    MapMaker,
+    gauss_newton,
+    hessian,
+    jacobian,
 )
 from explorer.analysis.objective.batches import tensors_of
 from explorer.analysis.objective.dataset import Examples
 from explorer.analysis.objective.memory import is_out_of_memory
 from explorer.analysis.objective.objective import Objective
-from explorer.problem import Batch
 
 __all__ = [
     "Curvature",
@@ -37,10 +42,7 @@ __all__ = [
     "jacobian",
 ]
 
-LinearMap = Callable[[Parts], Parts]
-MapMaker = Callable[
-    ["DifferentiableModel", Batch], tuple[LinearMap, float]
-]  # a batch's linear map, and what it counts
+Made = TypeVar("Made")
 HELD = 3  # graphs of one batch that a product takes room for at once (measured on a ResNet)
 
 
@@ -67,6 +69,7 @@ class Curvature:
         maker: MapMaker,
         budget: int | None = None,
         examples: np.ndarray | None = None,
+        most: int | None = None,
     ) -> None:
         """Prepare for the objective's present point, which may move afterwards.
 
@@ -75,6 +78,7 @@ class Curvature:
             maker: of a batch's linear map, such as `hessian`.
             budget: bytes for graphs beside model and data; see `usual_budget`.
             examples: indices of those that the mean is over, (n,); all unless given.
+            most: examples of a batch; unless given, as many as are quick.
 
         Raises:
             CurvatureError: the model cannot be differentiated as needed.
@@ -87,7 +91,8 @@ class Curvature:
         self._maker = maker
         self._fixed, self._each = self._graph_costs()
         fitting_examples = (self.budget // HELD - self._fixed) // self._each
-        batch = max(1, min(self.model.examples, self.model.usual_batch, fitting_examples))
+        quick = most or self.model.usual_batch
+        batch = max(1, min(self.model.examples, quick, fitting_examples))
         self._cut_into_batches(self.model.fixed_batch or batch)
 
     @property
@@ -97,18 +102,42 @@ class Curvature:
 
     def __call__(self, vector: Tensor) -> Tensor:
         """The product with a vector (D,), as (D,); less memory than needed halves the batches."""
+        return self._over_batches(lambda: self._product(vector))
+
+    def mean_of(self, number_of: Callable[[int, LinearMap], float]) -> float:
+        """What is a number for each batch, by its place and its map, summed, over what they count.
+
+        It counts as one product.
+        """
+        return self._over_batches(lambda: self._mean_of(number_of))
+
+    def release(self) -> None:
+        """Let go of the graphs; the next product makes them anew."""
+        self._maps.clear()
+
+    def _over_batches(self, work: Callable[[], Made]) -> Made:
         self._objective.on_pass()
         while True:
             try:
                 with self.model.with_derivatives(), torch.enable_grad():
-                    product = self._product(vector)
+                    made = work()
             except Exception as error:
                 if not is_out_of_memory(error) or self.batch == 1 or self.model.fixed_batch:
                     raise
                 self._cut_into_batches(self.batch // 2)
             else:
                 self.products += 1
-                return product
+                return made
+
+    def _mean_of(self, number_of: Callable[[int, LinearMap], float]) -> float:
+        total = count = 0.0
+        for number in range(len(self._spans)):
+            apply, counted = self._map(number)
+            with explain_torch_errors():
+                total += number_of(number, apply)
+            count += counted
+            del apply
+        return total / self._counted(count)
 
     def _cut_into_batches(self, batch: int) -> None:
         """Cut the examples into batches of at most so many, and choose whose maps are kept."""
@@ -142,9 +171,12 @@ class Curvature:
             count += counted
             del apply
         assert total is not None
+        return total.div_(self._counted(count))
+
+    def _counted(self, count: float) -> float:
         if not count:
             raise CurvatureError("the loss counts nothing on this data; choose another split")
-        return total.div_(count)
+        return count
 
     def _graph_costs(self) -> tuple[int, int]:
         """Bytes of any batch's graph, and those that each example adds to it."""
@@ -180,63 +212,3 @@ def usual_budget(device: torch.device) -> int:
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0] // 2
     return min(2 << 30, psutil.virtual_memory().available // 4)
-
-
-def hessian(model: DifferentiableModel, batch: Batch) -> tuple[LinearMap, float]:
-    """The Hessian of a batch's summed loss."""
-    total, count = model.loss(model.outputs(batch), batch)
-    slopes = model.gradients(total)
-    return _derivative(slopes, model.parameters), count
-
-
-def _derivative(of: Parts, by: Parts) -> LinearMap:
-    """The transposed Jacobian of tensors: vectors in their shapes to vectors in those of `by`.
-
-    Of a gradient it is the Hessian.
-    """
-    moving = [number for number, tensor in enumerate(of) if tensor.requires_grad]
-    if not moving:
-        return lambda vectors: [torch.zeros_like(tensor) for tensor in by]
-    of = [of[number] for number in moving]
-
-    def apply(vectors: Parts) -> Parts:
-        if any(tensor.is_complex() for tensor in of):
-            chosen_vectors = [vectors[number] for number in moving]
-            return torch.autograd.grad(
-                of, by, chosen_vectors, retain_graph=True, materialize_grads=True
-            )
-        # the gradient of a number: to check the shapes of given ones torch loads an algebra system
-        pairs = zip(of, (vectors[number] for number in moving), strict=True)
-        number = torch.stack([(tensor * vector).sum() for tensor, vector in pairs]).sum()
-        return torch.autograd.grad(number, by, retain_graph=True, materialize_grads=True)
-
-    return apply
-
-
-def gauss_newton(model: DifferentiableModel, batch: Batch) -> tuple[LinearMap, float]:
-    """J' (Hessian of the loss by the outputs) J, of a batch's summed loss.
-
-    The Jacobian's own product is the derivative of its transpose's, so that nothing but double
-    backward is asked of the model.
-
-    Source: Schraudolph 2002, "Fast curvature matrix-vector products".
-    """
-    outputs = model.outputs(batch)
-    tensors, spec = torch.utils._pytree.tree_flatten(outputs)
-    live = [n for n, t in enumerate(tensors) if isinstance(t, Tensor) and t.requires_grad]
-    leaves = [tensors[n].detach().requires_grad_() for n in live]
-    replaced = list(tensors)
-    for number, leaf in zip(live, leaves, strict=True):
-        replaced[number] = leaf
-    total, count = model.loss(torch.utils._pytree.tree_unflatten(replaced, spec), batch)
-    slopes = torch.autograd.grad(total, leaves, create_graph=True, materialize_grads=True)
-    curve = _derivative(slopes, leaves)
-    forward, backward = jacobian([tensors[n] for n in live], model.parameters)
-    return lambda vectors: backward(curve(forward(vectors))), count
-
-
-def jacobian(of: Parts, by: Parts) -> tuple[LinearMap, LinearMap]:
-    """Products with the Jacobian of tensors by others, and with its transpose."""
-    duals = [torch.zeros_like(tensor).requires_grad_() for tensor in of]
-    back = torch.autograd.grad(of, by, duals, create_graph=True, materialize_grads=True)
-    return _derivative(back, duals), _derivative(of, by)

@@ -21,3 +21,9 @@ def random_normal(product: Product, *seed: int) -> Tensor:
     """A standard normal vector (D,); the same for good for a seed of one or several numbers."""
     normal = np.random.RandomState(seed).standard_normal(product.size)
     return torch.from_numpy(normal).to(dtype=product.like.dtype, device=product.like.device)
+
+
+def next_signs(random: np.random.RandomState, count: int, like: Tensor) -> Tensor:
+    """So many further random signs, (count,), of a tensor's type and on its device."""
+    bits = np.unpackbits(np.frombuffer(random.bytes(-(-count // 8)), np.uint8), count=count)
+    return torch.from_numpy(bits).to(like).mul_(2).sub_(1)
