@@ -30,6 +30,7 @@ _REGISTRY = "_loss_surface_explorer"  # on `sys`: our own modules are loaded ane
 _LOCK = threading.Lock()
 FIRST_SCREEN_SECONDS = 1.5  # seconds left to the first screen
 LONGEST_VIEW_SECONDS = 10.0  # for which what works in the background waits for it besides
+DRAWING_SECONDS = 1.0  # left to the browser, which draws on the same processor
 RETRY_SECONDS = 1.0
 log = logging.getLogger(__name__)
 
@@ -115,6 +116,8 @@ def _start_background_work(app: AppState, patience: float) -> None:
         return
     if patience:
         PAGE_VIEWS.wait(LONGEST_VIEW_SECONDS)
+    if patience and PAGE_VIEWS.has_begun and app.ended.wait(DRAWING_SECONDS):
+        return
     if not app.catalog.read_only:
         _start_computing(app)
     load_ahead()
