@@ -106,7 +106,8 @@ def page(context: sync_api.BrowserContext) -> Iterator[sync_api.Page]:
 
 
 WIDTHS = (1100, 2560)
-LEADS_AWAY = "(element) => new URL(element.href ?? element.src).host !== location.host"
+LEADS_AWAY = """(element) => ![location.host, "arxiv.org", "doi.org"]
+  .includes(new URL(element.href ?? element.src).host)"""  # what a figure is cited by may
 FILLED = 0.4  # of its column's width: a square that a screen holds leaves more of a wide one
 MISFITS = """(filled) => {
   const drawn = [...document.querySelectorAll("[data-testid=stVegaLiteChart]")]
@@ -188,13 +189,15 @@ def _formatted(page: sync_api.Page, named: bool) -> Iterator[str]:
 
 
 def test_compute_is_near_and_stays_in_view(page: sync_api.Page, server: Server) -> None:
-    """Reached by fewer than 20 Tabs and by Ctrl + Enter, in view also at the end of the page."""
+    """Reached by fewer than 20 Tabs from the page's start, in view also at the end of the page."""
     page.set_viewport_size({"width": 1280, "height": 700})
     page.goto(server.url("surface", x_count=7, y_count=7))
     button = page.get_by_role("button", name="Compute 49 points")
     button.wait_for()
     settled(page)
     assert "Stored with other settings" in page.get_by_test_id("stMain").inner_text()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")  # skips the list of pages
     for _ in range(20):
         if button.evaluate("element => element === document.activeElement"):
             break
