@@ -41,6 +41,10 @@ def usual(network: Network, rows: Tensor) -> Tensor:
     return network.first(rows)
 
 
+def changed_in_place(network: Network, rows: Tensor) -> Tensor:
+    return network.first(rows).relu_()
+
+
 def twice(network: Network, rows: Tensor) -> Tensor:
     return network.first(torch.tanh(network.first(rows)))
 
@@ -78,17 +82,18 @@ def evaluator_of(problem: Problem, precision: str = "float64") -> Evaluator:
     return Evaluator(objective, directions)
 
 
-@pytest.mark.parametrize("rule", [usual, tied])
+@pytest.mark.parametrize("rule", [usual, tied, changed_in_place])
 @pytest.mark.parametrize("way", [{}, {"traced": True, "lanes": 2}, {"stacked": 3}])
 @pytest.mark.parametrize("moved", [None, ["first.weight", "last.*"]])
 def test_superposed_is_rounding(rule: Callable, way: dict, moved: list[str] | None) -> None:
-    """In uneven batches, all axes or fewer: the plain way's losses, and at the base its bits."""
+    """In uneven batches, all axes or none, again and again: the plain way's losses."""
     evaluator = evaluator_of(problem_of(rule, parameters=moved))
     plain = evaluator.values(STEPS)["loss"]
     evaluator.use(Choice(batch=20, superposed=True, **way))
     assert evaluator.objective.choice.superposed and evaluator.objective.superposed
-    np.testing.assert_allclose(evaluator.values(STEPS)["loss"], plain, rtol=1e-12)
-    np.testing.assert_allclose(evaluator.values(STEPS[:, :0])["loss"], plain[0], rtol=1e-12)
+    for axes in (3, 0, 3):
+        losses = evaluator.values(STEPS[:, :axes])["loss"]
+        np.testing.assert_allclose(losses, plain if axes else plain[0], rtol=1e-12)
 
 
 def test_it_is_chosen_where_it_is_right() -> None:

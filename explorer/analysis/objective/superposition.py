@@ -28,11 +28,11 @@ class LayerOutputs:
     along: Sequence[Tensor]
 
     def at(self, step: Tensor) -> Tensor:
-        """The outputs at a step (m,), or one with fewer axes."""
+        """The outputs at a step (m,), or one with fewer axes, which the caller may change."""
         outputs = self.base
         for length, moved in zip(step.unbind(), self.along, strict=False):
             outputs = torch.addcmul(outputs, moved, length)
-        return outputs
+        return outputs.clone() if outputs is self.base else outputs
 
 
 BatchOutputs = Mapping[str, LayerOutputs]  # by the layer's name
