@@ -1,6 +1,7 @@
 """The quicker way to second derivatives of convolutional networks gives the same derivatives."""
 
 from collections.abc import Callable
+from types import MethodType
 
 import pytest
 import torch
@@ -86,11 +87,11 @@ def checkpointed(network: Network, images: Tensor) -> Tensor:
     return checkpoint(network.block, usual(network, images), use_reentrant=False)
 
 
-def curvature_of(rule: Callable, frozen: str = "") -> Curvature:
+def curvature_of(rule: Callable, frozen: str = "", network: type[Network] = Network) -> Curvature:
     """The Hessian of a small network in float64, its running statistics off their defaults."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        model = Network(rule).double()
+        model = network(rule).double()
         model(torch.randn(30, 2, 9, 9, dtype=torch.float64) * 2 + 1)
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(not frozen or not name.startswith(frozen))
@@ -117,6 +118,22 @@ def test_it_is_used_where_it_is_right() -> None:
     assert model._quick and model._lay_out
     assert curvature_of(viewed).model._lay_out is None
     assert curvature_of(used_elsewhere).model._quick is None
+
+
+def test_a_layer_s_own_forward_stays() -> None:
+    """A forward pass that a user has given to one layer is still its own after a trial."""
+
+    def squared(layer: nn.Conv2d, images: Tensor) -> Tensor:
+        return layer._conv_forward(images, layer.weight, layer.bias).square()
+
+    class Changed(Network):
+        def __init__(self, rule: Callable[[Network, Tensor], Tensor]) -> None:
+            super().__init__(rule)
+            self.first.forward = MethodType(squared, self.first)
+
+    model = curvature_of(usual, network=Changed).model
+    assert model._quick is None
+    assert vars(model.module.first)["forward"].__func__ is squared
 
 
 def test_layers_are_put_back() -> None:

@@ -50,6 +50,10 @@ def in_place(net: Network, images: Tensor) -> Tensor:
     return net.relu(outputs)
 
 
+def in_place_alone(net: Network, images: Tensor) -> Tensor:
+    return functional.relu(net.second(net.relu(net.first(images))))
+
+
 def normalised(net: Network, images: Tensor) -> Tensor:
     return torch.relu(net.norm(net.first(images))) + images
 
@@ -117,12 +121,22 @@ def test_what_cannot_be_fused_is_refused(rule: Callable) -> None:
         fused_network(network(rule), images(2))
 
 
-def test_hooks_see_what_they_saw() -> None:
-    """A convolution that somebody watches keeps its own kernel."""
-    own = network(residual)
-    own.first.register_forward_hook(lambda *_: None)
+@pytest.mark.parametrize(
+    ("rule", "watched"),
+    [(residual, "first"), (residual, "quiet"), (in_place_alone, "relu")],
+)
+def test_hooks_see_what_they_saw(rule: Callable, watched: str) -> None:
+    """A layer that somebody watches is called as ever."""
+    own, shapes = network(rule), []
+    own.get_submodule(watched).register_forward_hook(
+        lambda _, inputs, outputs: shapes.append((inputs[0].shape, outputs.shape))
+    )
     fused = fused_network(own, images(2))
     assert sum(isinstance(layer, _FusedConvolution) for layer in fused.modules()) == 1
+    shapes.clear()
+    with torch.no_grad():
+        fused(images(5))
+    assert shapes == [((5, 4, 7, 7), (5, 4, 7, 7))]
 
 
 @pytest.mark.parametrize("rule", [residual, normalised, used_twice])

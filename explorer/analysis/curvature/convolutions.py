@@ -8,8 +8,8 @@ Source: Dumoulin and Visin 2016, arXiv:1603.07285, section 4: a convolution's de
 convolutions; Jacob et al. 2018, arXiv:1712.05877, section 3.2, for the folding.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
@@ -18,6 +18,7 @@ from torch.autograd import Function
 from torch.nn import functional
 
 from explorer.analysis.objective import batchnorm
+from explorer.analysis.objective.forward_passes import replaced_forwards
 from explorer.problem import Batch
 
 _Layer = Callable[[Tensor], Tensor]
@@ -39,16 +40,9 @@ class QuickLayers:
     def __bool__(self) -> bool:
         return bool(self._forwards)
 
-    @contextmanager
-    def installed(self) -> Iterator[None]:
+    def installed(self) -> AbstractContextManager[None]:
         """A stretch in which forward passes go that way."""
-        for layer, forward in self._forwards.items():
-            layer.forward = forward
-        try:
-            yield
-        finally:
-            for layer in self._forwards:
-                del layer.forward
+        return replaced_forwards(self._forwards)
 
 
 def _identity(inputs: Tensor) -> Tensor:

@@ -88,8 +88,8 @@ def _convolution_and_other(
 def _is_relu(traced: fx.GraphModule, node: fx.Node) -> bool:
     if not node.args or not isinstance(node.args[0], fx.Node):
         return False
-    if node.op == "call_module":
-        return type(_layer(traced, node)) is nn.ReLU
+    if (layer := _layer(traced, node)) is not None:
+        return type(layer) is nn.ReLU and not _is_watched(layer)
     by_name = node.op == "call_method" and node.target in ("relu", "relu_")
     return by_name or (node.op == "call_function" and node.target in _RELU)
 
@@ -100,7 +100,7 @@ def _layer(traced: fx.GraphModule, node: fx.Node) -> nn.Module | None:
 
 def _passed(traced: fx.GraphModule, node: Any) -> fx.Node:
     """The node that a value comes from, layers that do nothing left out."""
-    while isinstance(_layer(traced, node), nn.Identity):
+    while type(layer := _layer(traced, node)) is nn.Identity and not _is_watched(layer):
         node = node.args[0]
     return node
 
@@ -123,8 +123,13 @@ def _shape(node: fx.Node) -> object:
 def _is_fusable(layer: nn.Module | None) -> bool:
     if type(layer) is not nn.Conv2d or layer.weight.dtype != torch.float32:
         return False
-    hooked = layer._forward_hooks or layer._forward_pre_hooks
-    return layer.padding_mode == "zeros" and not isinstance(layer.padding, str) and not hooked
+    plain = layer.padding_mode == "zeros" and not isinstance(layer.padding, str)
+    return plain and not _is_watched(layer)
+
+
+def _is_watched(layer: nn.Module) -> bool:
+    """Whether somebody's hooks see what goes in or comes out."""
+    return bool(layer._forward_hooks or layer._forward_pre_hooks)
 
 
 class _FusedConvolution(nn.Module):

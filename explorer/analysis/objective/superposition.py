@@ -5,8 +5,8 @@ point, those at base + step @ directions are the base's plus step times each dir
 additions in place of a matrix product, which in a perceptron on images is most of the work.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 
 import torch
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from explorer.analysis.objective.flat_model import FlatModel
+from explorer.analysis.objective.forward_passes import replaced_forwards
 from explorer.problem import Batch, Problem
 
 LEAST_INPUTS = 32  # of a layer: below, additions take as long as the product (measured)
@@ -124,19 +125,13 @@ class Superposition:
     """Layers of one copy of a model that can be given what they put out."""
 
     def __init__(self, module: nn.Module, names: Iterable[str]) -> None:
-        self._layers = {name: module.get_submodule(name) for name in names}
-        self._forwards = {name: _GivenOnce(layer) for name, layer in self._layers.items()}
+        layers = {name: module.get_submodule(name) for name in names}
+        self._forwards = {name: _GivenOnce(layer) for name, layer in layers.items()}
+        self._by_layer = {layers[name]: forward for name, forward in self._forwards.items()}
 
-    @contextmanager
-    def installed(self) -> Iterator[None]:
+    def installed(self) -> AbstractContextManager[None]:
         """A stretch in which the layers put out what they are given."""
-        for name, layer in self._layers.items():
-            layer.forward = self._forwards[name]
-        try:
-            yield
-        finally:
-            for layer in self._layers.values():
-                del layer.forward
+        return replaced_forwards(self._by_layer)
 
     def give(self, kept: BatchOutputs, step: Tensor) -> None:
         """Give each layer what it puts out for a batch at a step (m,)."""
