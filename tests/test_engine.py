@@ -30,10 +30,12 @@ from explorer.contracts.devices import ELSEWHERE, RAY, device_of
 from explorer.contracts.request import AnswerRequest
 from explorer.jobs import local_workers
 from explorer.jobs.engine import address, versions
+from explorer.jobs.engine import local_cluster as local_cluster_module
 from explorer.jobs.engine.__main__ import end_sentence
 from explorer.jobs.engine.choice import choose_engine, chosen_engine
 from explorer.jobs.engine.delivery import Delivery
-from explorer.jobs.engine.events import Lost, Parcel
+from explorer.jobs.engine.events import Lost, Machine, Parcel
+from explorer.jobs.engine.held_job import HeldJob
 from explorer.jobs.engine.local_cluster import local_cluster
 from explorer.jobs.engine.node_worker import cores_of_each
 from explorer.jobs.job_folder import JobFolder
@@ -253,7 +255,7 @@ def test_the_app_s_choice_of_an_engine_is_the_user_s_and_no_catalog_s(
     monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
     app = fine(opened(JOBS_PAGE))
     app.button_group[0].set_value("Ray").run()
-    for text, why in (("auto", "does not answer"), ("nowhere", "is auto or HOST")):
+    for text, why in (("", "does not answer"), ("nowhere", "is auto or HOST")):
         app.text_input[0].set_value(text).run()
         assert why in app.error[0].value
         assert chosen_engine(catalog.folder) == ""
@@ -266,6 +268,46 @@ def test_the_app_s_choice_of_an_engine_is_the_user_s_and_no_catalog_s(
     fine(app.button_group[0].set_value("This machine").run())
     assert chosen_engine(catalog.folder) == ""
     stop_apps()
+
+
+def test_the_word_of_another_user_leads_nowhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ray notes its address in a folder of all; auto in its own variable means that folder."""
+    (tmp_path / "ray").mkdir()
+    note = tmp_path / "ray" / "ray_current_cluster"
+    note.write_text("127.0.0.1:1")
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+    monkeypatch.setenv("RAY_ADDRESS", "auto")
+    with pytest.raises(ValueError, match=r"Ray at 127.0.0.1:1 does not answer"):
+        address.reachable("auto")
+    if os.getuid() == 0:
+        os.chown(note, 12345, -1)
+    else:
+        monkeypatch.setattr(os, "getuid", lambda: note.stat().st_uid + 1)
+    with pytest.raises(ValueError, match="is another user's"):
+        address.reachable("auto")
+
+
+@needs_ray
+def test_a_ray_that_does_not_start_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor does one that would not stop in order: what it has started ends with it."""
+    command, pids = tmp_path / "ray", tmp_path / "pids"
+    command.write_text(
+        f"#!/bin/sh\ntrap '' TERM\nsleep 3600 &\necho $! > {pids}\necho no port\nwait\n"
+    )
+    command.chmod(0o700)
+    monkeypatch.setattr(local_cluster_module, "ray_command", lambda: str(command))
+    monkeypatch.setattr(local_cluster_module, "START_SECONDS", 1.0)
+    monkeypatch.setattr(local_cluster_module, "STOP_SECONDS", 0.2)
+    sentence = r"did not start at .*; it last said: no port"
+    with pytest.raises(ValueError, match=sentence), local_cluster(WORKERS):
+        pass
+    with contextlib.suppress(psutil.NoSuchProcess):
+        child = psutil.Process(int(pids.read_text()))
+        until(lambda: child.status() == psutil.STATUS_ZOMBIE)
 
 
 @contextlib.contextmanager
@@ -319,6 +361,17 @@ def test_shares_of_a_node_that_is_gone_are_lost() -> None:
     ((share, event),) = cluster.events(0.0)
     assert (share, event) == ("one", Lost(how="its machine is gone", machine_gone=True))
     assert list(cluster.events(0.0)) == []
+
+
+def test_shares_of_a_job_that_comes_again_have_other_ids(tmp_path: Path) -> None:
+    """So that the late end of one from before is not taken for the end of the new one."""
+    catalog = new_catalog(tmp_path / "catalog")
+    add_tiny(catalog, tmp_path, "one", [0])
+    questions.ask(catalog, LINE, catalog.models()[0], LineSettings(x_count=9))
+    folder = Spool(catalog.jobs_folder).jobs()[0]
+    code, machine = agreed_code(folder.request.problem), Machine("1", "node1", 1, is_own=True)
+    ids = {HeldJob(folder, folder.request, code).new_share(machine).id for _ in range(2)}
+    assert len(ids) == 2
 
 
 def test_a_full_disk_ends_the_engine_with_a_sentence() -> None:

@@ -29,9 +29,15 @@ def show_engine(app: AppState) -> None:
         )
         address = ELSEWHERE if kind == STARTED else ""
         if kind == RAY:
-            address = st.text_input("Address of the Ray cluster", width=240, key="engine-address")
-    if address.strip() != now:
-        _change(app, address.strip())
+            typed = st.text_input(
+                "Address of the Ray cluster",
+                placeholder=OWN_CLUSTER,
+                width=240,
+                key="engine-address",
+            )
+            address = typed.strip() or OWN_CLUSTER
+    if address != now:
+        _change(app, address)
     if nodes := nodes_text(app.catalog.folder):
         st.caption(as_message(f"Code that you agree to run is run on {nodes}."))
 

@@ -39,7 +39,7 @@ def reachable(address: str) -> str:
     """The address as HOST:PORT, if somebody takes connections there.
 
     Raises:
-        ValueError: nobody does.
+        ValueError: nobody does, or this machine's own cluster is not known.
     """
     place = _noted_address() if address == OWN_CLUSTER else address
     if not place:
@@ -100,15 +100,31 @@ def engine_trouble(devices: Sequence[str]) -> str:
 
 
 def _noted_address() -> str:
-    """The address of the cluster that was started last on this machine; "" where there is none."""
-    if named := os.environ.get("RAY_ADDRESS"):
-        return named
+    """The address of the cluster that was started last on this machine; "" where there is none.
+
+    Ray notes it where anybody can: only the user's word, and root's, leads code and a token there.
+
+    Raises:
+        ValueError: it is no address, or the word of somebody else.
+    """
+    named = os.environ.get("RAY_ADDRESS", "")
+    if named not in ("", OWN_CLUSTER):
+        return check_address(named)
     folder = Path(
         os.environ.get("RAY_TMPDIR", "/tmp" if os.name == "posix" else tempfile.gettempdir())
     )
-    with contextlib.suppress(OSError):
-        return (folder / "ray" / "ray_current_cluster").read_text().strip()
-    return ""
+    file = folder / "ray" / "ray_current_cluster"
+    try:
+        with file.open() as opened:
+            owner, place = os.fstat(opened.fileno()).st_uid, opened.read().strip()
+    except (OSError, UnicodeDecodeError):
+        return ""
+    if hasattr(os, "getuid") and owner not in (0, os.getuid()):
+        raise ValueError(
+            f"{file}, where Ray notes the cluster of this machine, is another user's; "
+            "give HOST:PORT"
+        )
+    return check_address(place) if place else ""
 
 
 def environment_for(place: str) -> dict[str, str]:

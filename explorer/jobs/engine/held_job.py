@@ -3,6 +3,7 @@
 import contextlib
 import math
 import time
+import uuid
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -32,7 +33,7 @@ Units = tuple[int, ...]
 class Share:
     """A part of a job that a node is at."""
 
-    id: str
+    id: str  # never used again: late words may still come of one whose job was handed back
     job: "HeldJob"
     machine: Machine
     units: Units  # none of an import
@@ -66,7 +67,6 @@ class HeldJob:
         self.is_cut = False
         self.seconds_per_unit = 0.0  # of the first piece
         self._losses: Counter[int] = Counter()  # by the first unit that was missing
-        self._number = 0
 
     def _missing_units(self) -> set[int]:
         """The units that nobody has answered; none of an import."""
@@ -96,8 +96,7 @@ class HeldJob:
     def new_share(self, machine: Machine) -> Share:
         """The next share, for a machine to be at."""
         units = self.waiting.popleft()
-        self._number += 1
-        share = Share(f"{self.folder.path}#{self._number}", self, machine, units, set(units))
+        share = Share(uuid.uuid4().hex, self, machine, units, set(units))
         self.shares[share.id] = share
         return share
 

@@ -17,6 +17,7 @@ from explorer.jobs.engine.address import (
     made_token,
     token_environment,
 )
+from explorer.jobs.process import ProcessName, end_with_descendants
 
 HOST = "127.0.0.1"
 OBJECT_STORE_BYTES = 200_000_000  # memory for what travels; what is more goes to the disk
@@ -56,9 +57,8 @@ def local_cluster(workers: int, port: int = 0, folder: Path | None = None) -> It
         _wait_for(process, place)
         yield place
     finally:
-        process.send_signal(signal.SIGTERM)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.communicate(timeout=STOP_SECONDS)
+        if process.poll() is None:
+            _end(process)
 
 
 def _start_command(workers: int, place: str, folder: Path | None) -> list[str]:
@@ -89,6 +89,15 @@ def _wait_for(process: subprocess.Popen[bytes], place: str) -> None:
             answering(place)
             return
         time.sleep(0.2)
-    process.kill()
-    said = process.communicate()[0].decode(errors="replace").strip().splitlines()
+    said = _end(process).decode(errors="replace").strip().splitlines()
     raise ValueError(f"Ray did not start at {place}; it last said: {(said or ['nothing'])[-1]}")
+
+
+def _end(process: subprocess.Popen[bytes]) -> bytes:
+    """Have Ray stop in order, or kill it with all that it has started; what it said."""
+    process.send_signal(signal.SIGTERM)
+    try:
+        return process.communicate(timeout=STOP_SECONDS)[0]
+    except subprocess.TimeoutExpired:
+        end_with_descendants(ProcessName.of(process.pid), mark="")
+        return process.communicate()[0]
