@@ -82,6 +82,8 @@ class Files:
         if self.has(file.stem):
             os.utime(self.path(file.stem))  # young again: a row that names it is about to come
             return False
+        if not file.is_file():
+            raise CatalogDamaged(file, "it is no file")
         if self.put(file, file.suffix) != file.stem:
             raise CatalogDamaged(file, "its content is not what was stored")
         return True
@@ -94,7 +96,8 @@ class Files:
         """
         if CONTENT_HASH.fullmatch(hash):
             for file in (self.folder / hash[:2]).glob(f"{hash}.*"):
-                return file
+                if file.is_file():  # a pipe or a device would be read without end
+                    return file
         raise UnknownEntry("file", hash)
 
     def has(self, hash: str) -> bool:

@@ -5,6 +5,7 @@ from store.blocks import damaged_blocks
 from store.door import Door
 from store.errors import CatalogDamaged, FileAway, UnknownEntry
 from store.integrity import count_unsealed, findings
+from store.rows import quoted
 from store.seals import seal_unsealed
 
 _TABLES = "SELECT table_name FROM duckdb_tables() WHERE NOT internal ORDER BY table_name"
@@ -67,7 +68,7 @@ class IntegrityChecks(Door):
 
     def _trouble(self, table: str) -> str:
         """What is wrong with a table as a whole; empty when nothing is."""
-        whole = f'SELECT bit_xor(hash(t)) FROM "{table}" AS t'  # noqa: S608 - a name from DuckDB
+        whole = f"SELECT bit_xor(hash(t)) FROM {quoted(table)} AS t"  # noqa: S608
         try:
             self._read(lambda c: c.execute(whole).fetchone())
         except CatalogDamaged as error:

@@ -8,7 +8,7 @@ import pyarrow as pa
 from store.catalog_tables import CATALOG_TABLES, TABLES_OF_QUESTIONS
 from store.database_file import Cursor
 from store.migrations import MIGRATIONS
-from store.rows import row_count
+from store.rows import is_identifier, row_count
 from store.seals import (
     ENTRY_QUERIES,
     places_in_ranges,
@@ -86,19 +86,24 @@ def findings(cursor: Cursor) -> tuple[list[str], list[tuple[str, str]]]:
 
 
 def altered_tables(cursor: Cursor) -> list[str]:
-    """A sentence for each table of the catalog that lacks columns it was made with, or is gone."""
+    """A sentence for each table that is not as it was made: it lacks columns, or has strange ones.
+
+    The name of a column comes into statements, also of a catalog that this one is merged into.
+    """
     with duckdb.connect(":memory:") as fresh:
         for _, statements in MIGRATIONS:
             fresh.execute(statements)
         made = set(fresh.execute(_COLUMNS).fetchall())
     lacking: dict[str, list[str]] = {}
+    strange: list[str] = []
     for table, column, type in sorted(made - set(cursor.execute(_COLUMNS).fetchall())):
         lacking.setdefault(table, []).append(f"{column} ({type.lower()})")
     for table in value_tables(cursor):
         columns = arrow_types(cursor, table).items()
         lacking[table] = [f"{name} as a number" for name, type in columns if type == pa.string()]
         lacking[table].remove("question_key as a number")
-    return [
+        strange += [f"{table} has the column {n!r}" for n, _ in columns if not is_identifier(n)]
+    return [f"table {each}, a name that none of ours has" for each in strange] + [
         f"table {table} is not as it was made: it lacks {', '.join(columns)}"
         for table, columns in lacking.items()
         if columns

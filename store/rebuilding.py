@@ -24,6 +24,7 @@ from store.isolated import ISOLATED, connect_isolated
 from store.migrations import MIGRATIONS, migrate, stored_version
 from store.place import has_content, log_of, make_folder, openable
 from store.records import RebuildCounts
+from store.rows import quoted
 
 _STEP = 2048  # rows that are read together where a table cannot be read whole
 
@@ -150,7 +151,7 @@ def _tables(old: Cursor) -> Iterator[tuple[str, str, int, int]]:
     for name, sql, size in old.execute(query).fetchall():
         count, end = size, size  # deleted rows are among them
         with contextlib.suppress(duckdb.Error):
-            query = f'SELECT count(*), coalesce(max(rowid) + 1, 0) FROM "{name}"'  # noqa: S608
+            query = f"SELECT count(*), coalesce(max(rowid) + 1, 0) FROM {quoted(name)}"  # noqa: S608
             ((count, end),) = old.execute(query).fetchall()
         if name != "migrations":
             yield name, sql, count, end
@@ -163,17 +164,17 @@ def _copy(new: Cursor, old: Cursor, table: str, sql: str, end: int) -> int:
             new.execute(sql)
     except (duckdb.CatalogException, duckdb.BinderException):
         return 0  # somebody else's, which needs more than tables
-    new.execute(f'DELETE FROM "{table}"')  # noqa: S608 - a name from DuckDB
-    saved = 0
+    name, saved = quoted(table), 0
+    new.execute(f"DELETE FROM {name}")  # noqa: S608
     pieces = (f"WHERE rowid >= {at} AND rowid < {at + _STEP}" for at in range(0, end, _STEP))
     for piece in ("", *pieces):
         try:
-            rows = old.sql(f'SELECT * FROM "{table}" {piece}').to_arrow_table()  # noqa: S608
+            rows = old.sql(f"SELECT * FROM {name} {piece}").to_arrow_table()  # noqa: S608
         except duckdb.Error:
             continue
         new.register("saved_rows", rows)
         with contextlib.suppress(duckdb.ConstraintException):
-            new.execute(f'INSERT INTO "{table}" SELECT * FROM saved_rows')  # noqa: S608
+            new.execute(f"INSERT INTO {name} SELECT * FROM saved_rows")  # noqa: S608
             saved += len(rows)
             if not piece:
                 break

@@ -25,13 +25,23 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
+def is_identifier(name: str) -> bool:
+    """Whether `name` is safe to stand in a statement as it is."""
+    return bool(_IDENTIFIER.fullmatch(name))
+
+
+def quoted(name: str) -> str:
+    """Any name of somebody else's table, safe to stand in a statement."""
+    return '"' + name.replace('"', '""') + '"'
+
+
 def identifier(name: str) -> str:
     """`name`, safe to stand in a statement.
 
     Raises:
         ValueError: it is not lower-case letters, digits and underscores.
     """
-    if not _IDENTIFIER.fullmatch(name):
+    if not is_identifier(name):
         raise ValueError(
             f"a table or column must be named in lower-case letters, digits and _, got {name!r}"
         )

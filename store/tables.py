@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from store.database_file import Cursor
 from store.migrations import OWN_NAMES
-from store.rows import identifier
+from store.rows import identifier, is_identifier
 
 _KEY = "question_key"  # the column that says of which answer a row is
 
@@ -47,12 +47,13 @@ def arrow_types(cursor: Cursor, table: str) -> dict[str, pa.DataType]:
 
 
 def value_tables(cursor: Cursor) -> list[str]:
-    """The tables that hold values."""
+    """The tables that hold values; one with a name that no statement can take is not ours."""
     query = """SELECT table_name FROM duckdb_columns() WHERE NOT internal
         AND column_name IN ('question_key', 'unit')
         AND table_name IN (SELECT table_name FROM duckdb_tables())
         GROUP BY table_name HAVING count(*) = 2"""  # a view is none
-    return sorted({name for (name,) in cursor.execute(query).fetchall()} - OWN_NAMES)
+    names = {name for (name,) in cursor.execute(query).fetchall()}
+    return sorted(filter(is_identifier, names - OWN_NAMES))
 
 
 def arrow_table(columns: Mapping[str, np.ndarray]) -> pa.Table:
@@ -97,7 +98,7 @@ def append_answers(cursor: Cursor, table: str, rows: pa.Table) -> None:
     """The same, of several answers, whose keys stand in a column.
 
     Raises:
-        ValueError: floats for a column of whole numbers.
+        ValueError: floats for a column of whole numbers, or a name that no column of ours has.
     """
     types = {f.name: "DOUBLE" if pa.types.is_floating(f.type) else "BIGINT" for f in rows.schema}
     del types[_KEY]
@@ -107,7 +108,7 @@ def append_answers(cursor: Cursor, table: str, rows: pa.Table) -> None:
         cursor.execute(f"CREATE TABLE {table} ({_KEY} VARCHAR, unit BIGINT)")
     for name, type in types.items():
         if name not in there:
-            cursor.execute(f'ALTER TABLE {table} ADD COLUMN "{name}" {type}')
+            cursor.execute(f'ALTER TABLE {table} ADD COLUMN "{identifier(name)}" {type}')
         elif there[name] == "BIGINT" and type == "DOUBLE":
             raise ValueError(f"column {name} of {table} holds whole numbers, got floats")
     cursor.register("fresh_rows", rows)
