@@ -49,6 +49,8 @@ class SharedCatalogs(CatalogMerging):
         self.check()
         other = Path(folder).expanduser().resolve()
         place = other_database(other, self._lease.path, CannotShare)
+        if place.name != self._lease.path.name:
+            raise CannotShare(other, "is a file and no catalog", "name the folder of a catalog")
         shared_folder = str(place.parent)
         name = name.strip() or _usual_name(place.parent)
 

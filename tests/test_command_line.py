@@ -436,7 +436,7 @@ def test_an_unreachable_device_is_one_line(tmp_path):
     done = explorer(tmp_path, "import", "--yes", file, weights)
     assert done.returncode == 0
     end_workers(Catalog(tmp_path / "catalog"))
-    done = explorer(tmp_path, "compute", "line", "--model", "a", "--device", "tpu")
+    done = explorer(tmp_path, "compute", "line", "--model", "a", "--device", "cuda:99")
     assert "device must be one of " in refused(done)
 
 

@@ -458,3 +458,30 @@ def test_the_printed_batch_script_is_one(
         assert last[-4:] == [str(catalog.jobs_folder), "--address", "$address", "--drain"]
     assert main(["cluster", "slurm", "--nodes", "0", "--time", "1:00:00"]) == 1
     assert "a batch job has 1 node or more" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("run", "words"),
+    [
+        ("stduy run x", "begins with compute, study, minima, phenomena"),
+        ("python -m explorer study run x", "begins with compute, study"),
+        ("study run 'x", "cannot be read: no closing quotation"),
+    ],
+)
+def test_a_command_that_computes_nothing_makes_no_batch_script(
+    run: str, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It would wait in the queue for hours, and then say so."""
+    catalog = new_catalog(tmp_path)
+    slurm = ["cluster", "slurm", "--nodes", "2", "--time", "1:00:00", "--run", run]
+    assert main([*slurm, "--catalog", str(catalog.folder)]) == 1
+    printed = capsys.readouterr()
+    assert printed.out == "" and words in printed.err
+
+
+def test_a_local_cluster_wants_a_free_port() -> None:
+    """One that is taken, or is none, is a sentence before Ray is started."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        for port, words in ((other.getsockname()[1], "is not to be had"), (99999, "is no port")):
+            with pytest.raises(ValueError, match=words), local_cluster(1, port):
+                pass

@@ -180,9 +180,11 @@ def test_what_cannot_be_shared_is_refused_and_leaves_nothing(
     here.add_shared(there.folder)
     copy = tmp_path / "copy"
     shutil.copytree(there.folder, copy)
+    (tmp_path / "notes.txt").write_text("no catalog")
     for folder, name, words in (
         (here.folder, "", "is this very catalog; it is not shown here"),
         (tmp_path / "none", "", "does not exist"),
+        (tmp_path / "notes.txt", "", "notes.txt is a file and no catalog; it is not shown here"),
         (there.folder, "again", "is shown already, as group"),
         (copy, "group", "already; choose another name"),
         (copy, "a\nb", "printable name"),

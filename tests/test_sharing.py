@@ -10,8 +10,15 @@ import pytest
 import torch
 
 from explorer.ask import questions, requests
-from explorer.contracts.devices import ELSEWHERE, RAY, Place, devices_for_workers, listed_devices
-from explorer.contracts.progress import Speed
+from explorer.contracts.devices import (
+    ELSEWHERE,
+    RAY,
+    Place,
+    check_devices,
+    devices_for_workers,
+    listed_devices,
+)
+from explorer.contracts.progress import Speed, StoredProgress
 from explorer.contracts.request import AnswerRequest
 from explorer.jobs.job_folder import JobFolder
 from explorer.jobs.process import ProcessName
@@ -66,6 +73,42 @@ def test_what_is_no_list_of_devices_is_refused(wanted: str, tmp_path: Path) -> N
     """In one sentence, before anything is begun."""
     with pytest.raises(ValueError, match="device must be auto, cpu"):
         Supervisor(Catalog(tmp_path), wanted)
+
+
+@pytest.mark.parametrize("wanted", ["cdua", "cpu,cuad", "cuda:x", "CPU", "cpu:1"])
+def test_a_misspelt_device_is_refused_where_it_is_typed(wanted: str) -> None:
+    """In the sentence that names what there is, not by a worker that cannot start."""
+    with pytest.raises(ValueError, match="device must be auto, cpu"):
+        check_devices(wanted)
+    assert check_devices("cuda:0, cuda:12") == "cuda:0, cuda:12"
+
+
+def test_a_worker_that_has_nothing_to_do_makes_place_for_other_devices(tmp_path: Path) -> None:
+    """It is asked to leave; one at work is not, and finishes what it has."""
+    catalog, spool, job, _ = _asked(tmp_path)
+    us = ProcessName.of(os.getpid())
+    supervisor = Supervisor(catalog, "auto", hires=False)
+    with spool.enrolled_worker(us, Place(wanted="auto", name="cpu", device="cpu, 2 threads")):
+        assert job.claim(us)
+        supervisor.step()
+        supervisor.change_devices("cpu,cpu")
+        assert not spool.is_to_leave(us)
+        job.finish("done")
+        supervisor.change_devices("cpu,cpu")
+        assert spool.is_to_leave(us)
+
+
+def test_a_shared_job_is_as_far_as_its_stored_units(tmp_path: Path) -> None:
+    """Not as far as who had it before it was shared last said."""
+    catalog, spool, job, _ = _asked(tmp_path)
+    us = ProcessName.of(os.getpid())
+    assert job.claim(us)
+    job.report("computing", 1, 9)
+    _cut(catalog, job, 2)
+    job.write_catalog_progress(StoredProgress(title="Line", units=9, units_done=5))
+    assert shares_of(job)[0].claim(us)
+    state = job_state(spool, job.id)
+    assert (state.done, state.total) == (5, 9)
 
 
 def test_two_workers_share_a_long_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from explorer.jobs.engine.local_cluster import local_cluster
 from explorer.jobs.engine.slurm import Batch, batch_script
 
 MOST_WORKERS = 64  # of one machine
+COMPUTING = ("compute", "study", "minima", "phenomena")  # commands that take an engine
 cluster = App("cluster")
 
 
@@ -38,7 +39,7 @@ def print_slurm_script(
         catalog: where the answers go; on a file system that the nodes share.
 
     Raises:
-        ValueError: a number or the time is none.
+        ValueError: a number or the time is none, or the command cannot be run there.
     """
     made_token()
     batch = Batch(
@@ -48,11 +49,29 @@ def print_slurm_script(
         time=time,
         jobs=catalog.jobs_folder.resolve(),
         catalog=catalog.folder.resolve(),
-        command=shlex.split(run),
+        command=_command_words(run),
         options=sbatch or [],
     )
     print(batch_script(batch), end="")
     return 0
+
+
+def _command_words(text: str) -> list[str]:
+    """The words of a command that asks and computes; none is for what waits in the catalog.
+
+    Raises:
+        ValueError: it is none, which the batch job would say only when it has begun.
+    """
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise ValueError(f"the command {text!r} cannot be read: {str(error).lower()}") from error
+    if words and words[0] not in COMPUTING:
+        raise ValueError(
+            f'a command that computes begins with {", ".join(COMPUTING)}, as "study run NAME", '
+            f"got {text!r}"
+        )
+    return words
 
 
 @cluster.command(name="local")

@@ -15,7 +15,7 @@ from explorer.commands.options import further_names, parameters_of
 from explorer.commands.progress import wait_for_jobs
 from explorer.commands.subjects import further_subjects, path_named, subject_named
 from explorer.commands.values import named_values, value_of
-from explorer.contracts.devices import device_of
+from explorer.contracts.devices import check_devices, device_of
 from explorer.contracts.facts import ProblemFacts
 from explorer.kinds import KINDS, Kind, settings_from_json
 from explorer.kinds.members import OfMembers
@@ -54,7 +54,7 @@ def answer(
     Raises:
         ValueError: a setting or subject is refused, or a job failed.
     """
-    device = device_of(engine, device)
+    device = device_of(engine, check_devices(device))
     subjects = [subject_named(catalog, text) for text in model]
     if together and not kind.whole_run:
         raise ValueError(f"--together is for kinds about whole runs, got {kind.name}")

@@ -6,7 +6,7 @@ from explorer.commands.json_values import print_json
 from explorer.commands.parameters import OpenCatalog
 from explorer.commands.progress import wait_for_jobs
 from explorer.commands.tables import print_table
-from explorer.contracts.devices import device_of
+from explorer.contracts.devices import check_devices, device_of
 from explorer.gallery.state import PhenomenonState, proofs_of, states_of
 from explorer.gallery.wishes import ask_possible, wish, wishes
 from explorer.phenomena import PHENOMENA, phenomenon_named
@@ -30,7 +30,7 @@ def phenomena(
     Args:
         names: of phenomena; all unless given.
         compute: have what is missing computed, with the sample models that it needs.
-        device: auto, cpu, cuda or mps.
+        device: auto, cpu, cuda, mps or a list, as cuda:0,cuda:2 or cpu,cpu.
         engine: a Ray cluster, auto or HOST:PORT, or elsewhere, instead of this machine's devices.
         json: as JSON.
         catalog: where they are.
@@ -40,7 +40,7 @@ def phenomena(
     """
     chosen = [phenomenon_named(name) for name in names] or list(PHENOMENA)
     if compute:
-        _compute(catalog, chosen, device_of(engine, device))
+        _compute(catalog, chosen, device_of(engine, check_devices(device)))
     rows = [row for state in states_of(catalog, chosen) for row in _rows(catalog, state)]
     if json:
         print_json([dict(zip(COLUMNS, row, strict=True)) for row in rows])

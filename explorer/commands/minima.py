@@ -22,7 +22,7 @@ from explorer.commands.progress import wait_for_jobs
 from explorer.commands.subjects import model_named
 from explorer.commands.tables import print_table
 from explorer.commands.values import named_values
-from explorer.contracts.devices import device_of
+from explorer.contracts.devices import check_devices, device_of
 from explorer.contracts.facts import ProblemFacts
 from explorer.kinds import Kind, settings_from_json
 from explorer.kinds.minima import LOSS_NUMBER, LOWEST_PASS, Minima
@@ -52,7 +52,7 @@ def minima(
         ways: the kind of way, or `lowest`: of each pair the lowest that is stored, whichever kind.
         number: of each pair, as barrier, saddle, distance or lowest_pass.
         set: settings of the kind as NAME=VALUE.
-        device: auto, cpu, cuda or mps.
+        device: auto, cpu, cuda, mps or a list, as cuda:0,cuda:2 or cpu,cpu.
         engine: a Ray cluster, auto or HOST:PORT, or elsewhere, instead of this machine's devices.
         dry_run: say how many pairs are missing and how long they take.
         json: as JSON.
@@ -76,7 +76,7 @@ def minima(
         print(f"{counted(len(missing), 'pair')} missing, {_time_text(missing, cells)}")
         return 0
     if ways != LOWEST:
-        _compute(catalog, pairs, device_of(engine, device))
+        _compute(catalog, pairs, device_of(engine, check_devices(device)))
     cells = cells_of(catalog, pairs.reads, pairs.wishes)
     answers = (
         lowest_ways(catalog, pairs, names).minima

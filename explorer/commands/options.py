@@ -16,6 +16,10 @@ ENGINE_HELP = (
     "a Ray cluster that answers, auto or HOST:PORT, instead of this machine's devices; elsewhere: "
     "an engine that you start on the catalog's folder, as by sbatch"
 )
+DEVICE_HELP = (
+    "auto, cpu, cuda, mps or a list with a worker for each, as cuda:0,cuda:2 or cpu,cpu; where the "
+    "app runs, its choice on the page Jobs counts"
+)
 TYPE_WORDS = {int: "INT", float: "NUMBER", str: "WORD"}
 
 
@@ -85,7 +89,7 @@ def _shared_parameters(kind: Kind) -> list[inspect.Parameter]:
             ),
             (),
         ),
-        _parameter("device", str, Parameter(help="auto, cpu, cuda or mps"), "auto"),
+        _parameter("device", str, Parameter(help=DEVICE_HELP), "auto"),
         _parameter("engine", str, Parameter(help=ENGINE_HELP, metavar="ADDRESS"), ""),
         _parameter(
             "dry_run", bool, Parameter(help="say what is stored and how long the rest takes"), False

@@ -14,7 +14,7 @@ from explorer.ask.study_files import numbers_file, read_study, study_file
 from explorer.commands.output_file import check_output_file
 from explorer.commands.parameters import OpenCatalog
 from explorer.commands.progress import counting, wait_for_jobs
-from explorer.contracts.devices import device_of
+from explorer.contracts.devices import check_devices, device_of
 from explorer.importing.catalogs import merged_words
 from explorer.importing.study_catalog import export_catalog
 from explorer.report.contents import read_report
@@ -66,7 +66,7 @@ def run_study(
 
     Args:
         name: of the study.
-        device: auto, cpu, cuda or mps.
+        device: auto, cpu, cuda, mps or a list, as cuda:0,cuda:2 or cpu,cpu.
         engine: a Ray cluster, auto or HOST:PORT, or elsewhere, instead of this machine's devices.
         dry_run: say what is missing and how long it takes.
         catalog: where it is.
@@ -74,7 +74,7 @@ def run_study(
     Raises:
         ValueError: this version cannot read the study, or an analysis failed.
     """
-    device = device_of(engine, device)
+    device = device_of(engine, check_devices(device))
     _, named = study_named(catalog, name)
     if dry_run:
         missing = study_run.in_order(missing_cells(cells(catalog, named)))

@@ -13,6 +13,7 @@ ELSEWHERE = (
 )
 OWN_CLUSTER = "auto"  # address of the cluster of this machine, as Ray has noted it
 _ADDRESS = re.compile(r"[A-Za-z0-9._-]+:[0-9]{1,5}|\[[0-9A-Fa-f:]+\]:[0-9]{1,5}")
+_DEVICE = re.compile(r"auto|cpu|mps|cuda(:[0-9]{1,3})?")
 MOST_PORT = 65_535
 MOST_DEVICES = 64  # workers of one machine
 
@@ -38,10 +39,25 @@ def listed_devices(text: str) -> list[str]:
     """
     names = [name.strip() for name in text.split(",")]
     if "" in names or len(names) > MOST_DEVICES:
-        raise ValueError(
-            f"device must be auto, cpu, cuda, mps or a list such as cuda:0,cuda:1, got {text!r}"
-        )
+        raise _no_devices(text)
     return names
+
+
+def _no_devices(text: str) -> ValueError:
+    return ValueError(
+        f"device must be auto, cpu, cuda, mps or a list such as cuda:0,cuda:1, got {text!r}"
+    )
+
+
+def check_devices(text: str) -> str:
+    """The list as a user has written it, if all of it can be devices; some may not be there.
+
+    Raises:
+        ValueError: it is no list, or a name in it is misspelt.
+    """
+    if not all(map(_DEVICE.fullmatch, listed_devices(text))):
+        raise _no_devices(text)
+    return text
 
 
 def check_address(address: str) -> str:

@@ -123,7 +123,8 @@ def _silence_text(worker: ProcessName) -> str:
 
 def _count(job: JobFolder) -> tuple[int | None, int | None]:
     """How much of a job is done, and of how much; None while nothing is known."""
-    said, stored = job.progress, job.catalog_progress
+    stored = job.catalog_progress
+    said = None if shares_of(job) else job.progress  # of who had it before it was shared
     if said is not None and said.done is not None and said.total is not None:
         return said.done, said.total
     if stored is None or stored.units is None:

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from explorer.contracts.devices import ELSEWHERE, device_of, listed_devices
+from explorer.contracts.devices import ELSEWHERE, check_devices, device_of
 from explorer.jobs.engine.choice import chosen_engine
 from explorer.jobs.process import this_host
 from explorer.jobs.worker_states import WorkerState
@@ -11,7 +11,7 @@ from explorer.pages._running import AppState
 from explorer.pages._text import as_message, as_text
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
-WORKER_COLUMNS = (2, 2, 3, 1.2, 1.2, 1.7)
+WORKER_COLUMNS = (5, 1)  # as those of the jobs below
 LOOK_SECONDS = 2.0  # between two looks at what workers do
 GIGABYTE = 1e9
 HELP = (
@@ -35,13 +35,12 @@ def show_devices(app: AppState) -> None:
     )
     if wanted != now:
         try:
-            listed_devices(wanted)
+            check_devices(wanted)
         except ValueError as error:
             st.error(as_message(f"{error}."), icon=":material/error:")
             return
         app.catalog.remember("device", wanted)
-        app.supervisor.device = device_of(chosen_engine(app.catalog.folder), wanted)
-        app.supervisor.paused.clear()
+        app.supervisor.change_devices(device_of(chosen_engine(app.catalog.folder), wanted))
         st.toast("New workers compute there; those at work finish first.")
     if paused := app.supervisor.paused:
         with st.container(horizontal=True, vertical_alignment="center"):
@@ -68,12 +67,6 @@ def show_workers(app: AppState, is_busy: bool) -> None:
         if not states:
             st.caption(as_message(_nobody_text(app)))
             return
-        for label, column in zip(
-            ("Process", "Device", "Does", "Speed", "Memory", ""),
-            st.columns(WORKER_COLUMNS),
-            strict=True,
-        ):
-            column.caption(label)
         for state in states:
             _show_worker(app, state)
 
@@ -82,19 +75,10 @@ def show_workers(app: AppState, is_busy: bool) -> None:
 
 def _show_worker(app: AppState, state: WorkerState) -> None:
     """One worker: where it is, what it does, how fast, and the way to stop it."""
-    name, device, doing, speed, memory, stop = st.columns(
-        WORKER_COLUMNS, vertical_alignment="center"
-    )
-    host = state.worker.host
-    where = "this machine" if host == this_host() else host
-    name.markdown(f":small[{as_text(f'{state.worker.pid}, {where}')}]")
-    place = state.place.name or state.place.wanted
-    title = "" if not state.place.device or place == "cpu" else f": {state.place.device}"
-    device.markdown(f":small[{as_text(place + title, 60)}]")
-    doing.markdown(f":small[{as_text(_doing_text(state), 90)}]")
-    rate = state.speed.units_per_second
-    speed.markdown(f":small[{f'{rate:,.3g} /s' if rate and state.jobs else '–'}]")
-    memory.markdown(f":small[{_memory_text(state)}]")
+    text, stop = st.columns(WORKER_COLUMNS, vertical_alignment="center")
+    with text:
+        st.markdown(f"**{as_text(_place_text(state), 60)}** · {as_text(_doing_text(state), 90)}")
+        st.caption(as_text(_measures_text(state)))
     with stop:
         st.button(
             "Leaves …" if state.leaves else "Stop worker",
@@ -122,10 +106,32 @@ def _doing_text(state: WorkerState) -> str:
     return "waits for something to do" if state.has_begun else "starts"
 
 
+def _place_text(state: WorkerState) -> str:
+    """The device of a worker, with what that calls itself where this says more."""
+    place = state.place.name or state.place.wanted
+    return place if not state.place.device or place == "cpu" else f"{place}: {state.place.device}"
+
+
+def _measures_text(state: WorkerState) -> str:
+    """How fast a worker is, how much memory it has, and which process it is."""
+    host = state.worker.host
+    where = "this machine" if host == this_host() else host
+    rate = state.speed.units_per_second if state.jobs else None
+    parts = [f"{_rate_text(rate)} per second"] if rate else []
+    return " · ".join(
+        [*parts, *filter(None, [_memory_text(state)]), f"process {state.worker.pid} on {where}"]
+    )
+
+
+def _rate_text(rate: float) -> str:
+    """Three digits, and never an exponent: how many is what it says."""
+    return f"{rate:,.0f}" if rate >= 100 else f"{rate:.3g}"
+
+
 def _memory_text(state: WorkerState) -> str:
     """Memory of its machine, and of its device where that has its own."""
     if not state.memory:
-        return "–"
+        return ""
     text = f"{state.memory / GIGABYTE:.1f} GB"
     own = state.speed.device_bytes
     return f"{text}, {own / GIGABYTE:.1f} GB on the device" if own else text

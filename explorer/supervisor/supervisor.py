@@ -205,6 +205,20 @@ class Supervisor:
         self._result_numbers.expect()
         self._completed(key)
 
+    def change_devices(self, device: str) -> None:
+        """Have workers on other devices from now on; who has nothing to do makes place at once.
+
+        An idle one would take what waits, with the cores that it was started with.
+
+        Args:
+            device: where workers compute, as `listed_devices` reads it.
+        """
+        self.device = device
+        self.paused.clear()
+        for state in self.worker_states:
+            if not state.jobs:
+                self._spool.ask_to_leave(state.worker)
+
     def change_engine(self, device: str) -> None:
         """Compute somewhere else from now on; those at work leave after the piece in hand.
 

@@ -40,8 +40,9 @@ def local_cluster(workers: int, port: int = 0, folder: Path | None = None) -> It
         folder: of Ray's files, with a short name; the usual one unless given.
 
     Raises:
-        ValueError: Ray is not installed, or does not start.
+        ValueError: Ray is not installed, or does not start; the port is none, or taken.
     """
+    _check_free(port)
     check_installed()
     made_token()
     place = f"{HOST}:{port or _free_port()}"
@@ -70,6 +71,19 @@ def _start_command(workers: int, place: str, folder: Path | None) -> list[str]:
         *("--include-dashboard=false", "--include-log-monitor=false", "--disable-usage-stats"),
         *([f"--temp-dir={folder}"] if folder else []),
     ]
+
+
+def _check_free(port: int) -> None:
+    """See that a port can be listened on; 0 is for any.
+
+    Raises:
+        ValueError: it cannot.
+    """
+    try:
+        socket.create_server((HOST, port)).close()
+    except (OSError, OverflowError) as error:
+        why = "is no port" if isinstance(error, OverflowError) else f"is not to be had ({error})"
+        raise ValueError(f"port {port} {why}; give another one, or none for a free one") from error
 
 
 def _free_port() -> int:
