@@ -99,7 +99,7 @@ class LocalWorkers:
             devices: names of those that may each have a worker, one as often as it may have some.
             waiting: jobs and shares that nobody has.
         """
-        self._bury()
+        self._note_ended()
         sound = [one for one in devices if self._failed_starts[one] < STARTS_ALLOWED]
         if not sound and self._ended is not None:
             self._failed_starts.clear()
@@ -153,7 +153,7 @@ class LocalWorkers:
         places = (self._beat_place(worker) for worker in self._spool.workers())
         return next((place.devices for place in places if place.devices), ())
 
-    def _bury(self) -> None:
+    def _note_ended(self) -> None:
         """Take note of those hired that have ended; polled, or the dead stay zombies."""
         for hired in list(self._hired):
             status = hired.child.poll()

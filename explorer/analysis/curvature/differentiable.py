@@ -97,7 +97,8 @@ class DifferentiableModel:
             return
         plain = self._trial_gradient()
         layouts = [channels_last, None] if self.flat.theta.device.type == "cpu" else [None]
-        for self._quick, self._lay_out in [(quick, each) for each in layouts]:
+        for lay_out in layouts:
+            self._quick, self._lay_out = quick, lay_out
             if plain is not None and _agree(plain, self._trial_gradient()):
                 return
         self._quick = self._lay_out = None

@@ -67,9 +67,8 @@ class Evaluator:
     def use(self, choice: Choice) -> None:
         """Evaluate in this way from now on."""
         self._lanes: list[_Lane] = []  # frees what the last way held
-        if isinstance(
-            self.directions, RedrawnDirections
-        ):  # nothing that repeats a point knows how to draw
+        if isinstance(self.directions, RedrawnDirections):
+            # nothing that repeats a point knows how to draw
             choice = replace(choice, lanes=1, stacked=1, traced=False, graph=False)
         if not self.places_are_linear or not isinstance(self.directions, Tensor):
             choice = replace(choice, superposed=False)

@@ -30,27 +30,27 @@ ORDER_SECONDS = 5.0  # until an order that cannot be read is none
 PROGRAM_FOLDERS = {folder.name for folder in PROGRAM}  # all that the nodes get of this folder
 
 
-class _Desk:
-    """Where shares that are under way find what is ordered."""
+class _Orders:
+    """What shares that are under way are ordered to do; they look here."""
 
     def __init__(self) -> None:
-        self._orders: dict[str, str] = {}
+        self._by_share: dict[str, str] = {}
 
     def give(self, share: str, order: str) -> None:
-        self._orders[share] = order
+        self._by_share[share] = order
 
     def order(self, share: str) -> str:
-        return self._orders.get(share, "")
+        return self._by_share.get(share, "")
 
 
 def _answer(
-    share: str, parcel: Parcel, contents: dict[str, ray.ObjectRef], desk: ray.actor.ActorHandle
+    share: str, parcel: Parcel, contents: dict[str, ray.ObjectRef], orders: ray.actor.ActorHandle
 ) -> Iterator[Event]:
     """Answer a share on the node where this runs."""
 
     def order() -> str:
         with contextlib.suppress(GetTimeoutError):
-            return str(ray.get(desk.order.remote(share), timeout=ORDER_SECONDS))
+            return str(ray.get(orders.order.remote(share), timeout=ORDER_SECONDS))
         return ""
 
     def content_of(name: str) -> bytes:
@@ -59,7 +59,7 @@ def _answer(
     yield from answer_share(parcel, content_of, order)
 
 
-_REMOTE_DESK = ray.remote(num_cpus=0)(_Desk)
+_REMOTE_ORDERS = ray.remote(num_cpus=0)(_Orders)
 _REMOTE_ANSWER = ray.remote(max_retries=0, max_calls=0, num_returns="streaming")(_answer)
 
 
@@ -94,7 +94,7 @@ class Cluster:
                 "and takes your token"
             ) from error
         self._own_node = ray.get_runtime_context().get_node_id()
-        self._desk = _REMOTE_DESK.options(scheduling_strategy=_on(self._own_node)).remote()
+        self._orders = _REMOTE_ORDERS.options(scheduling_strategy=_on(self._own_node)).remote()
         self._contents: dict[Path, tuple[str, ray.ObjectRef]] = {}
         self._streams: dict[ray.ObjectRefGenerator, str] = {}
         self._places: dict[str, str] = {}  # ids of the nodes that are at shares
@@ -148,12 +148,12 @@ class Cluster:
             num_gpus=1 if parcel.on_gpu else 0,
             scheduling_strategy=_on(node.id),
         )
-        self._streams[task.remote(share, parcel, contents, self._desk)] = share
+        self._streams[task.remote(share, parcel, contents, self._orders)] = share
         self._places[share] = node.id
 
     def order(self, share: str, order: str) -> None:
         """Tell a share what to do at its next piece."""
-        self._desk.give.remote(share, order)
+        self._orders.give.remote(share, order)
 
     def end(self, share: str) -> None:
         """Kill whoever is at a share."""

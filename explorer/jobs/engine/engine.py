@@ -22,7 +22,7 @@ from explorer.jobs.engine.events import (
     Said,
     Unfit,
 )
-from explorer.jobs.engine.held_job import HeldJob, Share
+from explorer.jobs.engine.held_job import HeldJob, HeldShare
 from explorer.jobs.engine.machines import Machines
 from explorer.jobs.engine.parcels import parcel_of
 from explorer.jobs.job_folder import JobFolder
@@ -51,7 +51,7 @@ class Engine:
         self._spool, self._cluster, self._share_seconds = spool, cluster, share_seconds
         self._name = ProcessName.of(os.getpid())
         self._jobs: dict[str, HeldJob] = {}  # by path of their folders
-        self._shares: dict[str, Share] = {}  # by id: those under way
+        self._shares: dict[str, HeldShare] = {}  # by id: those under way
         self._machines = Machines(cluster)
         self._reported = 0.0
 
@@ -117,7 +117,7 @@ class Engine:
         self._jobs[str(folder.path)] = job
         return True
 
-    def _least_urgent_share(self) -> Share | None:
+    def _least_urgent_share(self) -> HeldShare | None:
         """The share that goes back for a more urgent job; None where none can."""
         able = [s for s in self._shares.values() if not s.order and s.job.can_be_cut]
         return max(able, key=lambda share: share.job.folder.path.name, default=None)
@@ -187,12 +187,12 @@ class Engine:
         self._shares[share.id] = share
         self._cluster.start(share.id, parcel, machine)
 
-    def _order(self, share: Share, order: str) -> None:
+    def _order(self, share: HeldShare, order: str) -> None:
         if share.order != order:
             share.order = order
             self._cluster.order(share.id, order)
 
-    def _take_in(self, share: Share, event: Event) -> None:
+    def _take_in(self, share: HeldShare, event: Event) -> None:
         """Take in what has come of a share."""
         if isinstance(event, PieceCame):
             self._take_in_piece(share, event)
@@ -202,7 +202,7 @@ class Engine:
             self._shares.pop(share.id)
             self._take_in_end(share, event)
 
-    def _take_in_piece(self, share: Share, piece: PieceCame) -> None:
+    def _take_in_piece(self, share: HeldShare, piece: PieceCame) -> None:
         """Put a piece into its job's folder; the first tells whether others may share."""
         if not share.job.put(piece):
             return  # its units stay missing and are computed anew
@@ -214,7 +214,7 @@ class Engine:
     def _parts_worth(self, job: HeldJob) -> int:
         return job.parts_worth(self._machines.slots, self._share_seconds)
 
-    def _take_in_end(self, share: Share, end: Over | Unfit | Lost) -> None:
+    def _take_in_end(self, share: HeldShare, end: Over | Unfit | Lost) -> None:
         """Take in how a share came to its end."""
         job = share.job
         if isinstance(end, Lost):

@@ -30,7 +30,7 @@ Units = tuple[int, ...]
 
 
 @dataclass
-class Share:
+class HeldShare:
     """A part of a job that a node is at."""
 
     id: str  # never used again: late words may still come of one whose job was handed back
@@ -59,7 +59,7 @@ class HeldJob:
         self.waiting: deque[Units] = deque()
         if self.missing or self.is_import:
             self.waiting.append(tuple(sorted(self.missing)))
-        self.shares: dict[str, Share] = {}
+        self.shares: dict[str, HeldShare] = {}
         self.ending: Ending | None = None  # once it is known, while shares are still under way
         self.log = ""
         self.ended_at = math.inf  # when that was
@@ -93,14 +93,14 @@ class HeldJob:
         states = [file for parts in self.request.states.values() for file in parts]
         return [*dict.fromkeys([*self.request.files, *states])]
 
-    def new_share(self, machine: Machine) -> Share:
+    def new_share(self, machine: Machine) -> HeldShare:
         """The next share, for a machine to be at."""
         units = self.waiting.popleft()
-        share = Share(uuid.uuid4().hex, self, machine, units, set(units))
+        share = HeldShare(uuid.uuid4().hex, self, machine, units, set(units))
         self.shares[share.id] = share
         return share
 
-    def request_of(self, share: Share) -> Request:
+    def request_of(self, share: HeldShare) -> Request:
         """What a share is asked: its units, as the answer was begun."""
         if not isinstance(self.request, AnswerRequest):
             return self.request
@@ -151,13 +151,13 @@ class HeldJob:
         self.waiting = deque(contiguous_parts(waiting, count))
         self.is_cut = count > 1
 
-    def put_back(self, share: Share) -> None:
+    def put_back(self, share: HeldShare) -> None:
         """Nobody is at a share any more: what is missing of it waits."""
         self.shares.pop(share.id, None)
         if self.ending is None and (share.missing or self.is_import):
             self.waiting.appendleft(tuple(sorted(share.missing)))
 
-    def note_loss(self, share: Share, how: str) -> None:
+    def note_loss(self, share: HeldShare, how: str) -> None:
         """Who was at a share has died: it waits again, unless that was once too often."""
         first = min(share.missing, default=-1)
         self._losses[first] += 1

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from explorer.jobs.engine.events import Machine, Unfit
-from explorer.jobs.engine.held_job import HeldJob, Share
+from explorer.jobs.engine.held_job import HeldJob, HeldShare
 
 if TYPE_CHECKING:
     from explorer.jobs.engine.cluster import Cluster
@@ -45,7 +45,7 @@ class Machines:
             if machine.id not in self._refusals and may:
                 yield machine
 
-    def free(self, job: HeldJob, shares: Iterable[Share]) -> Machine | None:
+    def free(self, job: HeldJob, shares: Iterable[HeldShare]) -> Machine | None:
         """The machine with most places free that can take a share of a job now."""
         taken = Counter(share.machine.id for share in shares)
         fit = [*self.fit(job)]

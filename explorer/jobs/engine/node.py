@@ -47,7 +47,7 @@ def answer_share(
     delivery = Delivery(parcel, worker.folder)
     job = delivery.offer(worker.spool, content_of)
     worker.ensure(parcel, delivery.python_path)
-    share = _Share(parcel, delivery, job, worker)
+    share = _NodeShare(parcel, delivery, job, worker)
     try:
         yield from share.events(order)
     finally:
@@ -62,7 +62,7 @@ def _worker() -> NodeWorker:
     return NodeWorker()
 
 
-class _Share:
+class _NodeShare:
     """A share in the hands of a node's worker."""
 
     def __init__(

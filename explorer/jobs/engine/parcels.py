@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from explorer.jobs.engine.events import Parcel
-from explorer.jobs.engine.held_job import Share
+from explorer.jobs.engine.held_job import HeldShare
 from explorer.jobs.engine.versions import own_versions
-from explorer.jobs.shares import Share as JobShare
+from explorer.jobs.shares import Share
 from explorer.own_code import SAMPLES
 
 
-def parcel_of(share: Share, tensors: Mapping[Path, str], on_gpu: bool) -> Parcel:
+def parcel_of(share: HeldShare, tensors: Mapping[Path, str], on_gpu: bool) -> Parcel:
     """All that a share needs but the tensors themselves.
 
     Args:
@@ -21,7 +21,7 @@ def parcel_of(share: Share, tensors: Mapping[Path, str], on_gpu: bool) -> Parcel
     """
     job, folder = share.job, share.job.folder
     return Parcel(
-        folder=(folder.job if isinstance(folder, JobShare) else folder).path.name,
+        folder=(folder.job if isinstance(folder, Share) else folder).path.name,
         request=job.request_of(share),
         code=job.code,
         samples=SAMPLES,
