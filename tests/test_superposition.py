@@ -66,6 +66,28 @@ def often_in_some_batches(network: Network, rows: Tensor) -> Tensor:
     return network.first(outputs) if float(rows[0, 0]) > 5 else outputs
 
 
+def gated(network: Network, rows: Tensor) -> Tensor:
+    return network.first(rows * (network.scale > 0.5))
+
+
+def later_in_secret(network: Network, rows: Tensor) -> Tensor:
+    return network.first(torch.where(rows > 8, rows * network.scale.detach(), rows))
+
+
+def changed_later(network: Network, rows: Tensor) -> Tensor:
+    rows = rows * 1.0
+    outputs = network.first(rows)
+    return outputs + rows.clamp_(max=8)
+
+
+def clamped_in_place(network: Network, rows: Tensor) -> Tensor:
+    return network.first(rows) * network.scale.clamp_(-1, 1)
+
+
+def through_numpy(network: Network, rows: Tensor) -> Tensor:
+    return network.first(rows) * float(np.asarray(network.scale).sum())
+
+
 def problem_of(rule: Callable[[Network, Tensor], Tensor], **named: object) -> Problem:
     with torch.random.fork_rng():
         torch.manual_seed(0)
@@ -130,6 +152,46 @@ def test_a_batch_that_differs_ends_it() -> None:
     choice = use_or_fall_back(evaluator, Choice(batch=20, superposed=True))
     assert not choice.superposed
     np.testing.assert_allclose(evaluator.values(STEPS)["loss"], plain, rtol=1e-12)
+
+
+@pytest.mark.parametrize("way", [{}, {"stacked": 3}])
+@pytest.mark.parametrize("rule", [gated, later_in_secret, changed_later])
+def test_inputs_that_move_in_secret_are_seen(rule: Callable, way: dict) -> None:
+    """At points where a layer sees something else than at the base, it computes by itself."""
+    evaluator = evaluator_of(problem_of(rule))
+    plain = evaluator.values(STEPS)["loss"]
+    evaluator.use(Choice(batch=20, superposed=True, **way))
+    assert evaluator.objective.superposed
+    np.testing.assert_allclose(evaluator.values(STEPS)["loss"], plain, rtol=1e-12)
+
+
+@pytest.mark.parametrize("rule", [clamped_in_place, through_numpy])
+def test_what_needs_no_gradients_is_evaluated(rule: Callable) -> None:
+    """A model that does what cannot be recorded for gradients is evaluated the plain way."""
+    evaluator = evaluator_of(problem_of(rule))
+    plain = evaluator.values(STEPS)["loss"]
+    choice = use_or_fall_back(evaluator, checked_choice(evaluator))
+    assert not choice.superposed
+    np.testing.assert_allclose(evaluator.values(STEPS)["loss"], plain, rtol=1e-12)
+
+
+def test_what_is_not_finite_is_not_superposed() -> None:
+    """Infinity in the data, which tanh makes 1, gives no NaN."""
+    problem = problem_of(usual)
+    problem.data["train"][0][45, 3] = float("inf")  # type: ignore[index]
+    evaluator = evaluator_of(problem)
+    plain = evaluator.values(STEPS)["loss"]
+    assert np.isfinite(plain).all()
+    assert not use_or_fall_back(evaluator, checked_choice(evaluator)).superposed
+    np.testing.assert_array_equal(evaluator.values(STEPS)["loss"], plain)
+
+
+def test_a_bias_that_is_another_layers_moves() -> None:
+    """A layer whose bias is in the vector under another name is left."""
+    problem = problem_of(usual)
+    problem.model.other = nn.Linear(48, 48)
+    problem.model.first.bias = problem.model.scale
+    assert not checked_choice(evaluator_of(problem)).superposed
 
 
 def test_the_model_elsewhere_is_itself() -> None:

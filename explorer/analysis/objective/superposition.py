@@ -8,13 +8,17 @@ additions in place of a matrix product, which in a perceptron on images is most 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from explorer.analysis.objective.batches import tensors_of
 from explorer.analysis.objective.flat_model import FlatModel
 from explorer.analysis.objective.forward_passes import replaced_forwards
+from explorer.analysis.objective.memory import is_out_of_memory
+from explorer.analysis.objective.model_copies import move_weights
 from explorer.problem import Batch, Problem
 
 LEAST_INPUTS = 32  # of a layer: below, additions take as long as the product (measured)
@@ -27,6 +31,23 @@ class LayerOutputs:
 
     base: Tensor
     along: Sequence[Tensor]
+    inputs: Tensor  # what it was given, (B, ..., I)
+    of_data: bool  # whether that is a view of the batch itself
+
+    def are_of(self, inputs: Tensor) -> bool:
+        """Whether these are the inputs: some depend on parameters where no gradient shows it."""
+        if torch.compiler.is_compiling():
+            return self.of_data
+        if torch._C._functorch.is_batchedtensor(inputs):  # another at each of several points
+            return False
+        own = self.inputs
+        if torch.jit.is_tracing():  # of a pass that was done before: no record repeats a comparison
+            return self.of_data and inputs.data_ptr() == own.data_ptr()
+        same = inputs.shape == own.shape and inputs.dtype == own.dtype
+        if same and self.of_data:
+            return inputs.data_ptr() == own.data_ptr() and inputs.stride() == own.stride()
+        # a GPU would have to be waited for
+        return same and inputs.device.type == "cpu" and torch.equal(inputs, own)
 
     def at(self, step: Tensor) -> Tensor:
         """The outputs at a step (m,), or one with fewer axes, which the caller may change."""
@@ -53,11 +74,22 @@ def superposable(flat: FlatModel, problem: Problem, example: Batch) -> dict[str,
         if type(layer) is nn.Linear
         and f"{name}.weight" in moved
         and "weight" in layer._parameters
+        and "forward" not in vars(layer)
         and layer.in_features >= LEAST_INPUTS
+        and (f"{name}.bias" in moved or all(layer.bias is not p for p in flat.parameters))
     }
     if not candidates:
         return {}
-    inputs = _constant_inputs(flat, problem, example, candidates)
+    try:
+        inputs = _constant_inputs(flat, problem, example, candidates)
+        if not all(_is_view_of(value, example) for value in inputs.values()):
+            with move_weights(flat):  # which shows what gradients do not
+                moved_inputs = _constant_inputs(flat, problem, example, candidates)
+            inputs = {n: v for n, v in inputs.items() if _equal(v, moved_inputs.get(n))}
+    except Exception as error:  # whatever a user's code cannot do where gradients are recorded
+        if is_out_of_memory(error):
+            raise
+        return {}
     return {
         name: value.numel() // candidates[name].in_features * candidates[name].out_features
         for name, value in inputs.items()
@@ -70,9 +102,10 @@ def batch_outputs(
     """The outputs of these layers for a batch, along directions (m, D) from where the model stands.
 
     Raises:
-        ValueError: for this batch a layer sees something else than the data, or is called again.
+        ValueError: for this batch a layer sees something else than the data, or is called again;
+            or what it puts out is not finite, so that no sum gives it.
     """
-    layers = {name: flat.module.get_submodule(name) for name in names}
+    layers: dict[str, Any] = {name: flat.module.get_submodule(name) for name in names}
     inputs = _constant_inputs(flat, problem, batch, layers)
     if inputs.keys() != layers.keys():
         raise ValueError("a linear layer sees the data alone in some batches only")
@@ -84,8 +117,23 @@ def batch_outputs(
             along = [functional.linear(inputs[name], weight) for weight in weights]
             for outputs_along, bias in zip(along, biases, strict=False):  # none if it stays
                 outputs_along += bias
-            outputs[name] = LayerOutputs(layer(inputs[name]), along)
+            base = functional.linear(inputs[name], layer.weight, layer.bias)
+            if not all(bool(value.isfinite().all()) for value in (base, *along)):
+                raise ValueError("a linear layer puts out what is not finite")
+            of_data = _is_view_of(inputs[name], batch)
+            own = inputs[name] if of_data else inputs[name].clone()
+            outputs[name] = LayerOutputs(base, along, own, of_data)
     return outputs
+
+
+def _is_view_of(value: Tensor, batch: Batch) -> bool:
+    """Whether a value lies in the memory of the batch."""
+    place = value.untyped_storage().data_ptr()
+    return any(tensor.untyped_storage().data_ptr() == place for tensor in tensors_of(batch))
+
+
+def _equal(one: Tensor, other: Tensor | None) -> bool:
+    return other is not None and torch.equal(one, other)
 
 
 def _along(flat: FlatModel, name: str, directions: Tensor) -> list[Tensor]:
@@ -136,17 +184,19 @@ class Superposition:
     def give(self, kept: BatchOutputs, step: Tensor) -> None:
         """Give each layer what it puts out for a batch at a step (m,)."""
         for name, forward in self._forwards.items():
-            forward.outputs = kept[name].at(step)
+            forward.given = kept[name], step
 
 
 class _GivenOnce:
     """A layer's forward pass: what is given, for the call that sees the data; then its own."""
 
-    outputs: Tensor | None = None
+    given: tuple[LayerOutputs, Tensor] | None = None  # of a batch, and the step
 
     def __init__(self, layer: nn.Module) -> None:
         self._own = layer.forward
 
     def __call__(self, inputs: Tensor) -> Tensor:
-        outputs, self.outputs = self.outputs, None
-        return self._own(inputs) if outputs is None else outputs
+        given, self.given = self.given, None
+        if given is None or not given[0].are_of(inputs):
+            return self._own(inputs)
+        return given[0].at(given[1])
