@@ -83,6 +83,17 @@ def used_elsewhere(network: Network, images: Tensor) -> Tensor:
     return torch.tanh(network.first_norm(outputs)) + outputs
 
 
+def used_where_large(network: Network, images: Tensor) -> Tensor:
+    outputs = network.first(images)
+    return torch.tanh(network.first_norm(outputs)) + (outputs > 1e6)
+
+
+def changed_between(network: Network, images: Tensor) -> Tensor:
+    outputs = network.first(images)
+    outputs.clamp_(max=1e6)
+    return torch.tanh(network.first_norm(outputs))
+
+
 def checkpointed(network: Network, images: Tensor) -> Tensor:
     return checkpoint(network.block, usual(network, images), use_reentrant=False)
 
@@ -113,11 +124,51 @@ def test_products_are_the_same(rule: Callable, frozen: str) -> None:
 
 
 def test_it_is_used_where_it_is_right() -> None:
-    """Layers are replaced, images laid out; not where a folded layer's outputs go elsewhere."""
+    """Layers are replaced, images laid out; nothing folded whose outputs go elsewhere."""
     model = curvature_of(usual).model
     assert model._quick and model._lay_out
     assert curvature_of(viewed).model._lay_out is None
-    assert curvature_of(used_elsewhere).model._quick is None
+    model = curvature_of(used_elsewhere).model
+    assert model._quick and model.module.first_norm not in model._quick._forwards
+
+
+@pytest.mark.parametrize("rule", [used_where_large, changed_between])
+def test_outputs_of_more_than_a_norm_are_not_folded(rule: Callable) -> None:
+    """Nor are those that something reads or changes which few examples do not show."""
+    model = curvature_of(rule).model
+    assert model._quick and model.module.first_norm not in model._quick._forwards
+
+
+class Limited(nn.Conv2d):
+    """A convolution whose outputs end somewhere."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        return super().forward(images).clamp(max=1e6)
+
+
+def _limited(layer: nn.Conv2d, images: Tensor) -> Tensor:
+    return layer._conv_forward(images, layer.weight, layer.bias).clamp(max=1e6)
+
+
+@pytest.mark.parametrize("how", ["class", "forward", "hook"])
+def test_layers_that_do_more_keep_their_pass(how: str) -> None:
+    """A convolution of a class, forward pass or hook of the user's own is left as it is."""
+    network = Network(usual).double().eval()
+    layer = network.first
+    if how == "class":
+        layer.__class__ = Limited
+    elif how == "forward":
+        layer.forward = MethodType(_limited, layer)  # type: ignore[method-assign]
+    else:
+        layer.register_forward_hook(lambda layer, inputs, outputs: outputs.clamp(max=1e6))
+    images = torch.randn(2, 2, 9, 9, dtype=torch.float64)
+    quick = QuickLayers(network, lambda model, batch: model(batch), images)
+    assert network.first_norm not in quick._forwards
+    assert (layer in quick._forwards) == (how == "hook")  # after which the hook is called
+    wanted = network(images)
+    with quick.installed():
+        torch.testing.assert_close(network(images), wanted)
+    torch.testing.assert_close(network(images), wanted)
 
 
 def test_a_layer_s_own_forward_stays() -> None:
@@ -132,7 +183,7 @@ def test_a_layer_s_own_forward_stays() -> None:
             self.first.forward = MethodType(squared, self.first)
 
     model = curvature_of(usual, network=Changed).model
-    assert model._quick is None
+    assert model._quick and model.module.first not in model._quick._forwards
     assert vars(model.module.first)["forward"].__func__ is squared
 
 

@@ -82,6 +82,24 @@ def by_value(net: Network, images: Tensor) -> Tensor:
     return outputs if float(outputs.detach().sum()) > 0 else -outputs
 
 
+def clamped_later(net: Network, images: Tensor) -> Tensor:
+    hidden = net.relu(net.first(images))
+    hidden.clamp_(max=3)  # a statement, whose value nobody takes
+    return functional.relu(net.second(hidden))
+
+
+def read_before_a_change(net: Network, images: Tensor) -> Tensor:
+    images = images * 1
+    outputs = net.first(images)
+    images.clamp_(max=1)
+    return functional.relu(outputs) + images
+
+
+def kept(net: Network, images: Tensor) -> Tensor:
+    net.maps = functional.relu(net.first(images))
+    return net.maps
+
+
 KERNELS = {residual: 2, in_place: 2, normalised: 0}
 UNFUSED = (added_to_something_kept, used_twice, broadcast, in_groups, by_value)
 
@@ -137,6 +155,50 @@ def test_hooks_see_what_they_saw(rule: Callable, watched: str) -> None:
     with torch.no_grad():
         fused(images(5))
     assert shapes == [((5, 4, 7, 7), (5, 4, 7, 7))]
+
+
+def test_a_statement_in_place_is_done() -> None:
+    """What changes a map in place, and whose value nobody takes, is part of the fused network."""
+    own = network(clamped_later)
+    fused = fused_network(own, images(2))
+    with torch.no_grad():
+        torch.testing.assert_close(fused(10 * images(5)), own(10 * images(5)), rtol=1e-5, atol=1e-5)
+
+
+def test_nan_stays() -> None:
+    """Where an image is not a number, so is what is fused, as torch's own ReLU has it."""
+    own, images_with_nan = network(residual), images(5)
+    images_with_nan[3, 0, 0, 0] = float("nan")
+    with torch.no_grad():
+        got = fused_network(own, images(2))(images_with_nan)
+        assert torch.equal(got.isnan(), own(images_with_nan).isnan()) and got.isnan().any()
+
+
+def _limit(_: nn.Module, inputs: object, outputs: Tensor) -> Tensor:
+    return outputs.clamp(max=0.1)
+
+
+@pytest.mark.parametrize("watched", ["", "relu", "quiet"])
+def test_hooks_act_as_before(watched: str) -> None:
+    """A hook on the network ends fusing; one on a ReLU or an identity is called."""
+    own = network(lambda net, images: net.relu(net.quiet(net.first(images))))
+    own.get_submodule(watched).register_forward_hook(_limit)
+    with pytest.raises(ValueError, match=r"hooks|convolution before"):
+        fused_network(own, images(2))
+
+
+def test_what_is_read_before_a_change_is_not_read_after() -> None:
+    """A convolution whose images change before its ReLU keeps its place."""
+    with pytest.raises(ValueError, match="convolution before"):
+        fused_network(network(read_before_a_change), images(2))
+
+
+def test_a_record_leaves_the_network_as_it_is() -> None:
+    """What forward keeps on the network is no stand-in of a recorder."""
+    own = network(kept)
+    before = own.maps
+    fused_network(own, images(2))
+    assert own.maps is before
 
 
 @pytest.mark.parametrize("rule", [residual, normalised, used_twice])

@@ -34,7 +34,8 @@ class QuickLayers:
         norms: dict[str, Any] = {p.layer: module.get_submodule(p.norm) for p in pairs}
         self._forwards: dict[nn.Module, _Layer] = dict.fromkeys(norms.values(), _identity)
         for name, layer in module.named_modules():
-            if name in norms or _is_plain_convolution(layer):
+            own = "forward" not in vars(layer)  # else somebody has given it another
+            if name in norms or (own and _is_plain_convolution(layer)):
                 self._forwards[layer] = _layer(layer, norms.get(name))
 
     def __bool__(self) -> bool:
@@ -49,10 +50,12 @@ def _identity(inputs: Tensor) -> Tensor:
     return inputs
 
 
-def _is_plain_convolution(layer: nn.Module) -> bool:
+def _is_plain_convolution(layer: Any) -> bool:
     """Whether nothing but zeros, as many as numbers say, is put around the images."""
-    plain = type(layer) in CONVOLUTIONS and "weight" in layer._parameters
-    return plain and layer.padding_mode == "zeros" and not isinstance(layer.padding, str)
+    if type(layer) not in CONVOLUTIONS or "weight" not in layer._parameters:
+        return False
+    zeros = layer.padding_mode == "zeros" and not isinstance(layer.padding, str)
+    return zeros and not layer.weight.is_complex()
 
 
 def _layer(layer: Any, norm: Any) -> _Layer:

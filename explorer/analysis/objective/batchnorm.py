@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
-from torch.nn.modules.conv import _ConvNd
 from torch.utils.hooks import RemovableHandle
 
-from explorer.analysis.objective.flat_model import FlatModel
+from explorer.analysis.objective.flat_model import FlatModel, outputs_kept
+from explorer.analysis.objective.torch_operations import TorchOperations
 from explorer.problem import Batch, Problem
 
 Forward = Callable[[nn.Module, Batch], object]
@@ -118,7 +118,7 @@ class FoldedNetwork:
         if not self._pairs:
             raise ValueError("the model must have a layer followed by a BatchNorm, got none")
         shared = {id(t): t for t in (*flat.module.parameters(), *flat.module.buffers())}
-        self.module = copy.deepcopy(flat.module, dict(shared))
+        self.module = copy.deepcopy(flat.module, {**outputs_kept(flat.module), **shared})
         self._targets: list[tuple[Tensor, Tensor]] = []
         for pair in self._pairs:
             self._targets.append(_own_weights(self.module, pair))
@@ -164,40 +164,86 @@ def _own_weights(module: nn.Module, pair: Pair) -> tuple[Tensor, Tensor]:
 
 
 def foldable_pairs(module: nn.Module, forward: Forward, example: Batch) -> list[Pair]:
-    """Layers whose output goes into a BatchNorm, each called once in a forward pass.
-
-    Whether the output is used elsewhere too is not seen here: who folds compares losses.
-    """
+    """Layers whose output goes into a BatchNorm alone, each called once in a forward pass."""
     layer_of_output: dict[int, str] = {}
     calls: list[str] = []
-    outputs: list[Tensor] = []  # no address is used twice while these live
-    pairs: list[Pair] = []
+    uses = _Uses()
+    pairs: list[tuple[Pair, Tensor]] = []
 
     def watch(name: str, layer: nn.Module) -> RemovableHandle:
         def hook(_: nn.Module, inputs: tuple[object, ...], output: object) -> None:
             calls.append(name)
             if isinstance(layer, _BatchNorm) and inputs and id(inputs[0]) in layer_of_output:
-                pairs.append(Pair(layer_of_output[id(inputs[0])], name))
+                pairs.append((Pair(layer_of_output[id(inputs[0])], name), inputs[0]))  # type: ignore[arg-type]
             elif is_foldable(layer) and isinstance(output, Tensor):
                 layer_of_output[id(output)] = name
-                outputs.append(output)
+                uses.watch(output)
 
         return layer.register_forward_hook(hook)
 
     norms = layers(module)
+    if any(norm.training for norm in norms):  # whose mode may change at any point
+        return []
     watched = [(n, m) for n, m in module.named_modules() if is_foldable(m) or m in norms]
+    refused = {name for name, layer in watched if not _is_itself(layer)}
     hooks = [watch(name, layer) for name, layer in watched]
     try:
-        with torch.no_grad():
+        with torch.no_grad(), uses:
             forward(module, example)
     finally:
         for hook in hooks:
             hook.remove()
     once = {name for name in calls if calls.count(name) == 1}
-    return [pair for pair in pairs if {pair.layer, pair.norm} <= once]
+    alone = [pair for pair, output in pairs if uses.of(output) == 1]
+    return [pair for pair in alone if {pair.layer, pair.norm} <= once - refused]
+
+
+class _Uses(TorchOperations):
+    """Counts the operations that take tensors."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._watched: list[Tensor] = []  # no address is used twice while these live
+        self._counts: dict[int, int] = {}
+
+    def watch(self, tensor: Tensor) -> None:
+        """Count from now on what takes this tensor, a view of it, or its memory."""
+        self._watched.append(tensor)
+        if (place := _place(tensor)) is not None:
+            self._counts.setdefault(place, 0)
+
+    def of(self, tensor: Tensor) -> int:
+        """How many operations have taken it; 0 of one that has no memory of its own."""
+        return self._counts.get(_place(tensor) or 0, 0)
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
+        for leaf in torch.utils._pytree.tree_leaves((args, kwargs)) if self._counts else ():
+            if isinstance(leaf, Tensor) and (place := _place(leaf)) in self._counts:
+                self._counts[place] += 1
+        return func(*args, **(kwargs or {}))
+
+
+def _place(tensor: Tensor) -> int | None:
+    """Where a tensor's memory begins; None of a sparse one, and of what torch.func wraps."""
+    try:
+        return tensor.untyped_storage().data_ptr()
+    except (NotImplementedError, RuntimeError):
+        return None
+
+
+_FOLDABLE = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
 
 def is_foldable(layer: nn.Module) -> bool:
     """Whether a BatchNorm after the layer can be folded into it: output channels come first."""
-    plain = isinstance(layer, nn.Linear | _ConvNd) and not getattr(layer, "transposed", False)
-    return plain and not nn.utils.parametrize.is_parametrized(layer)
+    return isinstance(layer, _FOLDABLE) and not nn.utils.parametrize.is_parametrized(layer)
+
+
+def _is_itself(layer: nn.Module) -> bool:
+    """Whether a layer does what its kind says and nothing else: no hook, no other forward pass."""
+    kinds = (*_FOLDABLE, _BatchNorm, nn.SyncBatchNorm)
+    plain = any(isinstance(layer, k) and type(layer).forward is k.forward for k in kinds)
+    own_pass = getattr(type(layer), "_conv_forward", None)
+    plain &= own_pass is None or any(own_pass is vars(k).get("_conv_forward") for k in kinds)
+    altered = layer._forward_hooks or layer._forward_pre_hooks or "forward" in vars(layer)
+    return plain and not altered

@@ -109,7 +109,8 @@ def is_fusable(objective: Objective) -> bool:
     networks = objective.problem.forward is first_input
     precise = objective.settings.precision in ("float32", "bf16")
     images = tensors_of(objective.data)[0].dim() == 4
-    return objective.device.type == "cpu" and networks and precise and images
+    convolves = any(isinstance(m, torch.nn.Conv2d) for m in objective.flat.module.modules())
+    return objective.device.type == "cpu" and networks and precise and images and convolves
 
 
 def is_traceable(objective: Objective) -> bool:

@@ -99,7 +99,7 @@ def candidate_choices(
         if batch != usual.batch and not fixed:
             yield replace(usual, batch=batch)
     if usual.channels_last:
-        yield replace(usual, channels_last=False)
+        yield replace(usual, channels_last=False, fused=False)
     if seconds * COMPILE_GAIN > COMPILE_SECONDS:
         yield compiled_choice(usual)
 

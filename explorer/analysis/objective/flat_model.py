@@ -14,7 +14,7 @@ from explorer.analysis.objective.named_tensors import Tensors
 from explorer.analysis.objective.parameters import parameter_blocks
 
 
-def _outputs_kept(model: nn.Module) -> dict[int, Tensor]:
+def outputs_kept(model: nn.Module) -> dict[int, Tensor]:
     """Copies of what hooks such as weight_norm or forward left there with its graph, by `id`."""
     return {
         id(value): value.detach().clone()
@@ -75,7 +75,7 @@ class FlatModel:
         """
         self._allocate(model, dtype, device, moved)
         own = dict(model.named_parameters())
-        copies_by_id: dict[int, object] = {**_outputs_kept(model)}
+        copies_by_id: dict[int, object] = {**outputs_kept(model)}
         for block, view in zip(self.blocks, self.views, strict=True):
             view.copy_(own[block.name].data)
             copies_by_id[id(own[block.name])] = nn.Parameter(view, requires_grad=False)
