@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from explorer.analysis.objective import choice_checks
 from explorer.analysis.objective.choice_checks import checked_choice
 from explorer.analysis.objective.evaluator import Evaluator
 from explorer.analysis.objective.fused_convolutions import _FusedConvolution, fused_network
@@ -203,8 +204,11 @@ def test_a_record_leaves_the_network_as_it_is() -> None:
 
 @pytest.mark.parametrize("rule", [residual, normalised, used_twice])
 @pytest.mark.parametrize("precision", ["float32", "bf16"])
-def test_surfaces_are_the_same(rule: Callable, precision: str) -> None:
-    """The usual choice fuses where it can, BatchNorm folded first; losses are the plain ones."""
+def test_surfaces_are_the_same(
+    rule: Callable, precision: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The usual choice fuses large maps, BatchNorm folded first; losses are the plain ones."""
+    monkeypatch.setattr(choice_checks, "FUSED_BYTES", 0)
     labels = torch.randint(0, 3, (11,), generator=seeded(2))
     problem = Problem(network(rule), {"train": (images(11), labels)}, cross_entropy)
     objective = Objective(problem, ObjectiveSettings(precision=precision), CPU)

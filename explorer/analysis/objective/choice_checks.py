@@ -15,6 +15,7 @@ from explorer.analysis.objective.superposition import MOST_BYTES
 from explorer.kinds.execution import Choice
 from explorer.problem import first_input
 
+FUSED_BYTES = 1 << 17  # a mean operation's output; below, maps are in the cache anyhow
 # Largest relative difference of a way from the plain one that is rounding.
 ROUNDING = {"float64": 1e-10, "float32": 1e-5, "tf32": 1e-2, "bf16": 5e-2}
 
@@ -105,12 +106,13 @@ def works_here(evaluator: Evaluator, choice: Choice) -> bool:
 
 
 def is_fusable(objective: Objective) -> bool:
-    """Whether kernels that fuse are for this device and precision, and see the network alone."""
-    networks = objective.problem.forward is first_input
-    precise = objective.settings.precision in ("float32", "bf16")
-    images = tensors_of(objective.data)[0].dim() == 4
-    convolves = any(isinstance(m, torch.nn.Conv2d) for m in objective.flat.module.modules())
-    return objective.device.type == "cpu" and networks and precise and images and convolves
+    """Whether kernels that fuse are for this device and precision, gain, and see all there is."""
+    if objective.device.type != "cpu" or objective.settings.precision not in ("float32", "bf16"):
+        return False
+    gains = objective.workload.operation_bytes >= FUSED_BYTES
+    images = objective.problem.forward is first_input and tensors_of(objective.data)[0].dim() == 4
+    modules = objective.flat.module.modules()
+    return gains and images and any(isinstance(m, torch.nn.Conv2d) for m in modules)
 
 
 def is_traceable(objective: Objective) -> bool:

@@ -109,7 +109,7 @@ def compiled_choice(choice: Choice) -> Choice:
     stacked = STACKED if choice.traced else choice.stacked
     # each lane is compiled for each shape of batch, and torch gives up after the eighth
     lanes = min(choice.lanes, 4)
-    return replace(choice, compiled=True, traced=False, stacked=stacked, lanes=lanes)
+    return replace(choice, compiled=True, traced=False, fused=False, stacked=stacked, lanes=lanes)
 
 
 def _seconds_if_right(probe: Evaluator, choice: Choice, usual: Choice) -> float | None:

@@ -37,11 +37,24 @@ class Workload:
         return max(1, min(core_count(), COPIES_BYTES // self.parameter_bytes))
 
     @property
+    def _most_examples(self) -> int:
+        """How many there may be in a batch."""
+        return BATCH_BYTES[self.device] // self.example_bytes
+
+    @property
+    def _batch(self) -> int:
+        return min(self.examples, self.declared_batch or max(1, self._most_examples))
+
+    @property
+    def operation_bytes(self) -> float:
+        """What an operation on a batch puts out in the mean."""
+        return self.example_bytes * self._batch / self.operations
+
+    @property
     def usual_choice(self) -> Choice:
         """The batch, and how many points at once, of a model that can be copied."""
-        most_examples = BATCH_BYTES[self.device] // self.example_bytes
-        batch = min(self.examples, self.declared_batch or max(1, most_examples))
-        small = self.example_bytes * batch / self.operations < LANE_BYTES
+        most_examples, batch = self._most_examples, self._batch
+        small = self.operation_bytes < LANE_BYTES
         if self.device == "cuda":  # a small operation takes less than its launch
             fits = most_examples > self.examples and not self.streams and self.frozen
             copies = min(most_examples // batch, max(1, COPIES_BYTES // self.parameter_bytes))
