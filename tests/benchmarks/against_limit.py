@@ -61,9 +61,7 @@ def resnet20(device: torch.device, rounds: int) -> Iterator[Row]:
         *compiled(eager, device, "<= 0.80"),
         Variant("BatchNorm as it is", "<= 1.05", plain),
         Variant("as chosen", "<= 0.25", bfloat16, "bf16"),
-        Variant(
-            "BatchNorm as it is", "<= 0.40", replace(bfloat16, folded=False, fused=False), "bf16"
-        ),
+        Variant("BatchNorm as it is", "<= 0.40", plain_bfloat16, "bf16"),
     ]
     if device.type == "cuda":
         variants.append(Variant("as chosen", "<= 0.60", eager, "tf32"))
