@@ -174,7 +174,7 @@ class Superposition:
 
     def __init__(self, module: nn.Module, names: Iterable[str]) -> None:
         layers = {name: module.get_submodule(name) for name in names}
-        self._forwards = {name: _GivenOnce(layer) for name, layer in layers.items()}
+        self._forwards = {name: _KeptOnce(layer) for name, layer in layers.items()}
         self._by_layer = {layers[name]: forward for name, forward in self._forwards.items()}
 
     def installed(self) -> AbstractContextManager[None]:
@@ -184,19 +184,19 @@ class Superposition:
     def give(self, kept: BatchOutputs, step: Tensor) -> None:
         """Give each layer what it puts out for a batch at a step (m,)."""
         for name, forward in self._forwards.items():
-            forward.given = kept[name], step
+            forward.kept = kept[name], step
 
 
-class _GivenOnce:
+class _KeptOnce:
     """A layer's forward pass: what is given, for the call that sees the data; then its own."""
 
-    given: tuple[LayerOutputs, Tensor] | None = None  # of a batch, and the step
+    kept: tuple[LayerOutputs, Tensor] | None = None  # of a batch, and the step
 
     def __init__(self, layer: nn.Module) -> None:
         self._own = layer.forward
 
     def __call__(self, inputs: Tensor) -> Tensor:
-        given, self.given = self.given, None
-        if given is None or not given[0].are_of(inputs):
+        kept, self.kept = self.kept, None
+        if kept is None or not kept[0].are_of(inputs):
             return self._own(inputs)
-        return given[0].at(given[1])
+        return kept[0].at(kept[1])
