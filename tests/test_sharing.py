@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import torch
 
@@ -15,6 +16,7 @@ from explorer.contracts.devices import (
     RAY,
     Place,
     check_devices,
+    cpu_title,
     devices_for_workers,
     listed_devices,
 )
@@ -96,6 +98,16 @@ def test_a_worker_that_has_nothing_to_do_makes_place_for_other_devices(tmp_path:
         job.finish("done")
         supervisor.change_devices("cpu,cpu")
         assert spool.is_to_leave(us)
+
+
+def test_places_that_call_themselves_otherwise_are_not_shared_with(tmp_path: Path) -> None:
+    """Half of the cores is another device than all of them; one that says nothing may be it."""
+    catalog, *_ = _asked(tmp_path)
+    workers = Supervisor(catalog, "cpu,cpu", hires=False)._local_workers
+    half = cpu_title(max(1, (psutil.cpu_count(logical=False) or 1) // 2))
+    assert workers.free_devices_of(half, ["cpu", "cpu"]) == ["cpu", "cpu"]
+    assert workers.free_devices_of(cpu_title(999), ["cpu", "cpu"]) == []
+    assert workers.free_devices_of("a quick device", ["cuda:0", "cuda:1"]) == ["cuda:0", "cuda:1"]
 
 
 def test_a_shared_job_is_as_far_as_its_stored_units(tmp_path: Path) -> None:

@@ -31,6 +31,11 @@ class Place:
 NOWHERE = Place()
 
 
+def cpu_title(threads: int, name: str = "cpu") -> str:
+    """What a processor calls itself, of which so many threads compute."""
+    return f"{name}, {threads} threads"
+
+
 def listed_devices(text: str) -> list[str]:
     """The devices of a list such as "cuda:0, cuda:2" or "cpu, cpu", one as often as it is named.
 

@@ -13,7 +13,7 @@ from typing import IO, Protocol
 
 import psutil
 
-from explorer.contracts.devices import CORES_VARIABLE, NOWHERE, RAY, Place
+from explorer.contracts.devices import CORES_VARIABLE, NOWHERE, RAY, Place, cpu_title
 from explorer.jobs.engine.address import engine_trouble
 from explorer.jobs.heartbeat import HeartbeatMonitor
 from explorer.jobs.process import (
@@ -123,6 +123,17 @@ class LocalWorkers:
                 free.append(device)
         surplus = taken.total()  # of workers whose devices were named otherwise
         return free[: max(0, len(free) - surplus)]
+
+    def free_devices_of(self, title: str, devices: Sequence[str]) -> list[str]:
+        """Those of the free devices that will call themselves so, as far as one can tell.
+
+        Args:
+            title: of the device that an answer was begun on.
+            devices: names of all that may have a worker.
+        """
+        free = self.free_devices(devices)
+        cores = {name: _core_share(name, devices) for name in free}
+        return [name for name in free if not cores[name] or title == cpu_title(cores[name])]
 
     def idle_count(self, device: str = "") -> int:
         """Living workers that have nothing to do, as far as their last beats say.

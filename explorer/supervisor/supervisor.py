@@ -196,9 +196,13 @@ class Supervisor:
         return devices_for_workers(listed_devices(self.device), names, self.paused)
 
     def _workers_to_spare(self, device: str = "") -> int:
-        """Devices that have no worker, and workers that have nothing to do on one of that title."""
-        free = self._local_workers.free_devices(self.worker_devices)
-        return len(free) + self._local_workers.idle_count(device)
+        """Devices that have no worker, and workers that have nothing to do; of that title, if any.
+
+        What an answer has begun on one device is shared with others of its title alone.
+        """
+        workers, devices = self._local_workers, self.worker_devices
+        free = workers.free_devices_of(device, devices) if device else workers.free_devices(devices)
+        return len(free) + workers.idle_count(device)
 
     def _end_well(self, key: str) -> None:
         """Do what is due when a question becomes complete."""

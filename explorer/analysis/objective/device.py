@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import psutil
 import torch
 
-from explorer.contracts.devices import CORES_VARIABLE
+from explorer.contracts.devices import CORES_VARIABLE, cpu_title
 
 
 def device_names() -> tuple[str, ...]:
@@ -36,7 +36,7 @@ def device_title(device: torch.device) -> str:
     """What the device calls itself."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    return f"{device.type}, {torch.get_num_threads()} threads"
+    return cpu_title(torch.get_num_threads(), device.type)
 
 
 def free_bytes(device: torch.device) -> int:
