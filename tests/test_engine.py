@@ -262,7 +262,11 @@ def test_the_app_s_choice_of_an_engine_is_the_user_s_and_no_catalog_s(
     with speaker(bytes((0, 0, 0, address.SETTINGS, 0, 0, 0, 0, 0))) as place:
         fine(app.text_input[0].set_value(place).run())
         assert chosen_engine(catalog.folder) == place
+    other_window = fine(opened(JOBS_PAGE))
     fine(app.button_group[0].set_value("Started elsewhere").run())
+    assert chosen_engine(catalog.folder) == ELSEWHERE
+    fine(other_window.run())  # it follows, and chooses nothing itself
+    assert other_window.button_group[0].value == "Started elsewhere"
     assert chosen_engine(catalog.folder) == ELSEWHERE
     assert any("No engine is at work on" in text for text in texts(app, "caption"))
     fine(app.button_group[0].set_value("This machine").run())

@@ -452,4 +452,4 @@ def test_the_command_says_what_came(here: Catalog, there: Catalog, capsys) -> No
         "brought 1 model, 1 checkpoint, 1 analysis, 4 points of analyses, 2 files\n"
     )
     assert main(command) == 0
-    assert capsys.readouterr().out.startswith("brought 0 models, 0 checkpoints, 0 analyses, 0 ")
+    assert capsys.readouterr().out.startswith("brought nothing new")

@@ -481,6 +481,7 @@ def test_jobs_tell_why_one_failed_and_offer_to_resume(folder: Path) -> None:
     assert links[f"**Surface of {SAMPLE}**"].query_string == "model=mlp_b&x_count=11&y_count=11"
     earlier_jobs = {job.id for job in Catalog(folder).jobs()}
     pressed(app, "Resume")
+    assert badges(app).count("-badge[") == said.count("-badge[") + 1  # it stands there at once
     (again,) = [job for job in Catalog(folder).jobs() if job.id not in earlier_jobs]
     assert again.title == "Line of stumbling"
     assert "stumbled over the trap (line " in ended(Catalog(folder), again.id).error

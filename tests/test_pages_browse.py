@@ -313,7 +313,7 @@ def test_catalogs_are_merged_on_the_page(filled: Path, tmp_path: Path, monkeypat
     app.text_area(key="merged-folders").set_value(f"{filled}\n\n{tmp_path / 'none'}\n")
     pressed(app, "Merge")
     assert [success.value for success in app.success] == [
-        "Brought 3 models, 3 checkpoints, 6 analyses, 0 points of analyses, 3 files."
+        "Brought 3 models, 3 checkpoints, 6 analyses, 3 files."
     ]
     assert len(app.error) == 1 and "does not exist" in app.error[0].value
     assert len(own.models()) == 3

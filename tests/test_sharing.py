@@ -25,13 +25,14 @@ from explorer.contracts.request import AnswerRequest
 from explorer.jobs.job_folder import JobFolder
 from explorer.jobs.process import ProcessName
 from explorer.jobs.queue_state import job_state
-from explorer.jobs.shares import contiguous_parts, offer_shares, shares_of
+from explorer.jobs.shares import contiguous_parts, is_left, offer_shares, shares_of, workers_at
 from explorer.jobs.spool import Spool
 from explorer.jobs.worker import answering
 from explorer.jobs.worker.answering import Worker, WorkerContext
 from explorer.jobs.worker_states import worker_states
 from explorer.kinds.line import LINE, LineSettings
 from explorer.kinds.surface import SURFACE, SurfaceSettings
+from explorer.pages._progress import waiting_words
 from explorer.supervisor import sharing
 from explorer.supervisor.supervisor import Supervisor
 from store import Catalog
@@ -121,6 +122,21 @@ def test_a_shared_job_is_as_far_as_its_stored_units(tmp_path: Path) -> None:
     assert shares_of(job)[0].claim(us)
     state = job_state(spool, job.id)
     assert (state.done, state.total) == (5, 9)
+
+
+def test_a_job_whose_workers_have_left_waits(tmp_path: Path) -> None:
+    """A worker counts once for all its shares, and no more once these have ended."""
+    catalog, spool, job, _ = _asked(tmp_path)
+    us = ProcessName.of(os.getpid())
+    _cut(catalog, job, 3)
+    first, second, _ = shares_of(job)
+    assert is_left(job) and waiting_words(catalog, job.id) == "waits for a worker to start"
+    assert first.claim(us) and second.claim(us)
+    assert workers_at(job) == {us} and not waiting_words(catalog, job.id)
+    assert job_state(spool, job.id).rest == " on 1 worker"
+    first.finish("done")
+    second.finish("done")
+    assert is_left(job) and not workers_at(job)
 
 
 def test_two_workers_share_a_long_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,12 +16,15 @@ log = logging.getLogger(__name__)
 
 def merged_words(new: MergeCounts) -> str:
     """What a merge brought, in one line."""
-    return (
-        f"brought {counted(new.models, 'model')}, {counted(new.points, 'checkpoint')}, "
-        f"{counted(new.questions, 'analysis', 'analyses')}, "
-        f"{counted(new.units, 'point of analyses', 'points of analyses')}, "
-        f"{counted(new.files, 'file')}"
+    counts = (
+        (new.models, "model", ""),
+        (new.points, "checkpoint", ""),
+        (new.questions, "analysis", "analyses"),
+        (new.units, "point of analyses", "points of analyses"),
+        (new.files, "file", ""),
     )
+    words = [counted(count, one, several) for count, one, several in counts if count]
+    return f"brought {', '.join(words) or 'nothing new'}"
 
 
 def refresh_shared(catalog: Catalog) -> dict[str, str]:

@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 
 from explorer.jobs.job_folder import JobFolder
 from explorer.jobs.process import ProcessName, this_host
-from explorer.jobs.shares import Share, parts_of, shares_of
+from explorer.jobs.shares import is_left, parts_of, shares_of, workers_at
 from explorer.jobs.spool import Spool
 from explorer.jobs.supervisor_lock import is_supervised
+from explorer.wording import counted
 
 
 @dataclass(frozen=True)
@@ -40,8 +41,8 @@ def job_state(spool: Spool, job_id: str, jobs: Sequence[JobFolder] | None = None
     jobs = spool.jobs() if jobs is None else jobs
     if waiting := _waiting_state(spool, job_id, jobs) or _parked_state(folder, jobs):
         return waiting
-    if shares := shares_of(folder):
-        return _shared_state(folder, shares)
+    if shares_of(folder):
+        return _shared_state(folder)
     worker = folder.worker
     if worker is None:  # this folder is a copy, or its supervisor was killed at just that moment
         return JobState("waits to be taken up again")
@@ -55,13 +56,13 @@ def job_state(spool: Spool, job_id: str, jobs: Sequence[JobFolder] | None = None
     return JobState(stage, *_count(folder), rest=place + within)
 
 
-def _shared_state(folder: JobFolder, shares: Sequence[Share]) -> JobState:
+def _shared_state(folder: JobFolder) -> JobState:
     """Of a job that several workers have."""
-    hosts = [share.worker.host for share in shares if share.worker]
-    if not hosts:
+    hosts = [worker.host for worker in workers_at(folder)]
+    if is_left(folder):
         return JobState("waits for a worker to start")
     elsewhere = sorted(set(hosts) - {this_host()})
-    place = f" on {len(hosts)} worker{'s' if len(hosts) > 1 else ''}"
+    place = f" on {counted(len(hosts), 'worker')}" if hosts else ""
     return JobState("computing", *_count(folder), rest=place + "".join(f", {h}" for h in elsewhere))
 
 

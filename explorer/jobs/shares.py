@@ -15,6 +15,7 @@ from explorer.contracts.progress import WorkerProgress
 from explorer.contracts.request import AnswerRequest
 from explorer.jobs.job_folder import JobFolder
 from explorer.jobs.piece_files import files_of_pieces
+from explorer.jobs.process import ProcessName
 from explorer.jobs.whole_folder import remove_tree
 
 SHARES = "shares"
@@ -66,6 +67,17 @@ def shares_of(job: JobFolder) -> list[Share]:
 def parts_of(job: JobFolder) -> Sequence[JobFolder]:
     """What workers claim of a job: its shares, or itself."""
     return shares_of(job) or [job]
+
+
+def workers_at(job: JobFolder) -> set[ProcessName]:
+    """The workers that have something of a job in hand; one may have had several shares."""
+    return {part.worker for part in parts_of(job) if part.worker and not part.has_ended}
+
+
+def is_left(job: JobFolder) -> bool:
+    """Whether nobody has what is left of a job."""
+    rest = [part for part in parts_of(job) if not part.has_ended]
+    return bool(rest) and not any(part.worker for part in rest)
 
 
 def latest_progress(job: JobFolder) -> WorkerProgress | None:

@@ -5,6 +5,7 @@ import streamlit as st
 from explorer.contracts.devices import ELSEWHERE, OWN_CLUSTER, device_of
 from explorer.jobs.engine.address import engine_trouble
 from explorer.jobs.engine.choice import choose_engine, chosen_engine, nodes_text
+from explorer.pages import _parts as parts
 from explorer.pages._running import AppState
 from explorer.pages._text import as_message
 
@@ -21,8 +22,9 @@ def show_engine(app: AppState) -> None:
     """The choice of the engine, and the address of the cluster."""
     now = chosen_engine(app.catalog.folder)
     place = OWN_CLUSTER if now in ("", ELSEWHERE) else now
-    st.session_state.setdefault("engine", _label(now))  # no default: that would change
-    st.session_state.setdefault("engine-address", place)
+    if st.session_state.get("engine-was") != now:  # at first, and where another window chose
+        st.session_state.update({"engine": _label(now), "engine-address": place})
+    st.session_state["engine-was"] = now
     with st.container(horizontal=True, vertical_alignment="bottom"):
         kind = st.segmented_control(
             "Engine", (HERE, RAY, STARTED), required=True, help=HELP, key="engine"
@@ -55,8 +57,9 @@ def _change(app: AppState, address: str) -> None:
             raise ValueError(trouble)
         choose_engine(app.catalog.folder, address)
     except (ValueError, OSError) as error:
-        st.error(as_message(f"{error}."), icon=":material/error:")
+        st.error(parts.sentence(error), icon=":material/error:")
         return
+    st.session_state["engine-was"] = address
     app.supervisor.change_engine(device)
     where = "waits for an engine" if device == ELSEWHERE else "goes on there"
     st.toast(f"What is under way {where} after the piece in hand.")

@@ -7,7 +7,8 @@ from typing import Literal
 import streamlit as st
 
 from explorer.ask import questions, requests
-from explorer.jobs.shares import latest_progress, shares_of
+from explorer.jobs.queue_state import job_state
+from explorer.jobs.shares import is_left, latest_progress, workers_at
 from explorer.jobs.spool import Spool
 from explorer.kinds import kind_named
 from explorer.pages._facts import seconds_text
@@ -26,7 +27,9 @@ def show_progress(app: AppState, question: records.Question, name: str = "") -> 
     measured = job.worker.get("units_per_second")
     rate = measured if isinstance(measured, int | float) else 0.0
     progress_text = kind.count_text(question.units_done, question.units)
-    if rate and question.units_done:
+    if waiting := waiting_words(app.catalog, job.id) if job.status == "running" else "":
+        progress_text += f" · {as_text(waiting)}"
+    elif rate and question.units_done:
         left = (question.units - question.units_done) / rate
         speed = f"{rate:,.0f}" if rate >= 10 else f"{rate:.2g}"
         progress_text += f" · {speed} {kind.unit}/s · {seconds_text(left)} left"
@@ -35,7 +38,8 @@ def show_progress(app: AppState, question: records.Question, name: str = "") -> 
     else:
         progress_text = "Loading model and data"
     folder = Spool(app.catalog.jobs_folder).job(job.id)
-    if folder and (progress := latest_progress(folder)) and progress.within:
+    progress = latest_progress(folder) if folder and not waiting else None
+    if progress and progress.within:
         progress_text += f" · {as_text(progress.within)}"
     bar, button = st.columns([4, 1], vertical_alignment="center")
     bar.progress(share, f"{as_text(name)}: {progress_text}" if name else progress_text)
@@ -111,6 +115,13 @@ def worker_stage(catalog: Catalog, job_id: str) -> str:
     """What a job's worker is doing, in its own word."""
     folder = Spool(catalog.jobs_folder).job(job_id)
     progress = latest_progress(folder) if folder else None
-    workers = sum(share.worker is not None for share in shares_of(folder)) if folder else 0
+    workers = len(workers_at(folder)) if folder else 0
     stage = progress.stage if progress else ""
     return f"{stage} on {workers} workers" if workers > 1 else stage
+
+
+def waiting_words(catalog: Catalog, job_id: str) -> str:
+    """What a job that had begun waits for, since its workers have left; else nothing."""
+    spool = Spool(catalog.jobs_folder)
+    folder = spool.job(job_id)
+    return job_state(spool, job_id).words if folder and is_left(folder) else ""

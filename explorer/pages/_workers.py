@@ -44,7 +44,7 @@ def show_devices(app: AppState) -> None:
         st.toast("New workers compute there; those at work finish first.")
     if paused := app.supervisor.paused:
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.caption(f"No worker on {as_text(', '.join(paused))}: you stopped it.")
+            st.caption(f"You stopped the worker on {as_text(', on '.join(paused))}.")
             st.button("Start again", icon=":material/play_arrow:", on_click=paused.clear)
 
 
@@ -58,10 +58,13 @@ def show_workers(app: AppState, is_busy: bool) -> None:
         is_busy: whether there is something to compute.
     """
     is_live = is_busy or bool(app.supervisor.worker_states)
+    paused = list(app.supervisor.paused)
 
     @parts.live_fragment(LOOK_SECONDS if is_live else None)
     def rows() -> None:
         states = app.supervisor.worker_states
+        if app.supervisor.paused != paused:
+            st.rerun()  # the way to start it again stands above
         if is_live and not is_busy and not states:
             st.rerun()  # the last one has left
         if not states:

@@ -14,7 +14,7 @@ from explorer.pages import _links as links
 from explorer.pages import _parts as parts
 from explorer.pages._engine import show_engine
 from explorer.pages._facts import local_time, seconds_text
-from explorer.pages._progress import stop_button, worker_stage
+from explorer.pages._progress import stop_button, waiting_words, worker_stage
 from explorer.pages._text import as_message, as_text
 from explorer.pages._workers import show_devices, show_workers
 from store import Catalog, records
@@ -72,10 +72,11 @@ def show_active(
     text, button = st.columns([5, 1], vertical_alignment="center")
     with text:
         with st.container(horizontal=True, vertical_alignment="center"):
-            show_badge(job.status)
+            waiting = waiting_words(catalog, job.id) if job.status == "running" else ""
+            show_badge("queued" if waiting else job.status)
             show_title(job, link)
         if job.status == "running":
-            stage_text = as_text(worker_stage(catalog, job.id) or "starting")
+            stage_text = as_text(waiting or worker_stage(catalog, job.id) or "starting")
             if job.units and job.task == "answer":
                 stage_text += f" · {job.units_done:,} of {job.units:,} done"
             st.progress(job.units_done / job.units if job.units else 0.0, stage_text)
@@ -90,6 +91,7 @@ def resume_button(catalog: Catalog, job: records.Job, question: records.Question
     if st.button("Resume", key=f"resume-{job.id}", icon=":material/play_arrow:"):
         with contextlib.suppress(ValueError):  # the job says why
             questions.resume(catalog, question)
+        st.rerun()  # what is under way stands above, and was drawn before
 
 
 def is_current(question: records.Question) -> bool:
@@ -105,6 +107,7 @@ def show_ended(
     job: records.Job,
     question: records.Question | None,
     link: links.Link | None,
+    can_resume: bool,
 ) -> None:
     """A job that is over, in a row whose parts stand below those of the row before."""
     badge, title, end, way_on = st.columns(ENDED_COLUMNS, vertical_alignment="center")
@@ -118,7 +121,8 @@ def show_ended(
             took = (job.finished - job.started).total_seconds()
             end_text += f" · {seconds_text(took)}"
         end.caption(end_text)
-    if question is not None and question.status == "open" and is_current(question):
+    is_open = question is not None and question.status == "open"
+    if question is not None and is_open and can_resume and is_current(question):
         with way_on:
             resume_button(catalog, job, question)
     if job.error:
@@ -161,8 +165,8 @@ def look_for_jobs(catalog: Catalog, jobs: Sequence[records.Job]) -> None:
     check_catalog()
 
 
-def show_ended_jobs(catalog: Catalog) -> None:
-    """The jobs that have ended."""
+def show_ended_jobs(catalog: Catalog, active: Sequence[records.Job]) -> None:
+    """The jobs that have ended; the latest of a question goes on, unless one is under way."""
     jobs = catalog.jobs(status=records.ENDED, limit=MOST_SHOWN)
     jobs.sort(key=lambda job: str(job.finished or job.created), reverse=True)
     if not jobs:
@@ -170,9 +174,11 @@ def show_ended_jobs(catalog: Catalog) -> None:
         return
     questions_by_key = questions_of(catalog, jobs)
     ways = links_by_key(catalog, questions_by_key)
+    resumed = {job.question_key for job in active}
     for job in jobs:
         key = job.question_key or ""
-        show_ended(catalog, job, questions_by_key.get(key), ways.get(key))
+        show_ended(catalog, job, questions_by_key.get(key), ways.get(key), key not in resumed)
+        resumed.add(key)
 
 
 app = parts.start_page()
@@ -185,5 +191,5 @@ show_workers(app, bool(jobs))
 st.subheader("Under way", anchor=False)
 show_queue(app.catalog, jobs)
 st.subheader("Ended", anchor=False)
-show_ended_jobs(app.catalog)
+show_ended_jobs(app.catalog, jobs)
 look_for_jobs(app.catalog, jobs)
